@@ -1,0 +1,2 @@
+//! orch-cli
+fn main() {}
