@@ -1,1 +1,4 @@
 //! orch-opencode
+
+#[cfg(feature = "simulator")]
+pub mod simulator;
