@@ -1,0 +1,367 @@
+//! What workers and the engine say to each other about one try of a step.
+
+use std::{fmt, ops::AddAssign, str::FromStr};
+
+use orch_config::{id::StepId, retry::RetryClass};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Milliseconds since the Unix epoch, on the driver's clock.
+///
+/// The driver derives it from one reading of the wall clock plus monotonic time, so that a jump of the wall
+/// clock can neither fire nor starve a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// This time plus `ms` milliseconds, saturating.
+    #[must_use]
+    pub fn plus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds from `earlier` to this time; zero if `earlier` is later.
+    #[must_use]
+    pub fn ms_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// One execution of a workflow, `run_` and a unique suffix that sorts by creation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId(String);
+
+impl RunId {
+    /// Accepts `run_` followed by 1 to 60 characters of `[0-9A-Za-z_-]`.
+    ///
+    /// # Errors
+    /// The text itself, when it is anything else.
+    pub fn new(text: impl Into<String>) -> Result<Self, InvalidRunId> {
+        let text = text.into();
+        let valid = text.strip_prefix("run_").is_some_and(|rest| {
+            (1..=60).contains(&rest.len())
+                && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        });
+        if valid { Ok(Self(text)) } else { Err(InvalidRunId(text)) }
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<RunId> for String {
+    fn from(id: RunId) -> Self {
+        id.0
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = InvalidRunId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(text)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = InvalidRunId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::new(text)
+    }
+}
+
+/// The text is not a run id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a run id: expected `run_` and letters, digits, `_` or `-`; `orch runs` lists them")]
+pub struct InvalidRunId(pub String);
+
+/// One prompt of one attempt. Derived, never random, so that replaying a run names the same work again.
+///
+/// As text: `run_…/implement/1/2/1`, that is run, step, iteration, attempt, turn, the counters from 1.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DispatchId {
+    /// The run it belongs to.
+    pub run: RunId,
+    /// The step it tries.
+    pub step: StepId,
+    /// Which pass of the enclosing group, from 1; 1 outside groups.
+    pub iteration: u32,
+    /// Which try of the step in this iteration, from 1.
+    pub attempt: u32,
+    /// Which prompt of the attempt, from 1: the prompt, a repair, a hand-off.
+    pub turn: u32,
+}
+
+impl fmt::Display for DispatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { run, step, iteration, attempt, turn } = self;
+        write!(f, "{run}/{step}/{iteration}/{attempt}/{turn}")
+    }
+}
+
+impl From<DispatchId> for String {
+    fn from(id: DispatchId) -> Self {
+        id.to_string()
+    }
+}
+
+/// The text is not a dispatch id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a dispatch id: expected `run/step/iteration/attempt/turn`")]
+pub struct InvalidDispatchId(pub String);
+
+impl TryFrom<String> for DispatchId {
+    type Error = InvalidDispatchId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let parse = || {
+            let mut parts = text.split('/');
+            let id = Self {
+                run: RunId::new(parts.next()?).ok()?,
+                step: StepId::new(parts.next()?).ok()?,
+                iteration: parts.next()?.parse().ok()?,
+                attempt: parts.next()?.parse().ok()?,
+                turn: parts.next()?.parse().ok()?,
+            };
+            parts.next().is_none().then_some(id)
+        };
+        parse().ok_or_else(|| InvalidDispatchId(text.clone()))
+    }
+}
+
+/// How an attempt ended, in the three classes that the gate table knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// An answer, and nothing to remark.
+    Ok,
+    /// An answer, with at least one warning.
+    Warning,
+    /// No usable answer.
+    Error,
+}
+
+/// Why an answer deserves a second look. Only these raise [`Outcome::Warning`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WarningCode {
+    /// A tool call ended in error and was not repeated with success.
+    ToolFailed,
+    /// A permission was denied because nobody could be asked, or by a rule.
+    PermissionDenied,
+    /// A permission was granted by a rule.
+    PermissionAuto,
+    /// A question of the worker found nobody to answer it.
+    QuestionUnanswered,
+    /// No sign of life for the step's `idleWarningMs`.
+    Idle,
+    /// The structured output needed a repair.
+    OutputRepaired,
+    /// The carry was trimmed to its limits.
+    CarryTrimmed,
+    /// The worker's output was cut at a cap.
+    OutputTruncated,
+    /// A transient failure was retried.
+    Retried,
+    /// The result was adopted after a restart or a lost connection.
+    Reconciled,
+    /// The worker's process was restarted.
+    WorkerRestarted,
+    /// One turn answered our message together with others.
+    AnsweredTogether,
+    /// Four fifths of a budget are spent.
+    BudgetLow,
+    /// The answer has a non-empty `Warnings` section.
+    Declared,
+}
+
+/// A remark on an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Its class.
+    pub code: WarningCode,
+    /// What happened, in one sentence.
+    pub message: String,
+}
+
+impl Warning {
+    /// A warning with its sentence.
+    pub fn new(code: WarningCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// Why an attempt has no usable answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// The step's active time ran out; the abort is confirmed.
+    Timeout,
+    /// A person aborted the turn, in the host or here.
+    Aborted,
+    /// The model or its provider failed.
+    Model,
+    /// The provider refused for now; `reset_at` says until when.
+    RateLimited,
+    /// The host or the provider refused the credentials.
+    Auth,
+    /// The conversation no longer fits the model.
+    ContextOverflow,
+    /// The provider's filter withheld the answer.
+    ContentFilter,
+    /// The answer hit the model's output limit.
+    Length,
+    /// The structured output is invalid, after the repair too.
+    OutputInvalid,
+    /// The worker went round in circles and was stopped.
+    Loop,
+    /// The host cannot be reached.
+    Unreachable,
+    /// The secure connection failed.
+    Tls,
+    /// The worker was lost with the turn unfinished.
+    WorkerLost,
+    /// The worker could not be started.
+    SpawnFailed,
+    /// An expression or template failed at run time.
+    Template,
+    /// A defect of ours or of an embedded worker.
+    Internal,
+}
+
+/// A typed failure of an attempt, with the cause in the failing party's own words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct AttemptError {
+    /// Its class.
+    pub code: ErrorCode,
+    /// What happened and, where there is one, the way out.
+    pub message: String,
+    /// The provider's HTTP status, for [`ErrorCode::Model`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// When the provider will accept calls again, for [`ErrorCode::RateLimited`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_at: Option<Timestamp>,
+}
+
+impl AttemptError {
+    /// A failure without a status or a reset time.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), status: None, reset_at: None }
+    }
+
+    /// The same failure with the provider's HTTP status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The same failure with the time at which the provider accepts calls again.
+    #[must_use]
+    pub fn with_reset_at(mut self, at: Timestamp) -> Self {
+        self.reset_at = Some(at);
+        self
+    }
+
+    /// The class under which a step's `retry.on` may repeat it; `None` is never repeated automatically.
+    #[must_use]
+    pub fn retry_class(&self) -> Option<RetryClass> {
+        match self.code {
+            ErrorCode::Unreachable | ErrorCode::WorkerLost => Some(RetryClass::Transient),
+            ErrorCode::Model if self.status.is_some_and(|status| status >= 500) => {
+                Some(RetryClass::Transient)
+            }
+            ErrorCode::RateLimited => Some(RetryClass::RateLimited),
+            _ => None,
+        }
+    }
+}
+
+/// Tokens and money, as the host reports them, child sessions included.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens read by the model.
+    pub input: u64,
+    /// Tokens written by the model.
+    pub output: u64,
+    /// Tokens spent on reasoning.
+    pub reasoning: u64,
+    /// Cost in US dollars.
+    pub cost_usd: f64,
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.input += other.input;
+        self.output += other.output;
+        self.reasoning += other.reasoning;
+        self.cost_usd += other.cost_usd;
+    }
+}
+
+/// The one result of an attempt, as a worker reports it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Settled {
+    /// The worker's answer; empty when it failed before it said anything.
+    pub text: String,
+    /// The structured answer, when the step asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// What it cost.
+    #[serde(default)]
+    pub usage: Usage,
+    /// Remarks, in the order they arose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+    /// The failure, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<AttemptError>,
+}
+
+impl Settled {
+    /// A plain answer.
+    pub fn answer(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// A failure without an answer.
+    #[must_use]
+    pub fn failed(error: AttemptError) -> Self {
+        Self { error: Some(error), ..Self::default() }
+    }
+
+    /// The same result with one more warning.
+    #[must_use]
+    pub fn with_warning(mut self, warning: Warning) -> Self {
+        self.warnings.push(warning);
+        self
+    }
+
+    /// The class of this result: an error outweighs warnings.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match (&self.error, self.warnings.is_empty()) {
+            (Some(_), _) => Outcome::Error,
+            (None, false) => Outcome::Warning,
+            (None, true) => Outcome::Ok,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The bounded hand-off text of earlier steps.

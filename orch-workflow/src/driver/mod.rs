@@ -1,0 +1,1 @@
+//! Runs one machine on one tokio task.

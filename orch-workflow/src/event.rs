@@ -1,0 +1,207 @@
+//! The public event stream: what happened in a run, decoupled from the journal's format.
+//!
+//! Every journaled event has the `seq` of its record, so the stream can be replayed from any number. Live
+//! progress carries the last committed `seq` and `live: true`; it is lossy.
+
+use orch_config::{
+    id::{ProfileId, StepId, WorkflowId},
+    kind::WorkerKind,
+    policy::PolicyPatch,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    attempt::{DispatchId, Outcome, RunId, Timestamp, Warning},
+    decision::{DecisionKind, Gate, GateId},
+    port::{Ask, AskId, Progress},
+    record::RunStatus,
+    view::ErrorView,
+};
+
+/// One event of one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The number of its record, or of the last one before it for a live event.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// The run.
+    pub run: RunId,
+    /// Whether it is live progress, which is never replayed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
+    /// What.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// What an event says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+#[non_exhaustive]
+pub enum EventBody {
+    /// A run began.
+    #[serde(rename = "run.started")]
+    RunStarted {
+        /// The workflow.
+        workflow: WorkflowId,
+        /// The task.
+        task: String,
+        /// The steps, in plan order.
+        steps: Vec<StepId>,
+        /// The parent session given with the run.
+        parent_session: Option<String>,
+    },
+    /// Somebody asked for a pause or for the end; it takes effect as soon as it can.
+    #[serde(rename = "run.requested")]
+    RunRequested {
+        /// `pause` or `cancel`.
+        request: String,
+        /// Who.
+        by: String,
+    },
+    /// A run rests at its gate.
+    #[serde(rename = "run.paused")]
+    RunPaused,
+    /// A run goes on.
+    #[serde(rename = "run.resumed")]
+    RunResumed,
+    /// A run ended.
+    #[serde(rename = "run.finished")]
+    RunFinished {
+        /// How.
+        status: RunStatus,
+        /// Why, where it did not succeed.
+        error: Option<ErrorView>,
+        /// What people must know about how it ended.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
+    },
+    /// An attempt of a step began.
+    #[serde(rename = "step.started")]
+    StepStarted {
+        /// The step.
+        step: StepId,
+        /// Its title.
+        title: String,
+        /// The attempt.
+        dispatch: DispatchId,
+        /// The worker profile.
+        worker: ProfileId,
+        /// What the worker runs as.
+        kind: WorkerKind,
+        /// The prompt as the worker gets it.
+        prompt: String,
+    },
+    /// A step moved on.
+    #[serde(rename = "step.progress")]
+    StepProgress {
+        /// The step.
+        step: StepId,
+        /// The attempt.
+        dispatch: DispatchId,
+        /// How.
+        progress: StepProgress,
+    },
+    /// An attempt of a step ended.
+    #[serde(rename = "step.settled")]
+    StepSettled {
+        /// The step.
+        step: StepId,
+        /// The attempt.
+        dispatch: DispatchId,
+        /// How.
+        outcome: Outcome,
+        /// The answer.
+        text: String,
+        /// The failure.
+        error: Option<ErrorView>,
+        /// The remarks.
+        warnings: Vec<Warning>,
+        /// Time at work.
+        active_ms: u64,
+    },
+    /// A gate opened.
+    #[serde(rename = "gate.opened")]
+    GateOpened {
+        /// The gate.
+        gate: Gate,
+    },
+    /// A gate was answered.
+    #[serde(rename = "gate.resolved")]
+    GateResolved {
+        /// The gate.
+        gate: GateId,
+        /// How.
+        decision: DecisionKind,
+        /// The change of policy that came with it.
+        policy: PolicyPatch,
+        /// By whom.
+        by: String,
+    },
+    /// A worker waits for a person.
+    #[serde(rename = "ask.opened")]
+    AskOpened {
+        /// The step.
+        step: StepId,
+        /// What it asks.
+        ask: Ask,
+    },
+    /// A worker no longer waits.
+    #[serde(rename = "ask.resolved")]
+    AskResolved {
+        /// The step.
+        step: StepId,
+        /// Which ask.
+        ask: AskId,
+        /// Who or what answered.
+        by: String,
+    },
+    /// A remark while an attempt runs.
+    #[serde(rename = "warning")]
+    Warning {
+        /// The step.
+        step: StepId,
+        /// The remark.
+        warning: Warning,
+    },
+}
+
+/// How a step moved on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StepProgress {
+    /// Its prompt has a place to go: people can open the session from now on.
+    Placed {
+        /// The worker's session.
+        session: String,
+        /// The run's parent session.
+        parent_session: Option<String>,
+    },
+    /// Nobody can know whether its prompt was carried out.
+    InDoubt {
+        /// Why.
+        reason: String,
+    },
+    /// It waits before its next automatic attempt.
+    Backoff {
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        error: ErrorView,
+    },
+    /// It waits for something that costs no active time.
+    Waiting {
+        /// For what.
+        reason: String,
+        /// Until when, if known.
+        until: Option<Timestamp>,
+    },
+    /// A sign of life of the worker.
+    Worker {
+        /// Which.
+        #[serde(flatten)]
+        progress: Progress,
+    },
+}

@@ -1,0 +1,1 @@
+//! What a settled attempt means for the run: the gate table.

@@ -1,0 +1,219 @@
+//! The journal's own format, versioned and apart from the public events.
+//!
+//! A run is the fold of its records. Fields are only ever added, with a default.
+
+use orch_config::{id::StepId, policy::PolicyPatch};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::path::PathBuf;
+
+use crate::{
+    attempt::{AttemptError, DispatchId, RunId, Settled, Timestamp, Warning},
+    decision::{Decision, Gate, GateId},
+    plan::Plan,
+    port::{Ask, AskId, AskPolicy, Locator, SessionChoice},
+};
+
+/// The version of this format. A store that holds a newer one is refused.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// One line of a run's journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its place in the journal, from 1, without gaps.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: RecordBody,
+}
+
+/// What a record says. Each variant is one fact; the fold of all is the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum RecordBody {
+    /// The run exists. Always the first record.
+    RunStarted(Box<RunStarted>),
+    /// An attempt is about to be placed: the durable intent of everything that follows.
+    AttemptStarted {
+        /// Its name.
+        dispatch: DispatchId,
+        /// The rendered prompt.
+        prompt: String,
+        /// The session it uses.
+        session: SessionChoice,
+        /// Remarks that arose before the worker saw anything, such as a trimmed carry.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<Warning>,
+    },
+    /// Where the prompt will go. After this record, and never before it, the prompt may be sent.
+    Placed {
+        /// Which one.
+        dispatch: DispatchId,
+        /// Where.
+        locator: Locator,
+        /// The worker's session.
+        session: String,
+        /// The run's parent session, if the worker used or created one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent_session: Option<String>,
+    },
+    /// A remark while the attempt runs.
+    Warned {
+        /// Which one.
+        dispatch: DispatchId,
+        /// The remark.
+        warning: Warning,
+    },
+    /// The worker waits for a person.
+    AskOpened {
+        /// Which one.
+        dispatch: DispatchId,
+        /// For what.
+        ask: Ask,
+    },
+    /// The worker no longer waits.
+    AskClosed {
+        /// Which one.
+        dispatch: DispatchId,
+        /// For what.
+        ask: AskId,
+        /// Who or what answered.
+        by: String,
+    },
+    /// The attempt has its one result.
+    Settled {
+        /// Which one.
+        dispatch: DispatchId,
+        /// The result; warnings that were journaled before are not repeated in it.
+        result: Box<Settled>,
+        /// Time at work, without waiting for people or limits.
+        active_ms: u64,
+    },
+    /// The attempt cannot be known to have run.
+    InDoubt {
+        /// Which one.
+        dispatch: DispatchId,
+        /// Why.
+        reason: String,
+    },
+    /// The step waits before its next automatic attempt.
+    BackedOff {
+        /// Which step.
+        step: StepId,
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        error: AttemptError,
+    },
+    /// A gate opened.
+    GateOpened {
+        /// The gate.
+        gate: Gate,
+    },
+    /// A gate was answered.
+    GateResolved {
+        /// Which one.
+        gate: GateId,
+        /// How.
+        decision: Decision,
+        /// A change of policy for the rest of the run.
+        #[serde(default)]
+        policy: PolicyPatch,
+        /// By whom; `timeout` for a default that applied by itself.
+        by: String,
+    },
+    /// Somebody asked for a pause.
+    PauseRequested {
+        /// Who.
+        by: String,
+    },
+    /// Somebody asked for the end of the run.
+    CancelRequested {
+        /// Who.
+        by: String,
+    },
+    /// The run rests at its gate: nothing is in flight.
+    Paused,
+    /// The run goes on.
+    Resumed,
+    /// The run has ended. Always the last record.
+    Finished {
+        /// How.
+        status: RunStatus,
+        /// Why, where it did not succeed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<AttemptError>,
+        /// What people must know about how it ended, such as a session that may still run.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
+    },
+}
+
+/// Everything that a run was started with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// The journal's format.
+    pub format: u32,
+    /// The run.
+    pub run: RunId,
+    /// The definition, whole, so that the run can always be finished as it began.
+    pub plan: Plan,
+    /// The digest of `plan`.
+    pub digest: String,
+    /// The task.
+    pub task: String,
+    /// The policy given with the run, over the workflow's own.
+    #[serde(default)]
+    pub policy: PolicyPatch,
+    /// The parent session given with the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_session: Option<String>,
+    /// The project directory.
+    pub directory: PathBuf,
+    /// What to do with asks that no rule answers.
+    #[serde(default)]
+    pub asks: AskPolicy,
+    /// Free data of the embedder, never looked at.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub metadata: Value,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunStatus {
+    /// Work is in flight or about to be.
+    Running,
+    /// A gate waits for a decision.
+    Paused,
+    /// Every step is done or was left out by decision.
+    Success,
+    /// A step failed for good, or a decision ended the run.
+    Error,
+    /// The run was cancelled.
+    Cancelled,
+}
+
+impl RunStatus {
+    /// Whether nothing can happen any more.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Success | Self::Error | Self::Cancelled)
+    }
+
+    /// The word used everywhere outside.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Success => "success",
+            Self::Error => "error",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+

@@ -1,0 +1,1 @@
+//! Prompt templates: one pass, values never scanned again.

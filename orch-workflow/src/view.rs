@@ -1,0 +1,165 @@
+//! Plain snapshots of a run, for frontends. The serialised form is the stable JSON of `orch show --json`.
+
+use orch_config::{
+    id::{ProfileId, StepId, WorkflowId},
+    kind::WorkerKind,
+    policy::{Execution, Intervene},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    attempt::{DispatchId, ErrorCode, Outcome, RunId, Timestamp, Warning},
+    decision::Gate,
+    port::Ask,
+    record::RunStatus,
+};
+
+/// A run as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RunView {
+    /// Its id.
+    pub id: RunId,
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// What it works on.
+    pub task: String,
+    /// The session whose children the subagents are, once there is one.
+    pub parent_session: Option<String>,
+    /// The policy in force.
+    pub execution: Execution,
+    /// The policy in force.
+    pub intervene: Intervene,
+    /// The gate that waits for a decision.
+    pub gate: Option<Gate>,
+    /// Gates behind it, oldest first.
+    pub gates: Vec<Gate>,
+    /// Open permissions and questions.
+    pub asks: Vec<Ask>,
+    /// The process that drives the run.
+    pub owner: Option<OwnerView>,
+    /// The run says `running`, but the process that drove it is gone.
+    pub interrupted: bool,
+    /// The steps, in plan order.
+    pub steps: Vec<StepView>,
+    /// Tokens spent.
+    pub tokens: Tokens,
+    /// Money spent, in US dollars.
+    pub cost_usd: f64,
+    /// Time at work, in milliseconds.
+    pub active_ms: u64,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// What people must know about how it ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The number of the last record.
+    pub seq: u64,
+}
+
+/// The process that holds a run's lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerView {
+    /// Its process id.
+    pub pid: u32,
+    /// Its machine.
+    pub host: String,
+    /// Since when it drives.
+    pub since: Timestamp,
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepStatus {
+    /// Not yet due.
+    Pending,
+    /// Due, not yet dispatched.
+    Ready,
+    /// At work.
+    Running,
+    /// Settled, waiting at a gate.
+    Gated,
+    /// Waiting for its next automatic attempt.
+    Backoff,
+    /// Nobody can know whether its prompt was carried out.
+    InDoubt,
+    /// It has its result.
+    Done,
+    /// It failed for good.
+    Failed,
+    /// It was left out.
+    Skipped,
+}
+
+/// One step of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StepView {
+    /// Its id.
+    pub id: StepId,
+    /// Its title.
+    pub title: String,
+    /// Where it stands.
+    pub status: StepStatus,
+    /// How its latest settled attempt ended.
+    pub outcome: Option<Outcome>,
+    /// The pass of its group, from 1.
+    pub iteration: u32,
+    /// The worker profile.
+    pub worker: ProfileId,
+    /// What the worker runs as.
+    pub kind: WorkerKind,
+    /// The worker's latest session.
+    pub session: Option<String>,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<AttemptView>,
+    /// Its result's text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Its result's structured output.
+    pub output: Option<Value>,
+}
+
+/// One attempt of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AttemptView {
+    /// Its latest dispatch.
+    pub dispatch: DispatchId,
+    /// How it ended; `None` while it runs.
+    pub outcome: Option<Outcome>,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it settled.
+    pub finished_at: Option<Timestamp>,
+    /// Its failure.
+    pub error: Option<ErrorView>,
+    /// Its remarks.
+    pub warnings: Vec<Warning>,
+}
+
+/// A failure, for people and programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorView {
+    /// Its class.
+    pub code: ErrorCode,
+    /// In words.
+    pub message: String,
+}
+
+/// Tokens spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Read by the model.
+    pub input: u64,
+    /// Written by the model.
+    pub output: u64,
+    /// Spent on reasoning.
+    pub reasoning: u64,
+}
