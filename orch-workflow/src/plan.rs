@@ -1,7 +1,6 @@
 //! A validated, immutable definition: what a run was started with, whole, and its digest.
 
 use orch_config::{
-    Config,
     id::{ProfileId, StepId, WorkflowId},
     kind::{ExecutionMode, WorkerKind},
     policy::{Policy, PolicyPatch},

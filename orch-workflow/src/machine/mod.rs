@@ -4,13 +4,10 @@
 //! [`Machine::commit`] releases. Nothing else changes the state, and [`Machine::replay`] goes the same way, so
 //! replaying a journal can never cause an effect.
 
-use serde_json::Value;
-
 use crate::{
-    attempt::{AttemptError, DispatchId, Settled, Timestamp, Warning},
+    attempt::{AttemptError, DispatchId, Settled, Warning},
     decision::{Decision, GateId},
     port::{Ask, AskId, AskReply, Dispatch, Locator, Placement},
-    record::RecordBody,
 };
 use orch_config::policy::PolicyPatch;
 
@@ -153,5 +150,3 @@ pub enum Effect {
     /// Call `answer`.
     Answer(DispatchId, Locator, AskId, AskReply),
 }
-#[expect(dead_code, reason = "replaced when the machine lands")]
-type Reserved = (RecordBody, Value);

@@ -18,7 +18,13 @@ pub trait RunStore: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`StoreError`]; nothing was written.
-    async fn create(&self, run: &RunId, records: &[Record], owner: &Owner, now: Timestamp) -> Result<Lease, StoreError>;
+    async fn create(
+        &self,
+        run: &RunId,
+        records: &[Record],
+        owner: &Owner,
+        now: Timestamp,
+    ) -> Result<Lease, StoreError>;
 
     /// Appends to a journal. The records are durable when this returns.
     ///
