@@ -1,0 +1,156 @@
+//! What `cargo xtask test` checks, cheapest first, so that a slip is told in seconds.
+//!
+//! Tests run crate by crate: cargo unites the features of all packages that it builds together, and a feature
+//! that a crate forgot to ask for would be lent to it by a neighbour. Within a crate the builds are ordered so
+//! that each stage finds the artefacts of an earlier one: `doctest`, `examples` and `live` reuse `test-all`.
+
+use std::process::Command;
+
+use crate::command::{answer, cargo, run};
+use crate::error::Error;
+use crate::opencode::{self, OpenCode};
+use crate::workspace::{Crate, FeatureSet, Workspace};
+use crate::{arrows, msrv};
+
+pub(super) struct Stage {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) run: fn(&Workspace) -> Result<Done, Error>,
+}
+
+#[derive(Debug)]
+pub(super) enum Done {
+    Passed,
+    /// Something is missing that the workspace does not need; the text names it and the way to get it.
+    Skipped(String),
+}
+
+pub(super) const STAGES: &[Stage] = &[
+    Stage { name: "fmt", about: "the code is formatted", run: fmt },
+    Stage {
+        name: "arrows",
+        about: "crates depend on each other as the architecture allows",
+        run: check_arrows,
+    },
+    Stage { name: "msrv", about: "no dependency asks for a newer Rust than we promise", run: check_msrv },
+    Stage { name: "deny", about: "advisories, licences and sources of the dependencies", run: deny },
+    Stage { name: "clippy", about: "no warning, with all features and with none", run: clippy },
+    Stage { name: "test", about: "the tests of each crate, default features", run: test_default },
+    Stage { name: "test-none", about: "the tests of each crate, no default features", run: test_none },
+    Stage { name: "test-all", about: "the tests of each crate, all features", run: test_all },
+    Stage { name: "doctest", about: "the examples in the documentation, all features", run: doctest },
+    Stage { name: "examples", about: "every example runs to its end", run: examples },
+    Stage { name: "docs", about: "the documentation builds without a warning", run: docs },
+    Stage { name: "live", about: "the tests again, with a real OpenCode", run: live },
+];
+
+fn fmt(_: &Workspace) -> Result<Done, Error> {
+    run(&mut cargo(["fmt", "--all", "--check"])).map(|()| Done::Passed)
+}
+
+fn check_arrows(workspace: &Workspace) -> Result<Done, Error> {
+    arrows::check(&workspace.metadata).map(|()| Done::Passed)
+}
+
+fn check_msrv(workspace: &Workspace) -> Result<Done, Error> {
+    msrv::check(&workspace.metadata).map(|()| Done::Passed)
+}
+
+fn deny(_: &Workspace) -> Result<Done, Error> {
+    if answer(&mut cargo(["deny", "--version"])).is_none() {
+        return Ok(Done::Skipped(
+            "cargo-deny is not installed (`cargo install --locked cargo-deny`)".to_owned(),
+        ));
+    }
+    run(&mut cargo(["deny", "check"])).map(|()| Done::Passed)
+}
+
+fn clippy(workspace: &Workspace) -> Result<Done, Error> {
+    run(&mut cargo(["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]))?;
+    for each in workspace.with(FeatureSet::None) {
+        let package = ["clippy", "--package", &each.name, "--all-targets", "--no-default-features"];
+        run(cargo(package).args(["--", "-D", "warnings"]))?;
+    }
+    Ok(Done::Passed)
+}
+
+fn test_default(workspace: &Workspace) -> Result<Done, Error> {
+    test_with(workspace, FeatureSet::Default)
+}
+
+fn test_none(workspace: &Workspace) -> Result<Done, Error> {
+    test_with(workspace, FeatureSet::None)
+}
+
+fn test_all(workspace: &Workspace) -> Result<Done, Error> {
+    test_with(workspace, FeatureSet::All)
+}
+
+fn test_with(workspace: &Workspace, set: FeatureSet) -> Result<Done, Error> {
+    for each in workspace.with(set) {
+        run(without_opencode(&mut tests_of(each, set)))?;
+    }
+    Ok(Done::Passed)
+}
+
+fn doctest(workspace: &Workspace) -> Result<Done, Error> {
+    for each in workspace.crates.iter().filter(|each| each.library) {
+        run(without_opencode(&mut cargo(["test", "--package", &each.name, "--all-features", "--doc"])))?;
+    }
+    Ok(Done::Passed)
+}
+
+fn examples(workspace: &Workspace) -> Result<Done, Error> {
+    for each in &workspace.crates {
+        for example in &each.examples {
+            run(&mut cargo(["run", "--package", &each.name, "--all-features", "--example", example]))?;
+        }
+    }
+    Ok(Done::Passed)
+}
+
+fn docs(_: &Workspace) -> Result<Done, Error> {
+    run(cargo(["doc", "--workspace", "--no-deps", "--all-features"]).env("RUSTDOCFLAGS", "-D warnings"))
+        .map(|()| Done::Passed)
+}
+
+/// Runs whole test binaries again and not only tests of some name: no live test can be missed, and the others
+/// take seconds.
+fn live(workspace: &Workspace) -> Result<Done, Error> {
+    let binary = match opencode::provide(&workspace.target)? {
+        OpenCode::Ready { binary, version } => {
+            println!("OpenCode {version} at {}", binary.display());
+            binary
+        }
+        OpenCode::Missing { reason } => return without_live_tests(&reason),
+    };
+    for each in &workspace.crates {
+        let mut tests = tests_of(each, FeatureSet::All);
+        run(tests.env(opencode::BINARY_VARIABLE, &binary).env(opencode::LIVE_VARIABLE, "1"))?;
+    }
+    Ok(Done::Passed)
+}
+
+fn without_live_tests(reason: &str) -> Result<Done, Error> {
+    let message = format!(
+        "NO TEST RAN AGAINST A REAL OPENCODE: {reason}. Install Node.js with npm, or name an OpenCode {} in {}",
+        opencode::VERSION,
+        opencode::BINARY_VARIABLE
+    );
+    if in_ci() { Err(Error::Check(message)) } else { Ok(Done::Skipped(message)) }
+}
+
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false")
+}
+
+fn tests_of(each: &Crate, set: FeatureSet) -> Command {
+    let mut command = cargo(["test", "--package", &each.name]);
+    command.args(set.flag()).arg("--tests");
+    command
+}
+
+/// Live tests belong to the stage `live`, whatever the caller's environment says.
+fn without_opencode(command: &mut Command) -> &mut Command {
+    command.env_remove(opencode::BINARY_VARIABLE).env_remove(opencode::LIVE_VARIABLE)
+}

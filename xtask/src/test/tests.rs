@@ -1,0 +1,35 @@
+use super::*;
+
+fn named(names: &[&str]) -> Vec<&'static str> {
+    choose(names).unwrap().iter().map(|stage| stage.name).collect()
+}
+
+#[test]
+fn stages_run_in_their_own_order() {
+    assert_eq!(named(&["clippy", "fmt"]), ["fmt", "clippy"]);
+    assert_eq!(named(&[]).len(), STAGES.len());
+}
+
+#[test]
+fn names_are_unique() {
+    for stage in STAGES {
+        assert_eq!(named(&[stage.name]).len(), 1, "{}", stage.name);
+    }
+}
+
+#[test]
+fn an_unknown_stage_is_told_with_those_there_are() {
+    let error = choose(&["fmt", "clipy"]).map(|_| ()).unwrap_err();
+    assert!(error.to_string().starts_with("no stage `clipy`; there are: fmt, "), "{error}");
+}
+
+#[test]
+fn the_first_failure_stops_the_rest() {
+    const PASSES: Stage = Stage { name: "passes", about: "", run: |_| Ok(Done::Passed) };
+    const SKIPS: Stage = Stage { name: "skips", about: "", run: |_| Ok(Done::Skipped("no npm".to_owned())) };
+    const FAILS: Stage = Stage { name: "fails", about: "", run: |_| Err(Error::Check("broken".to_owned())) };
+    let rows = run_stages(&Workspace::load().unwrap(), &[&PASSES, &SKIPS, &FAILS, &PASSES, &PASSES]);
+    let ends: Vec<String> =
+        table(&rows).lines().map(|line| line.split("  ").last().unwrap().to_owned()).collect();
+    assert_eq!(ends[..5], ["passed", "SKIPPED: no npm", "FAILED", "not run", "not run"]);
+}
