@@ -8,6 +8,7 @@ use cargo_metadata::{Metadata, MetadataCommand, Package, Target};
 use crate::error::Error;
 
 pub(crate) struct Workspace {
+    /// In the order of the manifest, lower layers first: what is broken below is told before what it breaks above.
     pub(crate) crates: Vec<Crate>,
     /// `target/`, or wherever `CARGO_TARGET_DIR` or cargo's configuration puts it.
     pub(crate) target: PathBuf,
@@ -37,7 +38,7 @@ impl Workspace {
             .current_dir(root())
             .features(cargo_metadata::CargoOpt::AllFeatures)
             .exec()?;
-        let crates = metadata.workspace_packages().into_iter().map(Crate::new).collect();
+        let crates = metadata.workspace_members.iter().map(|id| Crate::new(&metadata[id])).collect();
         Ok(Self { crates, target: metadata.target_directory.clone().into(), metadata })
     }
 
@@ -136,6 +137,13 @@ mod tests {
             "implied"
         );
         assert_eq!(distinguished(&[("default", &["a"]), ("a", &[]), ("b", &[])]), (true, true));
+    }
+
+    #[test]
+    fn lower_layers_come_first() {
+        let workspace = Workspace::load().unwrap();
+        let place = |name: &str| workspace.crates.iter().position(|each| each.name == name).unwrap();
+        assert!(place("orch-config") < place("orch-workflow") && place("orch-workflow") < place("orch"));
     }
 
     #[test]
