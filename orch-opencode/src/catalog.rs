@@ -119,7 +119,8 @@ impl Agent {
     }
 }
 
-/// The providers that the host has configured, and its default model of each.
+/// The providers that the host has configured, its default model of each, and the models that its own
+/// configuration names.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Catalog {
@@ -127,12 +128,25 @@ pub struct Catalog {
     pub providers: Vec<Provider>,
     /// Provider id → id of its default model.
     pub defaults: BTreeMap<String, String>,
+    /// The model that the host's configuration names (`GET /config`, `model`). It outweighs `defaults`, which lists
+    /// a model for every provider and does not say which provider counts.
+    pub default: Option<ModelRef>,
+    /// The model that the host's configuration names for small tasks (`GET /config`, `small_model`).
+    pub small: Option<ModelRef>,
 }
 
 impl Catalog {
     /// A catalog of these providers and defaults.
     pub fn new(providers: Vec<Provider>, defaults: BTreeMap<String, String>) -> Self {
-        Self { providers, defaults }
+        Self { providers, defaults, default: None, small: None }
+    }
+
+    /// The same catalog with the models that the host's configuration names.
+    #[must_use]
+    pub fn configured(mut self, default: Option<ModelRef>, small: Option<ModelRef>) -> Self {
+        self.default = default;
+        self.small = small;
+        self
     }
 
     /// The model that `reference` names, if this host has it.
