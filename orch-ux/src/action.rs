@@ -1,0 +1,76 @@
+//! What the reactor wants a frontend to do.
+
+use orch_workflow::attempt::RunId;
+use serde::Serialize;
+
+/// One thing to do in a frontend. Doing it, or failing to, never changes a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum UxAction {
+    /// Show a short message for a moment.
+    Toast(Toast),
+    /// Put a message into a session without asking its model for an answer.
+    Notice(Notice),
+    /// Append to the text in the prompt box.
+    PromptHint {
+        /// One clean line.
+        text: String,
+    },
+    /// Show a session.
+    SelectSession {
+        /// Which one.
+        session: String,
+    },
+    /// Show the list of sessions.
+    OpenSessions,
+    /// Call a person who looks elsewhere, by sound or by the desktop.
+    Attention {
+        /// The run.
+        run: RunId,
+        /// One clean line.
+        message: String,
+    },
+}
+
+/// A short message that goes away by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Toast {
+    /// What it is about, such as one gate of one run: a second toast about the same thing is a repetition.
+    pub about: String,
+    /// How it looks.
+    pub level: Level,
+    /// One clean line.
+    pub title: String,
+    /// One clean line.
+    pub message: String,
+    /// How long it stays, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// How grave a toast is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Good to know.
+    Info,
+    /// Done, and well.
+    Success,
+    /// A person is needed, or something deserves a look.
+    Warning,
+    /// Something failed.
+    Error,
+}
+
+/// A message in a session that asks nobody for an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Notice {
+    /// The run it is about.
+    pub run: RunId,
+    /// The session it goes to: the run's parent session.
+    pub session: String,
+    /// Markdown.
+    pub text: String,
+}

@@ -1,0 +1,148 @@
+//! The registry of commands: what a text may tell a person to type.
+//!
+//! Notices, toasts, hints and views build every command line from these entries, so that none can name a command
+//! that does not exist. The `orch` binary checks the other half: that each entry is one of its commands.
+
+use orch_workflow::{attempt::RunId, decision::DecisionKind};
+
+/// One command, as data: for help, palettes and shortcuts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Command {
+    /// Its words after `orch`: `continue`, `config check`.
+    pub name: &'static str,
+    /// The whole line, with `<…>` for what it needs: `orch continue <run>`.
+    pub form: &'static str,
+    /// A few words for a palette.
+    pub title: &'static str,
+    /// One sentence.
+    pub description: &'static str,
+}
+
+impl Command {
+    /// The line for one run, ready to be typed: `orch continue run_…`.
+    #[must_use]
+    pub fn on(&self, run: &RunId) -> String {
+        self.form.replace("<run>", run.as_str())
+    }
+
+    /// The line for one run with one more word, quoted for a shell where it needs it.
+    #[must_use]
+    pub fn on_with(&self, run: &RunId, word: &str) -> String {
+        format!("{} {}", self.on(run), quoted(word))
+    }
+}
+
+/// The command of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().copied().find(|command| command.name == name)
+}
+
+/// The command that makes this decision.
+#[must_use]
+pub fn deciding(decision: DecisionKind) -> &'static Command {
+    match decision {
+        DecisionKind::Continue => &CONTINUE,
+        DecisionKind::Retry => &RETRY,
+        DecisionKind::Skip => &SKIP,
+        DecisionKind::Replace => &REPLACE,
+        DecisionKind::Abort => &ABORT,
+    }
+}
+
+macro_rules! commands {
+    ($($constant:ident: $name:literal, $form:literal, $title:literal, $description:literal;)+) => {
+        $(
+            #[doc = concat!("`", $form, "`")]
+            pub static $constant: Command =
+                Command { name: $name, form: $form, title: $title, description: $description };
+        )+
+
+        /// Every command, in the order of the help.
+        pub static COMMANDS: &[&Command] = &[$(&$constant),+];
+    };
+}
+
+commands! {
+    DEMO: "demo", "orch demo", "Watch a demo",
+        "Runs the build workflow on a simulated host and model: no key, no network, no set-up.";
+    RUN: "run", "orch run <workflow> <task>", "Run a workflow",
+        "Starts a run of a workflow on a task and follows it to its end or its next gate.";
+    CONTINUE: "continue", "orch continue <run>", "Continue a run",
+        "Answers the open gate with `continue`; after an error this tries the failed step again.";
+    RETRY: "retry", "orch retry <run>", "Retry the step",
+        "Answers the open gate with `retry`; `--note` adds to the prompt, `--session fresh` starts anew.";
+    SKIP: "skip", "orch skip <run>", "Skip the step",
+        "Answers the open gate with `skip`: the step is left out, its text stays empty.";
+    REPLACE: "replace", "orch replace <run> --output <file>", "Replace the step's result",
+        "Answers the open gate with your own result; `--from-session` takes the latest answer there.";
+    ABORT: "abort", "orch abort <run>", "Abort a run",
+        "Ends a run: at its gate with the decision `abort`, else by cancelling the work in flight.";
+    PAUSE: "pause", "orch pause <run>", "Pause a run",
+        "Opens a gate before the next step; what is at work finishes first.";
+    RUNS: "runs", "orch runs", "List runs",
+        "Lists the runs of this project, the newest first.";
+    SHOW: "show", "orch show <run>", "Show a run",
+        "Shows the steps of a run, its gate, and the commands that go on from there.";
+    OUTPUT: "output", "orch output <run>", "Read a result",
+        "Prints the result of a run, or of one of its steps.";
+    EVENTS: "events", "orch events <run>", "Read the events",
+        "Prints the events of a run; `--follow` waits for more.";
+    PLAN: "plan", "orch plan <workflow>", "Look at a workflow",
+        "Shows the steps of a workflow and its worst case, without spending a token.";
+    WORKFLOWS: "workflows", "orch workflows", "List workflows",
+        "Lists the workflows that can be run here.";
+    PROFILES: "profiles", "orch profiles", "List worker profiles",
+        "Lists the worker profiles that steps can name.";
+    CONFIG_CHECK: "config check", "orch config check", "Check the configuration",
+        "Reports every problem in the configuration with file, line and column.";
+    CONFIG_SHOW: "config show", "orch config show", "Show the configuration",
+        "Prints the configuration as it resolves.";
+    SCHEMA: "schema", "orch schema", "Print the schema",
+        "Prints the JSON Schema of `orchestrator.json`.";
+    DOCTOR: "doctor", "orch doctor", "Examine the set-up",
+        "Checks host, configuration and store, and says how to repair what is broken.";
+}
+
+/// A word as a POSIX shell takes it: step ids may hold spaces and worse.
+fn quoted(word: &str) -> String {
+    let bare = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.');
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(bare) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_begins_with_its_name() {
+        for command in COMMANDS {
+            let rest = command.form.strip_prefix("orch ").expect("forms begin with the program");
+            assert!(rest.starts_with(command.name), "{}", command.form);
+            assert!(!command.title.is_empty() && command.description.ends_with('.'), "{}", command.name);
+        }
+    }
+
+    #[test]
+    fn every_name_is_there_once() {
+        for command in COMMANDS {
+            assert_eq!(COMMANDS.iter().filter(|other| other.name == command.name).count(), 1);
+            assert_eq!(find(command.name), Some(*command));
+        }
+        assert_eq!(find("frobnicate"), None);
+    }
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_split_or_run_them() {
+        let run = RunId::new("run_1").unwrap();
+        assert_eq!(OUTPUT.on_with(&run, "plan"), "orch output run_1 plan");
+        assert_eq!(OUTPUT.on_with(&run, "my step"), "orch output run_1 'my step'");
+        assert_eq!(OUTPUT.on_with(&run, "$(id)"), "orch output run_1 '$(id)'");
+        assert_eq!(OUTPUT.on_with(&run, "it's"), r"orch output run_1 'it'\''s'");
+        assert_eq!(OUTPUT.on_with(&run, "-x"), "orch output run_1 '-x'");
+    }
+}

@@ -1,0 +1,99 @@
+//! The texts of notices: what the parent session is told about a run. Few, and each complete.
+
+use orch_workflow::{decision::Gate, record::RunStatus, view::ErrorView};
+
+use crate::{
+    action::{Notice, UxAction},
+    choice, command,
+    context::RunContext,
+    text::{counted, duration, plain, word},
+};
+
+const TASK_CHARS: usize = 200;
+const SENTENCE_CHARS: usize = 400;
+const ID_CHARS: usize = 64;
+
+/// The run has started.
+pub(crate) fn started(context: &RunContext) -> Option<UxAction> {
+    let steps: Vec<_> = context.step_lines().iter().map(|line| plain(&line.step, ID_CHARS)).collect();
+    let run = &context.run;
+    let lines = [
+        format!(
+            "**orch** {} started: {}, {}.",
+            subject(context),
+            counted(steps.len(), "step"),
+            steps.join(" → ")
+        ),
+        format!("Task: {}", plain(&context.task, TASK_CHARS)),
+        format!("See it: `{}`. Pause it: `{}`.", command::SHOW.on(run), command::PAUSE.on(run)),
+    ];
+    notice(context, &lines)
+}
+
+/// A gate has opened.
+pub(crate) fn gate(context: &RunContext, gate: &Gate) -> Option<UxAction> {
+    let line = context.step_line(&gate.step);
+    let outcome = context.step(&gate.step).and_then(|step| step.standing.outcome());
+    let mut lines = vec![
+        format!("**orch** {} waits for a decision at step {}.", subject(context), line.name()),
+        format!("{} ({})", plain(&gate.message, SENTENCE_CHARS), choice::reason(gate)),
+        format!("Step: {}.", line.facts().join(", ")),
+    ];
+    lines.extend(error_line(context.step(&gate.step).and_then(|step| step.error.as_ref())));
+    for choice in choice::choices(&context.run, gate, outcome) {
+        lines.push(format!("- `{}`: {}", choice.command, choice.effect));
+    }
+    lines.extend(choice::unanswered(gate).map(|text| format!("- {text}")));
+    if outcome.is_some() {
+        lines.push(format!(
+            "Read the answer: `{}`.",
+            command::OUTPUT.on_with(&context.run, gate.step.as_str())
+        ));
+    }
+    notice(context, &lines)
+}
+
+/// The run has ended.
+pub(crate) fn finished(
+    context: &RunContext,
+    status: RunStatus,
+    error: Option<&ErrorView>,
+    notes: &[String],
+) -> Option<UxAction> {
+    let run = &context.run;
+    let mut lines = vec![format!("**orch** {} {}.", subject(context), ending(context, status))];
+    lines.extend(error_line(error));
+    lines.extend(context.step_lines().iter().map(|line| format!("- {line}")));
+    lines.extend(notes.iter().map(|note| format!("Note: {}", plain(note, SENTENCE_CHARS))));
+    lines.push(format!(
+        "Read the result: `{}`. See the run: `{}`.",
+        command::OUTPUT.on(run),
+        command::SHOW.on(run)
+    ));
+    notice(context, &lines)
+}
+
+/// `ended as success: 4 of 4 steps done, 3 min 12 s at work`.
+pub(crate) fn ending(context: &RunContext, status: RunStatus) -> String {
+    let done = context.steps().iter().filter(|step| step.standing.is_done()).count();
+    let steps = counted(context.steps().len(), "step");
+    format!("ended as {}: {done} of {steps} done, {} at work", status.as_str(), duration(context.active_ms()))
+}
+
+/// ``run `run_…` of `build` ``, or only the run when the stream was joined too late to know its workflow.
+fn subject(context: &RunContext) -> String {
+    match &context.workflow {
+        Some(workflow) => format!("run `{}` of `{}`", context.run, plain(workflow, ID_CHARS)),
+        None => format!("run `{}`", context.run),
+    }
+}
+
+fn error_line(error: Option<&ErrorView>) -> Option<String> {
+    error.map(|error| format!("Error {}: {}", word(&error.code), plain(&error.message, SENTENCE_CHARS)))
+}
+
+/// A notice for the parent session; none while the run has no such session, because nobody would read it.
+fn notice(context: &RunContext, lines: &[String]) -> Option<UxAction> {
+    let session = context.parent_session.clone()?;
+    Some(UxAction::Notice(Notice { run: context.run.clone(), session, text: lines.join("\n") }))
+}

@@ -1,0 +1,226 @@
+//! A run as text: what `orch show` and `orch output` print, and what any other frontend may show.
+
+use std::fmt::Write as _;
+
+use orch_config::id::StepId;
+use orch_workflow::{
+    attempt::Outcome,
+    decision::Gate,
+    port::{Ask, AskKind},
+    view::{AttemptView, RunView, StepStatus, StepView},
+};
+
+use crate::{
+    choice, command,
+    step_line::StepLine,
+    text::{counted, duration, plain, printable, word},
+};
+
+const TASK_CHARS: usize = 200;
+const SENTENCE_CHARS: usize = 400;
+const ID_CHARS: usize = 64;
+
+/// The whole state of a run as plain text, ending in a line break: steps with state, time and session, the gate
+/// with its reason and the exact commands that answer it, open asks, and what the run has cost.
+#[must_use]
+pub fn summary(run: &RunView) -> String {
+    let mut lines = vec![
+        format!("{}  {}  {}", run.id, plain(run.workflow.as_str(), ID_CHARS), standing(run)),
+        format!("task     {}", plain(&run.task, TASK_CHARS)),
+        format!("policy   execution={}, intervene={}", run.execution, run.intervene),
+    ];
+    lines.extend(run.parent_session.as_ref().map(|session| format!("parent   {}", plain(session, ID_CHARS))));
+    lines.push(format!("spent    {}", spent(run)));
+    lines.push(String::new());
+    lines.extend(step_table(run));
+    for gate in run.gate.iter().chain(&run.gates) {
+        lines.push(String::new());
+        lines.extend(gate_block(run, gate));
+    }
+    for ask in &run.asks {
+        lines.push(String::new());
+        lines.extend(ask_block(ask));
+    }
+    lines.extend(run.notes.iter().map(|note| format!("\nnote     {}", plain(note, SENTENCE_CHARS))));
+    lines.extend(way_on(run).map(|way| format!("\n{way}")));
+    lines.join("\n") + "\n"
+}
+
+/// One line for each step, in plan order.
+#[must_use]
+pub fn step_lines(run: &RunView) -> Vec<StepLine> {
+    let line = |(index, step): (usize, &StepView)| StepLine {
+        position: index + 1,
+        total: run.steps.len(),
+        step: step.id.to_string(),
+        state: state(step),
+        ms: elapsed_ms(step),
+        session: step.session.clone(),
+        attempts: step.attempts.len(),
+    };
+    run.steps.iter().enumerate().map(line).collect()
+}
+
+/// The answers of all steps as Markdown, one section a step.
+#[must_use]
+pub fn results_markdown(run: &RunView) -> String {
+    let mut text = format!("# {}: {}\n\n{}\n", run.workflow, plain(&run.task, TASK_CHARS), standing(run));
+    for (step, line) in run.steps.iter().zip(step_lines(run)) {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "\n## {}\n\n{}\n", line.name(), line.facts().join(", "));
+        if let Some(answer) = answer(step) {
+            let _ = write!(text, "\n{}\n", printable(answer).trim_end());
+        }
+    }
+    text
+}
+
+/// The result of one step, or of the last step that has one, exactly as the worker gave it.
+///
+/// It may hold anything: pass it through [`printable`](crate::text::printable) before it reaches a terminal.
+#[must_use]
+pub fn output<'a>(run: &'a RunView, step: Option<&StepId>) -> Option<&'a str> {
+    match step {
+        Some(id) => run.steps.iter().find(|step| step.id == *id).and_then(answer),
+        None => run.steps.iter().rev().find_map(answer),
+    }
+}
+
+fn answer(step: &StepView) -> Option<&str> {
+    step.text.as_deref().filter(|text| !text.is_empty())
+}
+
+/// Where the run stands, in a few words.
+fn standing(run: &RunView) -> String {
+    match (&run.owner, run.interrupted) {
+        (Some(owner), true) => {
+            format!(
+                "{}, interrupted: process {} on {} is gone",
+                run.status.as_str(),
+                owner.pid,
+                plain(&owner.host, ID_CHARS)
+            )
+        }
+        (None, true) => format!("{}, interrupted: the process that drove it is gone", run.status.as_str()),
+        (Some(owner), false) => {
+            format!(
+                "{}, driven by process {} on {}",
+                run.status.as_str(),
+                owner.pid,
+                plain(&owner.host, ID_CHARS)
+            )
+        }
+        (None, false) => run.status.as_str().to_owned(),
+    }
+}
+
+fn spent(run: &RunView) -> String {
+    let tokens = run.tokens;
+    format!(
+        "{} at work, {} tokens read, {} written, {} reasoned, ${:.4}",
+        duration(run.active_ms),
+        tokens.input,
+        tokens.output,
+        tokens.reasoning,
+        run.cost_usd
+    )
+}
+
+/// The steps in columns, each followed by what its attempts had to remark.
+fn step_table(run: &RunView) -> Vec<String> {
+    let lines = step_lines(run);
+    let width = lines.iter().map(|line| line.name().chars().count()).max().unwrap_or(0);
+    let mut table = Vec::new();
+    for (step, line) in run.steps.iter().zip(lines) {
+        table.push(format!("{:width$}  {}", line.name(), line.facts().join(", ")));
+        table.extend(
+            step.attempts.iter().enumerate().flat_map(|(index, attempt)| remarks(index + 1, attempt)),
+        );
+    }
+    table
+}
+
+fn remarks(number: usize, attempt: &AttemptView) -> Vec<String> {
+    let remark = |grade: &str, code: String, message: &str| {
+        format!("      attempt {number}: {grade} {code}: {}", plain(message, SENTENCE_CHARS))
+    };
+    let mut remarks = Vec::new();
+    remarks.extend(attempt.error.as_ref().map(|error| remark("error", word(&error.code), &error.message)));
+    remarks.extend(
+        attempt.warnings.iter().map(|warning| remark("warning", word(&warning.code), &warning.message)),
+    );
+    remarks
+}
+
+/// The outcome where there is one, with what became of it where that is not the same.
+fn state(step: &StepView) -> String {
+    match (step.status, step.outcome) {
+        (StepStatus::Done | StepStatus::Failed, Some(outcome)) => word(&outcome),
+        (StepStatus::Gated, Some(outcome)) => format!("{}, waits at its gate", word(&outcome)),
+        (StepStatus::Pending | StepStatus::Ready, None) => "not run".to_owned(),
+        (StepStatus::InDoubt, _) => "in doubt".to_owned(),
+        (status, _) => word(&status),
+    }
+}
+
+/// From start to settle, all settled attempts together.
+fn elapsed_ms(step: &StepView) -> Option<u64> {
+    let spans: Vec<_> = step
+        .attempts
+        .iter()
+        .filter_map(|attempt| Some(attempt.finished_at?.ms_since(attempt.started_at)))
+        .collect();
+    (!spans.is_empty()).then(|| spans.iter().sum())
+}
+
+fn gate_block(run: &RunView, gate: &Gate) -> Vec<String> {
+    let outcome = run.steps.iter().find(|step| step.id == gate.step).and_then(|step| step.outcome);
+    let queued = if run.gate.as_ref().is_some_and(|open| open.id == gate.id) { "" } else { ", queued" };
+    let mut lines = vec![
+        format!(
+            "gate {} at {}: {}{queued}",
+            gate.id,
+            plain(gate.step.as_str(), ID_CHARS),
+            choice::reason(gate)
+        ),
+        format!("  {}", plain(&gate.message, SENTENCE_CHARS)),
+    ];
+    lines.extend(choice::unanswered(gate).map(|text| format!("  {text}")));
+    if queued.is_empty() {
+        lines.extend(choice_table(run, gate, outcome));
+    }
+    lines
+}
+
+fn choice_table(run: &RunView, gate: &Gate, outcome: Option<Outcome>) -> Vec<String> {
+    let choices = choice::choices(&run.id, gate, outcome);
+    let width = choices.iter().map(|choice| choice.command.len()).max().unwrap_or(0);
+    choices.iter().map(|choice| format!("  {:width$}  {}", choice.command, choice.effect)).collect()
+}
+
+fn ask_block(ask: &Ask) -> Vec<String> {
+    let what = match ask.kind {
+        AskKind::Permission => "permission",
+        AskKind::Question => "question",
+    };
+    let mut lines = vec![
+        format!("{what} {} in session {}", plain(&ask.id.0, ID_CHARS), plain(&ask.session, ID_CHARS)),
+        format!("  {}", plain(&ask.summary, SENTENCE_CHARS)),
+    ];
+    let choices = |labels: &Vec<String>| {
+        let labels: Vec<_> = labels.iter().map(|label| plain(label, ID_CHARS)).collect();
+        format!("  choices: {}", labels.join(" | "))
+    };
+    lines.extend(ask.options.iter().map(choices));
+    lines
+}
+
+/// What to type next when no gate says it already.
+fn way_on(run: &RunView) -> Option<String> {
+    if run.interrupted {
+        return Some(format!("go on with: {}", command::CONTINUE.on(&run.id)));
+    }
+    let results = run.steps.iter().filter(|step| answer(step).is_some()).count();
+    (run.status.is_terminal() && results > 0)
+        .then(|| format!("{} to read: {}", counted(results, "result"), command::OUTPUT.on(&run.id)))
+}

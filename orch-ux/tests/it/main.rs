@@ -1,0 +1,4 @@
+mod delivery;
+mod reactor;
+mod support;
+mod view;

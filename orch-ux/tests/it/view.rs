@@ -1,0 +1,53 @@
+//! Runs as text.
+
+use orch_config::id::StepId;
+use orch_ux::view;
+
+use crate::support::{RUNS, assert_commands_exist, run};
+
+#[test]
+fn the_summary_of_a_run_at_a_gate() {
+    insta::assert_snapshot!(view::summary(&run("paused")));
+}
+
+#[test]
+fn the_summary_of_a_run_that_succeeded() {
+    insta::assert_snapshot!(view::summary(&run("success")));
+}
+
+#[test]
+fn the_summary_of_a_run_at_work_that_waits_for_a_person() {
+    insta::assert_snapshot!(view::summary(&run("running")));
+}
+
+#[test]
+fn the_summary_of_a_run_whose_process_is_gone() {
+    insta::assert_snapshot!(view::summary(&run("interrupted")));
+}
+
+#[test]
+fn the_results_of_a_run_as_markdown() {
+    insta::assert_snapshot!(view::results_markdown(&run("paused")));
+}
+
+#[test]
+fn every_command_in_every_view_is_in_the_registry() {
+    let count: usize = RUNS
+        .into_iter()
+        .flat_map(|name| [view::summary(&run(name)), view::results_markdown(&run(name))])
+        .map(|text| assert_commands_exist(&text))
+        .sum();
+    assert!(count >= 7, "the check found only {count} commands");
+}
+
+#[test]
+fn the_output_of_a_run_is_its_last_result_untouched() {
+    let paused = run("paused");
+    let step = |id: &str| StepId::new(id).unwrap();
+    assert_eq!(view::output(&paused, None), Some("## Summary\nDone.\u{1b}[31m\u{7}"));
+    assert_eq!(view::output(&paused, Some(&step("plan"))), Some("## Summary\nAdd the flag in `list.rs`.\n"));
+    assert_eq!(view::output(&paused, Some(&step("review"))), None);
+    assert_eq!(view::output(&paused, Some(&step("nowhere"))), None);
+    assert_eq!(view::output(&run("success"), None), Some("Built."), "an empty answer is no result");
+    assert_eq!(view::output(&run("running"), None), None);
+}
