@@ -43,6 +43,8 @@ pub(crate) struct StepContext {
     pub(crate) standing: Standing,
     pub(crate) error: Option<ErrorView>,
     pub(crate) session: Option<String>,
+    /// Whether its latest attempt left a text that can be read.
+    pub(crate) answered: bool,
     active_ms: Option<u64>,
     attempts: usize,
 }
@@ -139,10 +141,11 @@ impl RunContext {
                 step.attempts += 1;
             }
             EventBody::StepProgress { step, progress, .. } => self.fold_progress(step, progress),
-            EventBody::StepSettled { step, outcome, error, active_ms, .. } => {
+            EventBody::StepSettled { step, outcome, text, error, active_ms, .. } => {
                 let step = self.step_mut(step);
                 step.standing = Standing::Settled(*outcome);
                 step.error.clone_from(error);
+                step.answered = !text.is_empty();
                 step.active_ms = Some(step.active_ms.unwrap_or(0).saturating_add(*active_ms));
             }
             EventBody::GateOpened { gate } => self.open_gates.push(gate.clone()),
@@ -198,7 +201,15 @@ impl RunContext {
 
 impl StepContext {
     fn new(id: StepId) -> Self {
-        Self { id, standing: Standing::Pending, error: None, session: None, active_ms: None, attempts: 0 }
+        Self {
+            id,
+            standing: Standing::Pending,
+            error: None,
+            session: None,
+            answered: false,
+            active_ms: None,
+            attempts: 0,
+        }
     }
 }
 

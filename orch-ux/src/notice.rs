@@ -25,7 +25,7 @@ pub(crate) fn started(context: &RunContext) -> Option<UxAction> {
             steps.join(" → ")
         ),
         format!("Task: {}", plain(&context.task, TASK_CHARS)),
-        format!("See it: `{}`. Pause it: `{}`.", command::SHOW.on(run), command::PAUSE.on(run)),
+        format!("See it: {}. Pause it: {}.", code(&command::SHOW.on(run)), code(&command::PAUSE.on(run))),
     ];
     notice(context, &lines)
 }
@@ -33,22 +33,22 @@ pub(crate) fn started(context: &RunContext) -> Option<UxAction> {
 /// A gate has opened.
 pub(crate) fn gate(context: &RunContext, gate: &Gate) -> Option<UxAction> {
     let line = context.step_line(&gate.step);
-    let outcome = context.step(&gate.step).and_then(|step| step.standing.outcome());
+    let step = context.step(&gate.step);
+    let outcome = step.and_then(|step| step.standing.outcome());
+    let unsaid = |error: &&ErrorView| !gate.message.contains(&error.message);
     let mut lines = vec![
         format!("**orch** {} waits for a decision at step {}.", subject(context), line.name()),
         format!("{} ({})", plain(&gate.message, SENTENCE_CHARS), choice::reason(gate)),
         format!("Step: {}.", line.facts().join(", ")),
     ];
-    lines.extend(error_line(context.step(&gate.step).and_then(|step| step.error.as_ref())));
+    lines.extend(error_line(step.and_then(|step| step.error.as_ref()).filter(unsaid)));
     for choice in choice::choices(&context.run, gate, outcome) {
-        lines.push(format!("- `{}`: {}", choice.command, choice.effect));
+        lines.push(format!("- {}: {}", code(&choice.command), choice.effect));
     }
-    lines.extend(choice::unanswered(gate).map(|text| format!("- {text}")));
-    if outcome.is_some() {
-        lines.push(format!(
-            "Read the answer: `{}`.",
-            command::OUTPUT.on_with(&context.run, gate.step.as_str())
-        ));
+    lines.extend(choice::unanswered(gate).map(|sentence| format!("- {sentence}")));
+    if step.is_some_and(|step| step.answered) {
+        let command = command::OUTPUT.on_with(&context.run, gate.step.as_str());
+        lines.push(format!("\nRead the answer: {}.", code(&command)));
     }
     notice(context, &lines)
 }
@@ -61,23 +61,24 @@ pub(crate) fn finished(
     notes: &[String],
 ) -> Option<UxAction> {
     let run = &context.run;
-    let mut lines = vec![format!("**orch** {} {}.", subject(context), ending(context, status))];
+    let mut lines =
+        vec![format!("**orch** {} ended as {}: {}.", subject(context), status.as_str(), tally(context))];
     lines.extend(error_line(error));
-    lines.extend(context.step_lines().iter().map(|line| format!("- {line}")));
     lines.extend(notes.iter().map(|note| format!("Note: {}", plain(note, SENTENCE_CHARS))));
-    lines.push(format!(
-        "Read the result: `{}`. See the run: `{}`.",
-        command::OUTPUT.on(run),
-        command::SHOW.on(run)
-    ));
+    lines.extend(context.step_lines().iter().map(|line| format!("- {line}")));
+    let see = format!("See the run: {}.", code(&command::SHOW.on(run)));
+    lines.push(match context.steps().iter().any(|step| step.standing.is_done()) {
+        true => format!("\nRead the result: {}. {see}", code(&command::OUTPUT.on(run))),
+        false => format!("\n{see}"),
+    });
     notice(context, &lines)
 }
 
-/// `ended as success: 4 of 4 steps done, 3 min 12 s at work`.
-pub(crate) fn ending(context: &RunContext, status: RunStatus) -> String {
+/// `4 of 4 steps done, 3 min 12 s at work`.
+pub(crate) fn tally(context: &RunContext) -> String {
     let done = context.steps().iter().filter(|step| step.standing.is_done()).count();
     let steps = counted(context.steps().len(), "step");
-    format!("ended as {}: {done} of {steps} done, {} at work", status.as_str(), duration(context.active_ms()))
+    format!("{done} of {steps} done, {} at work", duration(context.active_ms()))
 }
 
 /// ``run `run_…` of `build` ``, or only the run when the stream was joined too late to know its workflow.
@@ -90,6 +91,14 @@ fn subject(context: &RunContext) -> String {
 
 fn error_line(error: Option<&ErrorView>) -> Option<String> {
     error.map(|error| format!("Error {}: {}", word(&error.code), plain(&error.message, SENTENCE_CHARS)))
+}
+
+/// Text as Markdown code; a step's name may hold backticks itself.
+fn code(text: &str) -> String {
+    match text.contains('`') {
+        true => format!("`` {text} ``"),
+        false => format!("`{text}`"),
+    }
 }
 
 /// A notice for the parent session; none while the run has no such session, because nobody would read it.

@@ -72,7 +72,7 @@ pub(crate) fn finished(context: &RunContext, status: RunStatus, error: Option<&E
         RunStatus::Cancelled => (Level::Warning, &command::SHOW),
         _ => (Level::Error, &command::SHOW),
     };
-    let text = error.map_or_else(|| notice::ending(context, status), reason);
+    let text = error.map_or_else(|| notice::tally(context), reason);
     Toast {
         about: format!("{}/finished", context.run),
         level,

@@ -1,7 +1,5 @@
 //! A run as text: what `orch show` and `orch output` print, and what any other frontend may show.
 
-use std::fmt::Write as _;
-
 use orch_config::id::StepId;
 use orch_workflow::{
     attempt::Outcome,
@@ -61,15 +59,16 @@ pub fn step_lines(run: &RunView) -> Vec<StepLine> {
     run.steps.iter().enumerate().map(line).collect()
 }
 
-/// The answers of all steps as Markdown, one section a step.
+/// The answers of all steps as Markdown, each under a heading of its own level, as answers have headings too.
 #[must_use]
 pub fn results_markdown(run: &RunView) -> String {
-    let mut text = format!("# {}: {}\n\n{}\n", run.workflow, plain(&run.task, TASK_CHARS), standing(run));
+    let workflow = plain(run.workflow.as_str(), ID_CHARS);
+    let mut text =
+        format!("**{workflow}** `{}` {}: {}\n", run.id, standing(run), plain(&run.task, TASK_CHARS));
     for (step, line) in run.steps.iter().zip(step_lines(run)) {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "\n## {}\n\n{}\n", line.name(), line.facts().join(", "));
+        text.push_str(&format!("\n# {}\n\n{}\n", line.name(), line.facts().join(", ")));
         if let Some(answer) = answer(step) {
-            let _ = write!(text, "\n{}\n", printable(answer).trim_end());
+            text.push_str(&format!("\n{}\n", printable(answer).trim_end()));
         }
     }
     text

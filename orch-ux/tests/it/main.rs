@@ -1,3 +1,6 @@
+//! What people see of runs, and what they do not.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod delivery;
 mod reactor;
 mod support;
