@@ -3,7 +3,7 @@
 //! This crate knows no OpenCode and no worker. It turns a validated [`plan::Plan`] into attempts, gates and
 //! decisions, keeps the journal, and asks a [`port::StepExecutor`] to do the actual work.
 //!
-//! * [`attempt`] and [`port`] are the vocabulary that workers share (available without any feature);
+//! * [`attempt`], [`port`] and [`handoff`] are the vocabulary that workers share (available without any feature);
 //! * [`machine`] is pure: no clock, no randomness, no input or output;
 //! * [`store`] keeps journals; [`driver`] (feature `runtime`) runs one machine on one tokio task.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -13,6 +13,7 @@ pub mod carry;
 pub mod decision;
 pub mod event;
 pub mod gate;
+pub mod handoff;
 pub mod machine;
 pub mod plan;
 pub mod port;

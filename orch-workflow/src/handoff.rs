@@ -1,0 +1,201 @@
+//! The sections that a worker structures its answer with: the one notion that carry and warnings share.
+
+/// A section with a meaning. Everything under another heading is text of the section it stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Section {
+    /// What was found or done.
+    Summary,
+    /// What was done, in detail.
+    Actions,
+    /// What came of it: files, commits, links.
+    Artifacts,
+    /// What may go wrong.
+    Risks,
+    /// What is to be done next.
+    Next,
+    /// What deserves a second look before anybody goes on.
+    Warnings,
+}
+
+impl Section {
+    /// Every section, in the order in which a hand-off has them.
+    pub const ALL: [Self; 6] =
+        [Self::Summary, Self::Actions, Self::Artifacts, Self::Risks, Self::Next, Self::Warnings];
+
+    /// Its heading.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Summary => "Summary",
+            Self::Actions => "Actions",
+            Self::Artifacts => "Artifacts",
+            Self::Risks => "Risks",
+            Self::Next => "Next",
+            Self::Warnings => "Warnings",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|section| section.title().eq_ignore_ascii_case(name))
+    }
+}
+
+/// An answer, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Handoff {
+    /// The text before the first section; the whole answer when it has none.
+    pub preamble: String,
+    /// The sections that occur, in the order of their first occurrence, repeated ones joined by a line break.
+    pub sections: Vec<(Section, String)>,
+}
+
+impl Handoff {
+    /// Takes an answer apart at its headings: `#` to `####`, `**Bold**` or `Name:`, in any case. Text after the colon
+    /// on the same line belongs to the section; a heading inside a code fence is text.
+    #[must_use]
+    pub fn parse(answer: &str) -> Self {
+        let mut preamble: Vec<&str> = Vec::new();
+        let mut sections: Vec<(Section, Vec<&str>)> = Vec::new();
+        let mut current: Option<usize> = None;
+        let mut fence: Option<&str> = None;
+        for line in answer.lines() {
+            let heading = if fence.is_none() { heading(line) } else { None };
+            fence = fence_after(fence, line);
+            let text = match heading {
+                Some((section, rest)) => {
+                    let index = sections.iter().position(|(known, _)| *known == section);
+                    current = Some(index.unwrap_or_else(|| {
+                        sections.push((section, Vec::new()));
+                        sections.len() - 1
+                    }));
+                    if rest.is_empty() {
+                        continue;
+                    }
+                    rest
+                }
+                None => line,
+            };
+            match current {
+                Some(index) => sections[index].1.push(text),
+                None => preamble.push(text),
+            }
+        }
+        let joined = |lines: Vec<&str>| lines.join("\n").trim().to_owned();
+        Self {
+            preamble: joined(preamble),
+            sections: sections.into_iter().map(|(section, lines)| (section, joined(lines))).collect(),
+        }
+    }
+
+    /// The text of a section, if it occurs and says anything.
+    #[must_use]
+    pub fn section(&self, wanted: Section) -> Option<&str> {
+        let text = self.sections.iter().find(|(section, _)| *section == wanted).map(|(_, text)| text.as_str());
+        text.filter(|text| !text.is_empty())
+    }
+
+    /// What the worker itself warns of. A section that says "none" says nothing, and another heading ends it.
+    #[must_use]
+    pub fn declared_warnings(&self) -> Option<&str> {
+        const NOTHING: [&str; 7] = ["", "none", "no warnings", "nothing", "no", "n/a", "na"];
+        let text = self.section(Section::Warnings)?;
+        let end = text.find("\n#").unwrap_or(text.len());
+        let text = text[..end].trim();
+        let bare = text.trim_matches(|c: char| !c.is_alphanumeric());
+        let nothing = NOTHING.iter().any(|nothing| bare.eq_ignore_ascii_case(nothing));
+        (!nothing && !text.starts_with('#')).then_some(text)
+    }
+}
+
+/// The section that a line opens, and the text that follows on the same line.
+fn heading(line: &str) -> Option<(Section, &str)> {
+    let line = line.trim();
+    let hashes = line.bytes().take_while(|byte| *byte == b'#').count();
+    let is_markdown = (1..=4).contains(&hashes) && line[hashes..].starts_with([' ', '\t']);
+    let body = if is_markdown { line[hashes..].trim() } else { line };
+    if let Some((name, rest)) = body.strip_prefix("**").and_then(|rest| rest.split_once("**")) {
+        let (name, rest) = match name.strip_suffix(':') {
+            Some(name) => (name, rest),
+            None if rest.is_empty() => (name, rest),
+            None => (name, rest.strip_prefix(':')?),
+        };
+        return Section::named(name.trim()).map(|section| (section, rest.trim()));
+    }
+    match body.split_once(':') {
+        Some((name, rest)) => Section::named(name.trim()).map(|section| (section, rest.trim())),
+        None if is_markdown => Section::named(body).map(|section| (section, "")),
+        None => None,
+    }
+}
+
+/// The fence that is open after this line.
+fn fence_after<'a>(open: Option<&'a str>, line: &'a str) -> Option<&'a str> {
+    let line = line.trim_start();
+    let mark = ["```", "~~~"].into_iter().find(|mark| line.starts_with(mark));
+    match (open, mark) {
+        (None, mark) => mark,
+        (Some(open), Some(mark)) if open == mark => None,
+        (open, _) => open,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headings_come_in_three_shapes_and_any_case() {
+        for text in [
+            "## Summary\nbody",
+            "# SUMMARY\nbody",
+            "#### summary:\nbody",
+            "**Summary**\nbody",
+            "**Summary:** body",
+            "**Summary**: body",
+            "Summary: body",
+            "summary:\n\n  body  \n",
+        ] {
+            assert_eq!(Handoff::parse(text).section(Section::Summary), Some("body"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_heading_is_text() {
+        for text in ["##### Summary\nx", "#Summary\nx", "Summary\nx", "**Summary** of it\nx", "My summary: x"] {
+            let handoff = Handoff::parse(text);
+            assert_eq!(handoff, Handoff { preamble: text.to_owned(), sections: vec![] }, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn fences_unknown_headings_and_preamble_keep_their_text() {
+        let text = "before\n## Summary\n```\n# Next\n~~~\n```\ndone\n## Details\nmore\n## Next\nb\n## Summary\nc";
+        let handoff = Handoff::parse(text);
+        assert_eq!(handoff.preamble, "before");
+        assert_eq!(
+            handoff.sections,
+            [
+                (Section::Summary, "```\n# Next\n~~~\n```\ndone\n## Details\nmore\nc".to_owned()),
+                (Section::Next, "b".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn only_a_warnings_section_that_says_something_declares_a_warning() {
+        let table = [
+            ("## Warnings\n- the tests are flaky", Some("- the tests are flaky")),
+            ("Warnings: disk is full", Some("disk is full")),
+            ("**Warnings**\nold API\n## Details\nlong", Some("old API")),
+            ("## Warnings\nNone.", None),
+            ("## Warnings\n- none", None),
+            ("## Warnings\n\n## Next\nx", None),
+            ("## Warnings\n## Details\nlong", None),
+            ("no warnings: all good", None),
+            ("", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Handoff::parse(text).declared_warnings(), expected, "{text:?}");
+        }
+    }
+}
