@@ -90,7 +90,8 @@ impl Handoff {
     /// The text of a section, if it occurs and says anything.
     #[must_use]
     pub fn section(&self, wanted: Section) -> Option<&str> {
-        let text = self.sections.iter().find(|(section, _)| *section == wanted).map(|(_, text)| text.as_str());
+        let text =
+            self.sections.iter().find(|(section, _)| *section == wanted).map(|(_, text)| text.as_str());
         text.filter(|text| !text.is_empty())
     }
 
@@ -161,7 +162,8 @@ mod tests {
 
     #[test]
     fn what_is_no_heading_is_text() {
-        for text in ["##### Summary\nx", "#Summary\nx", "Summary\nx", "**Summary** of it\nx", "My summary: x"] {
+        for text in ["##### Summary\nx", "#Summary\nx", "Summary\nx", "**Summary** of it\nx", "My summary: x"]
+        {
             let handoff = Handoff::parse(text);
             assert_eq!(handoff, Handoff { preamble: text.to_owned(), sections: vec![] }, "{text:?}");
         }
@@ -169,7 +171,8 @@ mod tests {
 
     #[test]
     fn fences_unknown_headings_and_preamble_keep_their_text() {
-        let text = "before\n## Summary\n```\n# Next\n~~~\n```\ndone\n## Details\nmore\n## Next\nb\n## Summary\nc";
+        let text =
+            "before\n## Summary\n```\n# Next\n~~~\n```\ndone\n## Details\nmore\n## Next\nb\n## Summary\nc";
         let handoff = Handoff::parse(text);
         assert_eq!(handoff.preamble, "before");
         assert_eq!(
