@@ -74,3 +74,23 @@ pub struct Notice {
     /// Markdown.
     pub text: String,
 }
+
+impl Notice {
+    /// A notice about `run` for `session`; `text` is Markdown.
+    pub fn new(run: RunId, session: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { run, session: session.into(), text: text.into() }
+    }
+}
+
+impl Toast {
+    /// A toast about one thing; title and message are one clean line each.
+    pub fn new(
+        about: impl Into<String>,
+        level: Level,
+        title: impl Into<String>,
+        message: impl Into<String>,
+        duration_ms: u64,
+    ) -> Self {
+        Self { about: about.into(), level, title: title.into(), message: message.into(), duration_ms }
+    }
+}

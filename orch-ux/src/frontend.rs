@@ -15,7 +15,8 @@ pub trait Frontend: Send + Sync + fmt::Debug {
     /// Carries out one action.
     ///
     /// # Errors
-    /// It was not shown. Nobody tries again: what is worth showing is short-lived.
+    /// It was not shown. After [`Error::Busy`] the delivery asks again later; after any other error nobody does,
+    /// because what is worth showing is short-lived.
     async fn show(&self, action: &UxAction) -> Result<(), Error>;
 }
 

@@ -27,6 +27,7 @@ pub mod delivery;
 pub mod error;
 pub mod frontend;
 mod notice;
+pub mod opencode;
 pub mod policy;
 pub mod reactor;
 pub mod step_line;

@@ -8,11 +8,12 @@ use std::{
 
 use async_trait::async_trait;
 use orch_ux::{
-    action::UxAction,
+    action::{Notice, UxAction},
     delivery::{Delivered, Delivery},
     error::Error,
     frontend::{Frontend, NullFrontend},
 };
+use orch_workflow::attempt::RunId;
 use tokio::time::{Instant, sleep};
 
 /// How the frontend takes one action.
@@ -23,6 +24,7 @@ enum Mood {
     Dead,
     Failing,
     Panicking,
+    Busy,
 }
 
 #[derive(Debug, Default)]
@@ -56,10 +58,13 @@ impl Frontend for Moody {
             Mood::Slow(time) => sleep(time).await,
             Mood::Dead => pending().await,
             Mood::Failing => return Err(Error::frontend("moody", "not today")),
+            Mood::Busy => return Err(Error::busy("moody")),
             Mood::Panicking => panic!("the frontend lost its mind"),
         }
-        if let UxAction::PromptHint { text } = action {
-            self.shown.0.lock().unwrap().push(text.clone());
+        match action {
+            UxAction::PromptHint { text } => self.shown.0.lock().unwrap().push(text.clone()),
+            UxAction::Notice(notice) => self.shown.0.lock().unwrap().push(notice.text.clone()),
+            _ => {}
         }
         Ok(())
     }
@@ -67,6 +72,10 @@ impl Frontend for Moody {
 
 fn action(text: impl ToString) -> UxAction {
     UxAction::PromptHint { text: text.to_string() }
+}
+
+fn notice(session: &str, text: &str) -> UxAction {
+    UxAction::Notice(Notice::new(RunId::new("run_1").unwrap(), session, text))
 }
 
 fn sums(delivered: Delivered) -> (u64, u64, u64) {
@@ -134,6 +143,57 @@ async fn dropping_the_delivery_stops_the_call_in_flight() {
     sleep(Duration::from_secs(10)).await;
     assert!(shown.list().is_empty());
     assert_eq!(Arc::strong_count(&frontend), 1, "no task holds the frontend any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_would_disturb_is_held_back_and_shown_later_in_order() {
+    let (frontend, shown) = moody(&[Mood::Busy, Mood::Prompt, Mood::Prompt, Mood::Busy]);
+    let delivery = Delivery::start(frontend);
+    delivery.offer(notice("ses_a", "a1"));
+    delivery.offer(notice("ses_a", "a2"));
+    delivery.offer(notice("ses_b", "b1"));
+    delivery.offer(action("toast"));
+    sleep(Duration::from_millis(2_999)).await;
+    assert_eq!(shown.list(), ["b1", "toast"], "others are not held up");
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(shown.list(), ["b1", "toast"], "still busy, and not overtaken by its successor");
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(shown.list(), ["b1", "toast", "a1", "a2"]);
+    assert_eq!(sums(delivery.finish(Duration::from_secs(1)).await), (4, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_back_is_tried_again_however_much_else_there_is_to_show() {
+    let (frontend, shown) = moody(&[Mood::Busy]);
+    let delivery = Delivery::start(frontend);
+    delivery.offer(notice("ses_a", "held"));
+    for n in 0..4 {
+        delivery.offer(action(n));
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert!(shown.list().contains(&"held".to_owned()), "{:?}", shown.list());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_back_is_tried_once_more_at_the_end() {
+    for (moods, expected) in [(&[Mood::Busy][..], (2, 0, 0)), (&[Mood::Busy; 9][..], (0, 0, 2))] {
+        let (frontend, _shown) = moody(moods);
+        let delivery = Delivery::start(frontend);
+        delivery.offer(notice("ses_a", "a1"));
+        delivery.offer(notice("ses_a", "a2"));
+        let start = Instant::now();
+        assert_eq!(sums(delivery.finish(Duration::from_secs(5)).await), expected);
+        assert_eq!(start.elapsed(), Duration::ZERO, "the end is not held up");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_back_is_bounded() {
+    let (frontend, shown) = moody(&[Mood::Busy]);
+    let delivery = Delivery::start(frontend);
+    (0..20).for_each(|n| delivery.offer(notice("ses_a", &n.to_string())));
+    assert_eq!(sums(delivery.finish(Duration::from_secs(5)).await), (16, 0, 4));
+    assert_eq!(shown.list(), (4..20).map(|n| n.to_string()).collect::<Vec<_>>(), "the oldest give way");
 }
 
 #[tokio::test(start_paused = true)]
