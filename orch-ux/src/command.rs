@@ -5,6 +5,8 @@
 
 use orch_workflow::{attempt::RunId, decision::DecisionKind};
 
+use crate::text::printable;
+
 /// One command, as data: for help, palettes and shortcuts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -105,13 +107,22 @@ commands! {
         "Checks host, configuration and store, and says how to repair what is broken.";
 }
 
-/// A word as a POSIX shell takes it: step ids may hold spaces and worse.
+/// A word as a shell takes it. Step ids may hold spaces, quotes and worse; what cannot be seen is written out, in
+/// the `$'…'` of bash and zsh, so that a line means what it looks like.
 fn quoted(word: &str) -> String {
     let bare = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.');
     if !word.is_empty() && !word.starts_with('-') && word.chars().all(bare) {
         return word.to_owned();
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    if printable(word) == word {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let escaped = |char: char| match char {
+        '\'' | '\\' => format!("\\{char}"),
+        _ if printable(char.encode_utf8(&mut [0; 4])).is_empty() => format!("\\U{:08x}", u32::from(char)),
+        _ => char.to_string(),
+    };
+    format!("$'{}'", word.chars().map(escaped).collect::<String>())
 }
 
 #[cfg(test)]
@@ -144,5 +155,9 @@ mod tests {
         assert_eq!(OUTPUT.on_with(&run, "$(id)"), "orch output run_1 '$(id)'");
         assert_eq!(OUTPUT.on_with(&run, "it's"), r"orch output run_1 'it'\''s'");
         assert_eq!(OUTPUT.on_with(&run, "-x"), "orch output run_1 '-x'");
+        assert_eq!(
+            OUTPUT.on_with(&run, "a\u{202e}b\\ it's \u{1b}[31m"),
+            r"orch output run_1 $'a\U0000202eb\\ it\'s \U0000001b[31m'"
+        );
     }
 }

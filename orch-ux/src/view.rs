@@ -178,7 +178,7 @@ fn gate_block(run: &RunView, gate: &Gate) -> Vec<String> {
     let mut lines = vec![
         format!(
             "gate {} at {}: {}{queued}",
-            gate.id,
+            plain(&gate.id.0, ID_CHARS),
             plain(gate.step.as_str(), ID_CHARS),
             choice::reason(gate)
         ),

@@ -3,6 +3,8 @@
 use orch_config::id::StepId;
 use orch_ux::view;
 
+use serde_json::Value;
+
 use crate::support::{RUNS, assert_commands_exist, run};
 
 #[test]
@@ -38,6 +40,44 @@ fn every_command_in_every_view_is_in_the_registry() {
         .map(|text| assert_commands_exist(&text))
         .sum();
     assert!(count >= 7, "the check found only {count} commands");
+}
+
+/// Puts what could steer a terminal into every text that a worker, a person or a file has written.
+fn poison(value: &mut Value, key: &str) {
+    const WRITTEN: [&str; 10] = [
+        "task",
+        "title",
+        "message",
+        "text",
+        "session",
+        "parent_session",
+        "host",
+        "summary",
+        "notes",
+        "options",
+    ];
+    match value {
+        Value::String(text) if WRITTEN.contains(&key) => text.insert_str(0, "\u{1b}[2J\u{7}\u{202e}\r"),
+        Value::String(text) if matches!(key, "workflow" | "step" | "id") && !text.starts_with("run_") => {
+            text.push('\u{202e}');
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| poison(item, key)),
+        Value::Object(fields) => fields.iter_mut().for_each(|(key, value)| poison(value, key)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_view_steers_a_terminal_or_hides_anything() {
+    for name in RUNS {
+        let mut json = serde_json::to_value(run(name)).unwrap();
+        poison(&mut json, "");
+        let poisoned = serde_json::from_value(json).unwrap();
+        for text in [view::summary(&poisoned), view::results_markdown(&poisoned)] {
+            assert!(text.contains("run_"));
+            assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}', '\r']), "{text:?}");
+        }
+    }
 }
 
 #[test]
