@@ -50,6 +50,12 @@ macro_rules! ids {
                 Ok(Self(text))
             }
 
+            /// For the names in this crate's own source.
+            pub(crate) fn literal(text: &'static str) -> Self {
+                debug_assert!(check(text).is_ok());
+                Self(text.to_owned())
+            }
+
             /// The id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {

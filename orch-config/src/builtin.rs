@@ -1,0 +1,214 @@
+//! The profiles and workflows that are always there. Their texts live in `prompts/`.
+
+use crate::{
+    id::{ProfileId, StepId, WorkflowId},
+    kind::{ExecutionMode, WorkerKind},
+    permission::PermissionRule,
+    profile::Profile,
+    workflow::{StepDefinition, WorkflowDefinition},
+};
+
+macro_rules! prompt {
+    ($name:literal) => {
+        include_str!(concat!("../prompts/", $name, ".md"))
+    };
+}
+
+/// A step's prompt: its own text, then the form of the hand-off.
+macro_rules! step_prompt {
+    ($name:literal) => {
+        concat!(include_str!(concat!("../prompts/", $name, ".md")), include_str!("../prompts/handoff.md"))
+    };
+}
+
+/// The built-in profiles, in the order they are listed.
+pub(crate) fn profiles() -> impl Iterator<Item = Profile> {
+    [vision(), docs(), coder(), architect(), explorer(), memory(), reviewer()].into_iter()
+}
+
+/// The built-in workflows, in the order they are listed.
+pub(crate) fn workflows() -> impl Iterator<Item = WorkflowDefinition> {
+    [build(), roocode_boomerang(), docs_workflow()].into_iter()
+}
+
+/// The id of the predecessor's own workflow, which `workflows.roocodeBoomerang` configures.
+pub(crate) const ROOCODE_BOOMERANG: &str = "roocode-boomerang";
+
+fn vision() -> Profile {
+    Profile {
+        model: Some("node:vision".to_owned()),
+        supports_vision: true,
+        ..profile(
+            "vision",
+            "Vision Analyst",
+            "Analyze images, screenshots, diagrams, and visual content",
+            "When you need to understand visual content like screenshots, architecture diagrams, UI mockups, error \
+             screenshots, or any image-based information",
+            prompt!("workers/vision"),
+        )
+    }
+}
+
+fn docs() -> Profile {
+    Profile {
+        model: Some("node:docs".to_owned()),
+        supports_web: true,
+        inject_repo_context: true,
+        permission: read_only(),
+        ..profile(
+            "docs",
+            "Documentation Librarian",
+            "Research documentation, find examples, explain APIs and libraries",
+            "When you need to look up official documentation, find code examples, understand library APIs, or \
+             research best practices",
+            prompt!("workers/docs"),
+        )
+    }
+}
+
+fn coder() -> Profile {
+    profile(
+        "coder",
+        "Code Implementer",
+        "Write, edit, and refactor code with full tool access",
+        "When you need to actually write or modify code, create files, run commands, or implement features",
+        prompt!("workers/coder"),
+    )
+}
+
+fn architect() -> Profile {
+    Profile {
+        permission: read_only(),
+        ..profile(
+            "architect",
+            "System Architect",
+            "Design changes and systems, weigh alternatives, write plans that others carry out",
+            "When a change needs a plan, a design decision or a second look at its structure before anybody writes code",
+            prompt!("workers/architect"),
+        )
+    }
+}
+
+fn explorer() -> Profile {
+    Profile {
+        model: Some("node:fast".to_owned()),
+        temperature: Some(0.1),
+        permission: read_only(),
+        ..profile(
+            "explorer",
+            "Code Explorer",
+            "Quickly search and navigate the codebase",
+            "When you need to quickly find files, search for patterns, or locate specific code without deep analysis",
+            prompt!("workers/explorer"),
+        )
+    }
+}
+
+fn memory() -> Profile {
+    profile(
+        "memory",
+        "Memory Curator",
+        "Keep the decisions, constraints and conventions of a project that will still matter later",
+        "When something was decided or learned that later work must know",
+        prompt!("workers/memory"),
+    )
+}
+
+fn reviewer() -> Profile {
+    Profile {
+        kind: WorkerKind::Subagent,
+        permission: read_only(),
+        ..profile(
+            "reviewer",
+            "Code Reviewer",
+            "Judge a change against its task: correctness, completeness, safety, tests",
+            "When a change is done and somebody else should look at it before it is used",
+            prompt!("workers/reviewer"),
+        )
+    }
+}
+
+fn build() -> WorkflowDefinition {
+    WorkflowDefinition {
+        name: "Build".to_owned(),
+        description: Some("Plan a change, implement it, review it, fix what the review found".to_owned()),
+        ..workflow(
+            "build",
+            [
+                carrying(subagent("plan", "Plan", "architect", step_prompt!("build/plan"))),
+                carrying(subagent("implement", "Implement", "coder", step_prompt!("build/implement"))),
+                carrying(subagent("review", "Review", "reviewer", step_prompt!("build/review"))),
+                subagent("fix", "Fix", "coder", step_prompt!("build/fix")),
+            ],
+        )
+    }
+}
+
+fn roocode_boomerang() -> WorkflowDefinition {
+    WorkflowDefinition {
+        name: "RooCode Boomerang".to_owned(),
+        description: Some("Plan, implement, review and fix, each on its own server".to_owned()),
+        ..workflow(
+            ROOCODE_BOOMERANG,
+            [
+                carrying(step("plan", "Plan", "architect", step_prompt!("roocode-boomerang/plan"))),
+                carrying(step(
+                    "implement",
+                    "Implement",
+                    "coder",
+                    step_prompt!("roocode-boomerang/implement"),
+                )),
+                carrying(step("review", "Review", "architect", step_prompt!("roocode-boomerang/review"))),
+                carrying(step("fix", "Fix", "coder", step_prompt!("roocode-boomerang/fix"))),
+            ],
+        )
+    }
+}
+
+fn docs_workflow() -> WorkflowDefinition {
+    let docs = StepDefinition {
+        execution: Some(ExecutionMode::Foreground),
+        ..subagent("docs", "Docs", "docs", prompt!("docs/docs"))
+    };
+    WorkflowDefinition {
+        name: "Docs".to_owned(),
+        description: Some(
+            "Build up documentation knowledge in a session of its own, then hand it over".to_owned(),
+        ),
+        ..workflow("docs", [docs])
+    }
+}
+
+fn profile(id: &'static str, name: &str, purpose: &str, when_to_use: &str, prompt: &str) -> Profile {
+    Profile {
+        name: name.to_owned(),
+        purpose: purpose.to_owned(),
+        when_to_use: when_to_use.to_owned(),
+        model: Some("node".to_owned()),
+        system_prompt: Some(prompt.to_owned()),
+        ..Profile::new(ProfileId::literal(id))
+    }
+}
+
+fn read_only() -> Vec<PermissionRule> {
+    vec![PermissionRule::deny("edit")]
+}
+
+fn workflow(id: &'static str, steps: impl Into<Vec<StepDefinition>>) -> WorkflowDefinition {
+    WorkflowDefinition::new(WorkflowId::literal(id), steps.into())
+}
+
+fn step(id: &'static str, title: &str, worker: &'static str, prompt: &str) -> StepDefinition {
+    StepDefinition {
+        title: title.to_owned(),
+        ..StepDefinition::new(StepId::literal(id), ProfileId::literal(worker), prompt)
+    }
+}
+
+fn subagent(id: &'static str, title: &str, worker: &'static str, prompt: &str) -> StepDefinition {
+    StepDefinition { kind: Some(WorkerKind::Subagent), ..step(id, title, worker, prompt) }
+}
+
+fn carrying(step: StepDefinition) -> StepDefinition {
+    StepDefinition { carry: true, ..step }
+}
