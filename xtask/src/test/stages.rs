@@ -35,12 +35,12 @@ pub(super) const STAGES: &[Stage] = &[
     Stage { name: "msrv", about: "no dependency asks for a newer Rust than we promise", run: check_msrv },
     Stage { name: "deny", about: "advisories, licences and sources of the dependencies", run: deny },
     Stage { name: "clippy", about: "no warning, with all features and with none", run: clippy },
+    Stage { name: "docs", about: "the documentation builds without a warning", run: docs },
     Stage { name: "test", about: "the tests of each crate, default features", run: test_default },
     Stage { name: "test-none", about: "the tests of each crate, no default features", run: test_none },
     Stage { name: "test-all", about: "the tests of each crate, all features", run: test_all },
     Stage { name: "doctest", about: "the examples in the documentation, all features", run: doctest },
     Stage { name: "examples", about: "every example runs to its end", run: examples },
-    Stage { name: "docs", about: "the documentation builds without a warning", run: docs },
     Stage { name: "live", about: "the tests again, with a real OpenCode", run: live },
 ];
 
@@ -72,6 +72,11 @@ fn clippy(workspace: &Workspace) -> Result<Done, Error> {
         run(cargo(package).args(["--", "-D", "warnings"]))?;
     }
     Ok(Done::Passed)
+}
+
+fn docs(_: &Workspace) -> Result<Done, Error> {
+    run(cargo(["doc", "--workspace", "--no-deps", "--all-features"]).env("RUSTDOCFLAGS", "-D warnings"))
+        .map(|()| Done::Passed)
 }
 
 fn test_default(workspace: &Workspace) -> Result<Done, Error> {
@@ -107,11 +112,6 @@ fn examples(workspace: &Workspace) -> Result<Done, Error> {
         }
     }
     Ok(Done::Passed)
-}
-
-fn docs(_: &Workspace) -> Result<Done, Error> {
-    run(cargo(["doc", "--workspace", "--no-deps", "--all-features"]).env("RUSTDOCFLAGS", "-D warnings"))
-        .map(|()| Done::Passed)
 }
 
 /// Runs whole test binaries again and not only tests of some name: no live test can be missed, and the others
