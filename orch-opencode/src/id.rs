@@ -137,7 +137,7 @@ fn ascending(prefix: &str) -> String {
 }
 
 /// Ids are unique, not secret: the per-process random seed of the standard library is enough and cannot fail.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

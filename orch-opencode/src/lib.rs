@@ -1,19 +1,27 @@
 //! The OpenCode host, as the rest of the workspace sees it.
 //!
-//! [`OpenCode`] is the port; `HttpOpenCode` speaks HTTP and server-sent events with a real host; the tracker
+//! [`OpenCode`] is the port; [`HttpOpenCode`] speaks HTTP and server-sent events with a real host; the tracker
 //! decides how a prompt really ended; `serve` starts and ends a server. Wire shapes are private to this crate.
 //! It knows no workflow, no worker and no gate.
 
 mod ask;
+#[cfg(feature = "http")]
+mod backoff;
 mod catalog;
 mod error;
 mod event;
 mod host;
+#[cfg(feature = "http")]
+mod http;
 mod id;
 mod message;
 mod prompt;
 mod session;
+#[cfg(feature = "http")]
+mod sse;
 mod toast;
+#[cfg(feature = "http")]
+mod wire;
 
 #[cfg(feature = "simulator")]
 pub mod simulator;
@@ -25,6 +33,8 @@ pub use event::{EventStream, HostEvent, StreamItem};
 #[cfg(feature = "mock")]
 pub use host::MockOpenCode;
 pub use host::OpenCode;
+#[cfg(feature = "http")]
+pub use http::{HttpOpenCode, HttpOpenCodeBuilder};
 pub use id::{InvalidId, MessageId, PartId, PermissionId, QuestionId, SessionId};
 pub use message::{
     Assistant, FailureKind, Finish, Message, ModelFailure, Part, Role, ToolCall, ToolState, Usage, User,

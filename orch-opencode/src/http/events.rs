@@ -1,0 +1,245 @@
+//! The event subscription of one host: one connection, any number of subscribers, mended for as long as anybody listens.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Response, StatusCode};
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::task::JoinHandle;
+
+use super::reply::content_type;
+use super::transport::{Call, Transport};
+use crate::backoff::Backoff;
+use crate::error::{HostError, HostErrorKind};
+use crate::event::{EventStream, HostEvent, StreamItem};
+use crate::sse::Decoder;
+use crate::wire::parse_event;
+
+/// Items that a subscriber may be behind before it loses some.
+const BEHIND: usize = 1024;
+
+/// Shares one connection among subscribers. The connection is opened by the first and closed after the last.
+pub(crate) struct Hub {
+    transport: Arc<Transport>,
+    silence: Duration,
+    subscribers: Arc<Mutex<Subscribers>>,
+    /// Held while a connection is being opened for a subscriber, so that two do not open one each.
+    opening: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Subscribers {
+    connected: bool,
+    list: Vec<Subscriber>,
+}
+
+struct Subscriber {
+    items: mpsc::Sender<StreamItem>,
+    behind: bool,
+}
+
+impl Hub {
+    pub(super) fn new(transport: Arc<Transport>, silence: Duration) -> Self {
+        Self { transport, silence, subscribers: Arc::default(), opening: tokio::sync::Mutex::new(None) }
+    }
+
+    /// A new subscription on a live connection.
+    pub(super) async fn subscribe(&self) -> Result<EventStream, HostError> {
+        let mut keeper = self.opening.lock().await;
+        if let Some(stream) = self.join_live() {
+            return Ok(stream);
+        }
+        // Nobody is connected: try it here, so that the caller learns at once why it fails.
+        let connection = Connection::open(&self.transport, self.silence).await?;
+        if let Some(old) = keeper.take() {
+            old.abort();
+        }
+        let stream = {
+            let mut subscribers = lock(&self.subscribers);
+            subscribers.connected = true;
+            subscribers.publish(&StreamItem::Connected);
+            subscribers.add()
+        };
+        let task = keep(Arc::clone(&self.transport), self.silence, Arc::clone(&self.subscribers), connection);
+        *keeper = Some(tokio::spawn(task));
+        Ok(stream)
+    }
+
+    fn join_live(&self) -> Option<EventStream> {
+        let mut subscribers = lock(&self.subscribers);
+        subscribers.connected.then(|| subscribers.add())
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        if let Some(task) = self.opening.get_mut().take() {
+            task.abort();
+        }
+        // Ends every stream: their senders are gone.
+        lock(&self.subscribers).list.clear();
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subscribers = lock(&self.subscribers);
+        formatter
+            .debug_struct("Hub")
+            .field("connected", &subscribers.connected)
+            .field("subscribers", &subscribers.list.len())
+            .finish()
+    }
+}
+
+fn lock(subscribers: &Mutex<Subscribers>) -> std::sync::MutexGuard<'_, Subscribers> {
+    subscribers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Subscribers {
+    fn add(&mut self) -> EventStream {
+        let (items, stream) = EventStream::channel(BEHIND);
+        let mut subscriber = Subscriber { items, behind: false };
+        subscriber.send(&StreamItem::Connected);
+        self.list.push(subscriber);
+        stream
+    }
+
+    fn publish(&mut self, item: &StreamItem) {
+        self.list.retain_mut(|subscriber| subscriber.send(item));
+    }
+
+    /// Forgets subscribers that are gone; `false` when nobody is left.
+    fn anybody(&mut self) -> bool {
+        self.list.retain(|subscriber| !subscriber.items.is_closed());
+        if self.list.is_empty() {
+            self.connected = false;
+        }
+        !self.list.is_empty()
+    }
+}
+
+impl Subscriber {
+    /// Never waits: a subscriber that does not keep up loses items and is told so. `false` when it is gone.
+    fn send(&mut self, item: &StreamItem) -> bool {
+        if self.behind {
+            match self.items.try_send(StreamItem::Lost("the subscriber did not keep up".into())) {
+                Ok(()) => self.behind = false,
+                Err(TrySendError::Full(_)) => return true,
+                Err(TrySendError::Closed(_)) => return false,
+            }
+        }
+        match self.items.try_send(item.clone()) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) => {
+                self.behind = true;
+                true
+            }
+            Err(TrySendError::Closed(_)) => false,
+        }
+    }
+}
+
+/// Reads the connection, and opens a new one whenever it ends, until nobody listens any more.
+async fn keep(
+    transport: Arc<Transport>,
+    silence: Duration,
+    subscribers: Arc<Mutex<Subscribers>>,
+    mut connection: Connection,
+) {
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+    loop {
+        let end = loop {
+            match connection
+                .read(|event| {
+                    backoff.reset();
+                    lock(&subscribers).publish(&StreamItem::Event(Arc::new(event)));
+                })
+                .await
+            {
+                Ok(()) if !lock(&subscribers).anybody() => return,
+                Ok(()) => {}
+                Err(end) => break end,
+            }
+        };
+        {
+            let mut subscribers = lock(&subscribers);
+            subscribers.connected = false;
+            subscribers.publish(&StreamItem::Lost(end.into()));
+        }
+        connection = loop {
+            tokio::time::sleep(backoff.wait()).await;
+            if !lock(&subscribers).anybody() {
+                return;
+            }
+            match Connection::open(&transport, silence).await {
+                Ok(connection) => break connection,
+                Err(error) => tracing::debug!(%error, "the event stream is still down"),
+            }
+        };
+        let mut subscribers = lock(&subscribers);
+        subscribers.connected = true;
+        subscribers.publish(&StreamItem::Connected);
+    }
+}
+
+/// One open event stream.
+struct Connection {
+    response: Response,
+    decoder: Decoder,
+    silence: Duration,
+    dropped: u64,
+}
+
+impl Connection {
+    /// Opens the stream and waits for its first event, which proves that the subscription is live.
+    async fn open(transport: &Transport, silence: Duration) -> Result<Self, HostError> {
+        let call = Call::get("subscribe to the events", &["global", "event"]);
+        let opening = async {
+            let response = transport.open(&call, "text/event-stream").await?;
+            let status = response.status();
+            if status != StatusCode::OK {
+                let headers = response.headers().clone();
+                let body = response.bytes().await.unwrap_or_default();
+                return Err(transport.refusal(&call, status, &headers, &body));
+            }
+            let kind = content_type(response.headers()).unwrap_or("no content type").to_owned();
+            if !kind.starts_with("text/event-stream") {
+                let detail = format!("the answer is {kind}, not an event stream; this is not OpenCode");
+                return Err(transport.error(HostErrorKind::Protocol, &call, detail));
+            }
+            let mut connection = Self { response, decoder: Decoder::new(), silence, dropped: 0 };
+            let mut greeted = false;
+            while !greeted {
+                connection
+                    .read(|_| greeted = true)
+                    .await
+                    .map_err(|end| transport.error(HostErrorKind::Unreachable, &call, end))?;
+            }
+            Ok(connection)
+        };
+        let late = || transport.error(HostErrorKind::Timeout, &call, "the stream does not begin");
+        tokio::time::timeout(silence, opening).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Reads the next bytes and delivers the events that they complete. An error is the reason why the stream ended.
+    async fn read(&mut self, mut deliver: impl FnMut(HostEvent)) -> Result<(), String> {
+        let chunk = match tokio::time::timeout(self.silence, self.response.chunk()).await {
+            Err(_) => return Err(format!("no sign of life for {} s", self.silence.as_secs_f32())),
+            Ok(Ok(Some(chunk))) => chunk,
+            Ok(Ok(None)) => return Err("the host closed the stream".to_owned()),
+            Ok(Err(error)) => return Err(format!("the stream broke: {}", error.without_url())),
+        };
+        self.decoder.feed(&chunk, |data| match std::str::from_utf8(data).map(parse_event) {
+            Ok(Ok(event)) => deliver(event),
+            Ok(Err(error)) => tracing::debug!(%error, "a frame of the event stream is not JSON"),
+            Err(error) => tracing::debug!(%error, "a frame of the event stream is not UTF-8"),
+        });
+        if self.decoder.dropped() > self.dropped {
+            self.dropped = self.decoder.dropped();
+            return Err("an event was too large".to_owned());
+        }
+        Ok(())
+    }
+}

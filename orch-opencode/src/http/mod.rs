@@ -1,0 +1,10 @@
+//! A real host over HTTP.
+
+mod address;
+mod calls;
+mod client;
+mod events;
+mod reply;
+mod transport;
+
+pub use client::{HttpOpenCode, HttpOpenCodeBuilder};
