@@ -1,5 +1,11 @@
 //! Integration tests of the OpenCode adapter.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test helper that cannot go on fails its test"
+)]
+
 #[cfg(feature = "http")]
 mod events;
 #[cfg(feature = "http")]
