@@ -50,7 +50,9 @@ impl OpenCode for HttpOpenCode {
     async fn catalog(&self) -> Result<Catalog, HostError> {
         let list: wire::ProviderList =
             self.fetch(Call::get("list the models", &["config", "providers"])).await?;
-        Ok(list.into())
+        let config: wire::ConfigInfo =
+            self.fetch(Call::get("read the host's configuration", &["config"])).await?;
+        Ok(config.name(list.into()))
     }
 
     async fn create_session(&self, new: NewSession) -> Result<Session, HostError> {

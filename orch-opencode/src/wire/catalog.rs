@@ -70,6 +70,21 @@ impl From<AgentInfo> for Agent {
     }
 }
 
+/// Of the host's configuration, only what chooses a model.
+#[derive(Deserialize)]
+pub(crate) struct ConfigInfo {
+    model: Option<String>,
+    small_model: Option<String>,
+}
+
+impl ConfigInfo {
+    /// The catalog with the models that are named here; what does not read as `provider/model` names none.
+    pub(crate) fn name(self, catalog: Catalog) -> Catalog {
+        let parse = |text: Option<String>| text.and_then(|text| text.parse().ok());
+        catalog.configured(parse(self.model), parse(self.small_model))
+    }
+}
+
 #[derive(Deserialize)]
 pub(crate) struct ProviderList {
     providers: Vec<ProviderInfo>,

@@ -12,7 +12,7 @@ mod request;
 mod session;
 
 pub(crate) use ask::{PermissionRequest, QuestionRequest};
-pub(crate) use catalog::{AgentInfo, HealthInfo, ProviderList};
+pub(crate) use catalog::{AgentInfo, ConfigInfo, HealthInfo, ProviderList};
 pub(crate) use event::parse_event;
 pub(crate) use failure::ErrorBody;
 pub(crate) use message::MessageWithParts;

@@ -242,3 +242,15 @@ async fn pages_are_put_in_order_and_read_no_further_than_needed() {
     );
     assert_eq!(server.requests().len(), 2);
 }
+
+#[tokio::test]
+async fn the_catalog_names_the_models_that_the_configuration_chose() {
+    let providers = r#"{"providers":[{"id":"a","models":{"m":{"id":"m"}}},{"id":"b","models":{}}],"default":{"a":"m","b":"n"}}"#;
+    let config = r#"{"model":"b/n","small_model":"no-provider","plugin":[]}"#;
+    let server = ScriptedServer::start(vec![Act::json(200, providers), Act::json(200, config)]).await;
+    let catalog = host(&server).catalog().await.unwrap();
+    assert_eq!(catalog.default.unwrap().to_string(), "b/n");
+    assert_eq!(catalog.small, None);
+    assert_eq!(catalog.defaults["a"], "m");
+    assert_eq!(catalog.providers.len(), 2);
+}
