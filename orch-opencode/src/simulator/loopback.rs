@@ -1,15 +1,18 @@
-//! An HTTP server on a free loopback port whose connections can be cut at any moment.
+//! An HTTP server on a free loopback port whose connections can be cut, and whose port can be closed, at will.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// A running server. Dropping it ends the server and every connection at once.
@@ -18,11 +21,20 @@ pub(super) struct Loopback {
     address: SocketAddr,
     life: CancellationToken,
     connections: Connections,
+    /// What is wanted, and what is the case.
+    port: watch::Sender<Port>,
+    port_is: watch::Receiver<Port>,
 }
 
 /// The token that ends the connections accepted from now on.
 #[derive(Debug, Clone)]
 struct Connections(Arc<Mutex<CancellationToken>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Open,
+    Closed,
+}
 
 impl Loopback {
     /// Serves `router` on a port that the system picks.
@@ -30,15 +42,24 @@ impl Loopback {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let connections = Connections(Arc::new(Mutex::new(life.child_token())));
-        let listener = CuttableListener { listener, life: life.clone(), connections: connections.clone() };
+        let (port, wanted) = watch::channel(Port::Open);
+        let (reached, port_is) = watch::channel(Port::Open);
+        let listener = CuttableListener {
+            listener: Some(listener),
+            address,
+            connections: connections.clone(),
+            wanted,
+            reached,
+        };
         let stop = life.clone();
         tokio::spawn(async move {
+            let service = router.into_make_service_with_connect_info::<Connection>();
             tokio::select! {
                 () = stop.cancelled() => {}
-                _ = axum::serve(listener, router) => {}
+                _ = axum::serve(listener, service) => {}
             }
         });
-        Ok(Self { address, life, connections })
+        Ok(Self { address, life, connections, port, port_is })
     }
 
     pub(super) fn url(&self) -> String {
@@ -48,6 +69,23 @@ impl Loopback {
     /// Resets every open connection; new ones are served.
     pub(super) fn cut_connections(&self) {
         self.connections.cut(&self.life);
+    }
+
+    /// Closes the port and resets every connection.
+    pub(super) async fn refuse(&self) {
+        self.reach(Port::Closed).await;
+        self.cut_connections();
+    }
+
+    /// Opens the port again.
+    pub(super) async fn accept(&self) {
+        self.reach(Port::Open).await;
+    }
+
+    async fn reach(&self, port: Port) {
+        self.port.send_replace(port);
+        // An error means that the server has ended: no port to wait for.
+        let _ = self.port_is.clone().wait_for(|is| *is == port).await;
     }
 
     pub(super) fn stop(&self) {
@@ -68,15 +106,48 @@ impl Connections {
         *current = life.child_token();
     }
 
-    fn current(&self) -> CancellationToken {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn next(&self) -> CancellationToken {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).child_token()
+    }
+}
+
+/// The connection that a request came in on.
+#[derive(Debug, Clone)]
+pub(super) struct Connection(CancellationToken);
+
+impl Connection {
+    /// Resets this connection and no other.
+    pub(super) fn cut(&self) {
+        self.0.cancel();
+    }
+}
+
+impl Connected<IncomingStream<'_, CuttableListener>> for Connection {
+    fn connect_info(stream: IncomingStream<'_, CuttableListener>) -> Self {
+        Self(stream.io().token.clone())
     }
 }
 
 struct CuttableListener {
-    listener: TcpListener,
-    life: CancellationToken,
+    listener: Option<TcpListener>,
+    address: SocketAddr,
     connections: Connections,
+    wanted: watch::Receiver<Port>,
+    reached: watch::Sender<Port>,
+}
+
+impl CuttableListener {
+    /// Closes or opens the port as wanted.
+    async fn obey(&mut self) {
+        let wanted = *self.wanted.borrow_and_update();
+        self.listener = match wanted {
+            Port::Closed => None,
+            Port::Open => TcpListener::bind(self.address).await.ok(),
+        };
+        if (wanted == Port::Open) == self.listener.is_some() {
+            self.reached.send_replace(wanted);
+        }
+    }
 }
 
 impl Listener for CuttableListener {
@@ -84,22 +155,37 @@ impl Listener for CuttableListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (CuttableStream, SocketAddr) {
+        /// Between two tries at what only time can cure: no file descriptors left, the port taken meanwhile.
+        const PAUSE: Duration = Duration::from_millis(20);
         loop {
-            // A failed accept concerns one connection that is gone already, or a lack of file descriptors that
-            // only time can cure.
-            match self.listener.accept().await {
-                Ok((stream, address)) => {
-                    let cut = self.connections.current();
-                    return (CuttableStream::new(stream, cut), address);
+            let wanted = *self.wanted.borrow();
+            let Some(listener) = &self.listener else {
+                if wanted == Port::Open {
+                    tokio::time::sleep(PAUSE).await;
+                    self.obey().await;
+                } else if self.wanted.changed().await.is_ok() {
+                    self.obey().await;
+                } else {
+                    std::future::pending::<()>().await;
                 }
-                Err(_) if self.life.is_cancelled() => std::future::pending().await,
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+                continue;
+            };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => Some(accepted),
+                Ok(()) = self.wanted.changed() => None,
+            };
+            match accepted {
+                Some(Ok((stream, address))) => {
+                    return (CuttableStream::new(stream, self.connections.next()), address);
+                }
+                Some(Err(_)) => tokio::time::sleep(PAUSE).await,
+                None => self.obey().await,
             }
         }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        Ok(self.address)
     }
 }
 
@@ -118,8 +204,8 @@ impl CuttableStream {
 
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self.cut.as_mut().poll(cx) {
-            // Polled to completion once, the future must not be polled again.
             Poll::Ready(()) => {
+                // A future that has completed must not be polled again.
                 self.cut = Box::pin(self.token.clone().cancelled_owned());
                 Err(io::ErrorKind::ConnectionReset.into())
             }

@@ -79,7 +79,7 @@ pub(super) fn http(status: u16, headers: &[(String, String)], body: String) -> R
 /// A tool call in wire form. The id is unique per call so that a host can tell repeated batches apart.
 pub(super) fn tool_call(call: &ToolCall, index: usize) -> Value {
     let mut id = String::from("call_");
-    let _ = write!(id, "{:x}_{index}", super::super::ids::unique());
+    let _ = write!(id, "{:x}_{index}", super::super::id::unique());
     json!({ "index": index, "id": id, "type": "function", "function": { "name": call.name, "arguments": call.arguments } })
 }
 

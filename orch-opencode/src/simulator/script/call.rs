@@ -10,7 +10,7 @@ pub struct ModelCall {
     pub at: Duration,
     /// What the host wanted.
     pub kind: CallKind,
-    /// The number of the prompt, from 1 in order of first arrival; `None` for titles.
+    /// The number of the prompt, from 1 in order of first arrival; `None` for titles and summaries.
     pub prompt: Option<usize>,
     /// Which call for this prompt this is, from 1: tool results and host-side retries call again.
     pub attempt: usize,
@@ -48,6 +48,8 @@ pub enum CallKind {
     ToolResults,
     /// A title for a new root session.
     Title,
+    /// A summary of a conversation that has become too long.
+    Compaction,
 }
 
 /// How a call ended.
@@ -72,8 +74,10 @@ impl ModelCall {
             .collect::<Vec<_>>()
             .join("\n");
         let text = messages.iter().rfind(|message| role(message) == "user").map(text_of).unwrap_or_default();
-        let kind = if is_title_request(&system, &messages) {
+        let kind = if system.starts_with(TITLE_AGENT) {
             CallKind::Title
+        } else if system.starts_with(COMPACTION_AGENT) {
+            CallKind::Compaction
         } else if messages.last().is_some_and(|message| role(message) == "tool") {
             CallKind::ToolResults
         } else {
@@ -107,11 +111,9 @@ impl ModelCall {
 
 pub(super) type PromptKey = (Option<String>, usize, String);
 
-/// OpenCode 1.18 asks its hidden agent `title`, whose prompt starts with these words.
-fn is_title_request(system: &str, messages: &[Value]) -> bool {
-    const WORDS: &str = "You are a title generator";
-    system.contains(WORDS) || messages.first().is_some_and(|first| text_of(first).contains(WORDS))
-}
+/// How OpenCode 1.18 instructs its hidden agents `title` and `compaction`.
+const TITLE_AGENT: &str = "You are a title generator";
+const COMPACTION_AGENT: &str = "You are a context summarization agent";
 
 fn role(message: &Value) -> &str {
     message["role"].as_str().unwrap_or_default()

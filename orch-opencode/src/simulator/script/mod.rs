@@ -11,7 +11,7 @@ pub use call::{CallEnd, CallKind, ModelCall};
 pub use hold::Hold;
 pub use when::When;
 
-pub(super) use answer::{Body, Ending, Piece, Speech};
+pub(super) use answer::{Body, Ending, Piece, Speech, Wait};
 pub(super) use player::{Player, Ticket};
 
 /// Which prompt gets which answers. The first rule that matches answers; without one the default does.
@@ -37,6 +37,7 @@ pub struct Script {
     rules: Vec<Rule>,
     otherwise: Reply,
     title: Answer,
+    summary: Answer,
 }
 
 #[derive(Debug, Clone)]
@@ -54,7 +55,12 @@ impl Script {
     /// Answers `ok` to everything.
     #[expect(clippy::new_without_default, reason = "an empty script still says ok: not nothing")]
     pub fn new() -> Self {
-        Self { rules: Vec::new(), otherwise: Reply::from("ok"), title: Answer::text("A scripted session") }
+        Self {
+            rules: Vec::new(),
+            otherwise: Reply::from("ok"),
+            title: Answer::text("A scripted session"),
+            summary: Answer::text("A scripted summary."),
+        }
     }
 
     /// Adds a rule.
@@ -76,6 +82,12 @@ impl Script {
     /// Replaces the answer to requests for a session title.
     pub fn title(mut self, answer: impl Into<Answer>) -> Self {
         self.title = answer.into();
+        self
+    }
+
+    /// Replaces the answer to requests to summarise a conversation that has become too long.
+    pub fn summary(mut self, answer: impl Into<Answer>) -> Self {
+        self.summary = answer.into();
         self
     }
 

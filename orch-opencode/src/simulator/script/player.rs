@@ -86,8 +86,10 @@ impl Player {
 
 impl State {
     fn choose(&mut self, call: &mut ModelCall) -> Answer {
-        if call.kind == CallKind::Title {
-            return self.script.title.clone();
+        match call.kind {
+            CallKind::Title => return self.script.title.clone(),
+            CallKind::Compaction => return self.script.summary.clone(),
+            CallKind::Prompt | CallKind::ToolResults => {}
         }
         let key = call.prompt_key();
         if !self.prompts.contains_key(&key) {

@@ -1,0 +1,34 @@
+//! What the host is and what it offers.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Map, Value, json};
+
+use super::{Directory, Shared};
+use crate::simulator::host::wire::VERSION;
+
+pub(super) async fn health() -> Json<Value> {
+    Json(json!({ "healthy": true, "version": VERSION }))
+}
+
+pub(super) async fn agents(State(host): Shared) -> Json<Vec<Value>> {
+    Json(host.options.agents.iter().map(|agent| agent.wire()).collect())
+}
+
+pub(super) async fn providers(State(host): Shared) -> Json<Value> {
+    let providers: Vec<_> = host.options.providers.iter().map(|provider| provider.wire()).collect();
+    let defaults = host.options.providers.iter().filter_map(|provider| {
+        provider.default_model().map(|model| (provider.id().to_owned(), json!(model)))
+    });
+    Json(json!({ "providers": providers, "default": defaults.collect::<Map<_, _>>() }))
+}
+
+pub(super) async fn path(Directory(directory): Directory) -> Json<Value> {
+    Json(json!({
+        "home": "/home/simulated",
+        "state": "/home/simulated/.local/state/opencode",
+        "config": "/home/simulated/.config/opencode",
+        "worktree": "/",
+        "directory": directory,
+    }))
+}
