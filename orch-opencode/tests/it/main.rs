@@ -1,9 +1,12 @@
 //! Integration tests of the OpenCode adapter.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test helper that cannot go on fails its test"
+#![cfg_attr(
+    feature = "http",
+    expect(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        reason = "a test helper that cannot go on fails its test"
+    )
 )]
 
 #[cfg(feature = "http")]
@@ -12,3 +15,5 @@ mod events;
 mod http;
 #[cfg(feature = "http")]
 mod scripted_server;
+#[cfg(feature = "simulator")]
+mod simulator;

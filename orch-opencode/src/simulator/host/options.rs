@@ -117,7 +117,7 @@ pub enum AgentMode {
     All,
 }
 
-/// An agent of the simulated host. It may do everything that is not denied.
+/// An agent of the simulated host. It may do everything that is not denied, and asks before it leaves the project.
 #[derive(Debug, Clone)]
 pub struct SimulatedAgent {
     name: String,
@@ -128,10 +128,11 @@ pub struct SimulatedAgent {
 }
 
 impl SimulatedAgent {
-    /// An agent that may do everything.
+    /// An agent that may do everything inside the project.
     pub fn new(name: impl Into<String>, mode: AgentMode) -> Self {
         let name = name.into();
-        Self { name, mode, hidden: false, prompt: None, rules: vec![rule("*", Action::Allow)] }
+        let rules = vec![rule("*", Action::Allow), rule("external_directory", Action::Ask)];
+        Self { name, mode, hidden: false, prompt: None, rules }
     }
 
     /// Its own instructions, which become part of the system prompt.

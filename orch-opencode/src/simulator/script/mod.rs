@@ -3,6 +3,7 @@
 mod answer;
 mod call;
 mod hold;
+mod inline;
 mod player;
 mod when;
 
@@ -38,6 +39,7 @@ pub struct Script {
     otherwise: Reply,
     title: Answer,
     summary: Answer,
+    reads_prompts: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -60,6 +62,7 @@ impl Script {
             otherwise: Reply::from("ok"),
             title: Answer::text("A scripted session"),
             summary: Answer::text("A scripted summary."),
+            reads_prompts: false,
         }
     }
 
@@ -88,6 +91,16 @@ impl Script {
     /// Replaces the answer to requests to summarise a conversation that has become too long.
     pub fn summary(mut self, answer: impl Into<Answer>) -> Self {
         self.summary = answer.into();
+        self
+    }
+
+    /// Also obeys prompts that carry their own answers, before any rule:
+    /// `SCRIPT: [{ "text": "hello", "n": 3, "delay": 0.2 }]`. For someone who drives a host from another process.
+    ///
+    /// Every object is the answer to one call: `text` in `n` chunks, `delay` seconds apart; `reasoning`; `tool` with
+    /// `args` (or `args_raw`), a simulated `output` and the seconds it `takes`; several `tools`; `status` for an HTTP error; `hang`.
+    pub fn reading_prompts(mut self) -> Self {
+        self.reads_prompts = true;
         self
     }
 

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::call::PromptKey;
-use super::{Answer, CallEnd, CallKind, ModelCall, Reply, Script};
+use super::{Answer, CallEnd, CallKind, ModelCall, Reply, Script, inline};
 
 /// Plays a script and keeps the log. Both the model server and the simulated host ask it.
 #[derive(Debug, Clone)]
@@ -109,6 +109,11 @@ impl State {
 impl Script {
     /// The reply for a new prompt; uses up one match of a rule that has a limit.
     fn take_reply(&mut self, call: &ModelCall) -> Reply {
+        if self.reads_prompts
+            && let Some(reply) = inline::read(&call.text)
+        {
+            return reply;
+        }
         for rule in &mut self.rules {
             if rule.times == Some(0) || !rule.when.matches(call) {
                 continue;

@@ -37,7 +37,7 @@ impl Turn {
             Box::pin(super::abort(&self.host, child)).await;
         }
         let error = json!({ "name": "MessageAbortedError", "data": { "message": "Aborted" } });
-        let message = self.open().message.take();
+        let message = self.open().message.clone();
         self.host.with(|world| {
             let (tasks, others): (Vec<_>, Vec<_>) = tools.into_iter().partition(|tool| tool.child.is_some());
             if let Some(message) = &message {
