@@ -1,5 +1,7 @@
 //! Which actions a person wants to see.
 
+use orch_config::settings::UiSettings;
+
 /// What the reactor may ask of a frontend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -13,9 +15,16 @@ pub struct UxPolicy {
     pub prompt_hints: bool,
 }
 
+/// The policy of a configuration that says nothing.
 impl Default for UxPolicy {
     fn default() -> Self {
-        Self { toasts: true, notices: true, prompt_hints: false }
+        Self::from(&UiSettings::default())
+    }
+}
+
+impl From<&UiSettings> for UxPolicy {
+    fn from(ui: &UiSettings) -> Self {
+        Self { toasts: ui.toasts, notices: ui.wakeup_injection, prompt_hints: ui.prompt_hints }
     }
 }
 

@@ -5,5 +5,6 @@ mod delivery;
 mod docs;
 mod opencode;
 mod reactor;
+mod simulator;
 mod support;
 mod view;

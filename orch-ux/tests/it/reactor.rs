@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use orch_config::settings::UiSettings;
 use orch_ux::{
     action::{Level, UxAction},
     policy::UxPolicy,
@@ -150,6 +151,20 @@ fn each_policy_switch_silences_its_own_kind_and_no_other() {
     assert_eq!(kinds(everything().with_toasts(false)), [false, false, true, true]);
     assert_eq!(kinds(everything().with_notices(false)), [true, true, false, true]);
     assert_eq!(kinds(UxPolicy::silent()), [false; 4]);
+}
+
+#[test]
+fn the_policy_is_what_the_configuration_says() {
+    let mut ui = UiSettings::default();
+    assert_eq!(UxPolicy::from(&ui), UxPolicy::default());
+    ui.toasts = false;
+    assert_eq!(UxPolicy::from(&ui), UxPolicy::default().with_toasts(false));
+    ui = UiSettings::default();
+    ui.wakeup_injection = false;
+    assert_eq!(UxPolicy::from(&ui), UxPolicy::default().with_notices(false));
+    ui = UiSettings::default();
+    ui.prompt_hints = true;
+    assert_eq!(UxPolicy::from(&ui), UxPolicy::default().with_prompt_hints(true));
 }
 
 #[test]
