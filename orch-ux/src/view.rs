@@ -76,7 +76,7 @@ pub fn results_markdown(run: &RunView) -> String {
 
 /// The result of one step, or of the last step that has one, exactly as the worker gave it.
 ///
-/// It may hold anything: pass it through [`printable`](crate::text::printable) before it reaches a terminal.
+/// It may hold anything: pass it through [`printable`] before it reaches a terminal.
 #[must_use]
 pub fn output<'a>(run: &'a RunView, step: Option<&StepId>) -> Option<&'a str> {
     match step {
