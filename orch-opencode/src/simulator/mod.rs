@@ -6,12 +6,14 @@
 //!
 //! Everything listens on loopback ports that the system picks and ends when it is dropped.
 
+mod demo;
 mod host;
 mod id;
 mod loopback;
 mod model;
 mod script;
 
+pub use demo::{DEMO_TASK, demo_script};
 pub use host::{
     AgentMode, EventFault, Faults, HttpFault, SeenPrompt, SeenRequest, SimulatedAgent, SimulatedProvider,
     SimulatedSession, SimulatedStatus, Simulator, SimulatorOptions, TuiCall,

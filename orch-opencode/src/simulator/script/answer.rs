@@ -365,6 +365,33 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// Plays the answer to somebody who only wants the whole text; `None` when it fails.
+    pub(crate) async fn all_text(self) -> Option<String> {
+        for wait in &self.before {
+            wait.pass().await;
+        }
+        let speech = match self.body {
+            Body::Speech(speech) => speech,
+            Body::Hang => std::future::pending().await,
+            Body::Http { .. } | Body::Empty | Body::Html => return None,
+        };
+        let mut all = String::new();
+        for piece in speech.pieces {
+            match piece {
+                Piece::Text(text) => all.push_str(&text),
+                Piece::Wait(wait) => wait.pass().await,
+                Piece::Reasoning(_) | Piece::Tool(_) => {}
+            }
+        }
+        match speech.ending {
+            Ending::Finished => Some(all),
+            Ending::Stalled => std::future::pending().await,
+            Ending::Cut | Ending::Malformed => None,
+        }
+    }
+}
+
 impl From<&str> for Answer {
     fn from(text: &str) -> Self {
         Self::text(text)

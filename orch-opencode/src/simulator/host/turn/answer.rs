@@ -10,7 +10,7 @@ use super::{After, EMPTY_ANSWER_PACE, Turn, unknown_error};
 use crate::simulator::host::wire::{CacheTokens, PartBody, Streamed, Tokens, UserInfo};
 use crate::simulator::host::world::OpenText;
 use crate::simulator::host::{permission, transcript};
-use crate::simulator::script::{Answer, Body, Ending, Finish, ModelCall, Piece, Speech, Usage};
+use crate::simulator::script::{Body, Ending, Finish, ModelCall, Piece, Speech, Usage};
 
 /// Why a model call gave no answer.
 pub(super) enum Failure {
@@ -170,23 +170,6 @@ impl Turn {
             }
         });
     }
-}
-
-/// All the text of an answer, for a call that is not streamed to anybody; `None` when it fails.
-pub(super) async fn all_text(answer: Answer) -> Option<String> {
-    for wait in &answer.before {
-        wait.pass().await;
-    }
-    let Body::Speech(speech) = answer.body else { return None };
-    let mut all = String::new();
-    for piece in speech.pieces {
-        match piece {
-            Piece::Text(text) => all.push_str(&text),
-            Piece::Wait(wait) => wait.pass().await,
-            Piece::Reasoning(_) | Piece::Tool(_) => {}
-        }
-    }
-    (speech.ending == Ending::Finished).then_some(all)
 }
 
 fn wire_finish(finish: Finish) -> &'static str {

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::answer::all_text;
 use super::{After, Turn};
 use crate::simulator::host::transcript;
 use crate::simulator::host::wire::{PartBody, Status, Streamed, Tokens, UserInfo};
@@ -46,7 +45,7 @@ impl Turn {
         });
         self.open().message = Some(message.clone());
         let (answer, ticket) = self.host.player.ask(call);
-        let summary = all_text(answer).await;
+        let summary = answer.all_text().await;
         ticket.answered();
         match summary {
             Some(summary) => self.go_on_from(user, &message, &summary),

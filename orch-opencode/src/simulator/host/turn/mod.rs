@@ -188,7 +188,7 @@ impl Turn {
             let (answer, ticket) = host.player.ask(call);
             let said = tokio::select! {
                 () = host.life.cancelled() => return,
-                said = answer::all_text(answer) => said,
+                said = answer.all_text() => said,
             };
             ticket.answered();
             if let Some(title) = said {
