@@ -19,7 +19,7 @@ use crate::toast::Toast;
 /// Every call carries the directory; sessions live in the directory that they were created in. No call is repeated
 /// when a repetition could do something twice: such a failure comes back with
 /// [`Disposition::InDoubt`](crate::Disposition::InDoubt). Dropping a future gives up waiting, never the work on the host.
-#[cfg_attr(feature = "mock", mockall::automock)]
+#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait OpenCode: Send + Sync + Debug {
     /// Where the host is, without credentials, for example `http://127.0.0.1:4096`.

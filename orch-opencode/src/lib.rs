@@ -20,6 +20,7 @@ mod session;
 #[cfg(feature = "http")]
 mod sse;
 mod toast;
+pub mod tracker;
 #[cfg(feature = "http")]
 mod wire;
 
