@@ -220,7 +220,7 @@ impl Connection {
             Ok(connection)
         };
         let late = || transport.error(HostErrorKind::Timeout, &call, "the stream does not begin");
-        tokio::time::timeout(silence, opening).await.unwrap_or_else(|_| Err(late()))
+        tokio::time::timeout(transport.request_timeout(), opening).await.unwrap_or_else(|_| Err(late()))
     }
 
     /// Reads the next bytes and delivers the events that they complete. An error is the reason why the stream ended.

@@ -121,6 +121,10 @@ impl Transport {
         &self.address.origin
     }
 
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.request_timeout
+    }
+
     /// Sends the call, again if that is safe and may help, and reads the whole reply.
     pub(super) async fn call(&self, call: Call<'_>) -> Result<Reply, HostError> {
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(1));

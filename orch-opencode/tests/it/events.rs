@@ -80,11 +80,21 @@ async fn a_stream_that_cannot_begin_says_why() {
         (Act::json(401, ""), HostErrorKind::Unauthorized),
         (Act::reply(200, "text/html", "<html>"), HostErrorKind::Protocol),
         (Act::Hang, HostErrorKind::Unreachable),
-        (Act::Silence, HostErrorKind::Timeout),
-        (Act::AnswerAndHold(Act::stream(": nothing\n\n")), HostErrorKind::Timeout),
     ] {
         let server = ScriptedServer::start(vec![act.clone()]).await;
-        let error = host(&server).events().await.unwrap_err();
+        let host = HttpOpenCode::builder(server.url(), "/project").build().unwrap();
+        let error = host.events().await.unwrap_err();
         assert_eq!(error.kind(), kind, "{act:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_never_begins_runs_into_the_time_limit() {
+    for act in [Act::Silence, Act::AnswerAndHold(Act::stream(": nothing\n\n"))] {
+        let server = ScriptedServer::start(vec![act.clone()]).await;
+        let builder = HttpOpenCode::builder(server.url(), "/project");
+        let host = builder.request_timeout(Duration::from_millis(100)).build().unwrap();
+        let error = host.events().await.unwrap_err();
+        assert_eq!(error.kind(), HostErrorKind::Timeout, "{act:?}: {error}");
     }
 }
