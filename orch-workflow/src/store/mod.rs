@@ -1,6 +1,20 @@
 //! Where journals live. Small on purpose: a store that passes the conformance suite needs nothing else.
+//!
+//! A store keeps three things for a run: its journal, the lease of the one process that drives it, and the
+//! requests that other processes have left for that process. It never looks into a record, but for one fact:
+//! whether the record ends the run.
 
-use std::{fmt, path::PathBuf};
+#[cfg(feature = "testing")]
+pub mod conformance;
+mod error;
+mod lease;
+mod memory;
+mod owner;
+mod retention;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::fmt;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -8,16 +22,27 @@ use serde::{Deserialize, Serialize};
 use crate::{
     attempt::{RunId, Timestamp},
     decision::{Reply, Request},
-    record::Record,
+    record::{Record, RecordBody},
 };
 
+pub use error::StoreError;
+pub use lease::{HEARTBEAT_MS, Holder, LEASE_MS, Lease};
+pub use memory::MemoryStore;
+pub use owner::Owner;
+pub use retention::{Retention, prune};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+
 /// Keeps the journals, leases and requests of many runs.
+///
+/// Times are the caller's: a store has no clock. Every method is all or nothing. Dropping a future does not undo
+/// a write that has begun; [`StoreError::Conflict`] on the next append tells whether it took place.
 #[async_trait]
 pub trait RunStore: Send + Sync + fmt::Debug {
     /// Begins a run's journal with its first records and takes the run's lease, in one atomic write.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing was written.
+    /// [`StoreError::Exists`], or the store cannot be written; nothing was written.
     async fn create(
         &self,
         run: &RunId,
@@ -26,14 +51,21 @@ pub trait RunStore: Send + Sync + fmt::Debug {
         now: Timestamp,
     ) -> Result<Lease, StoreError>;
 
-    /// Appends to a journal. The records are durable when this returns.
+    /// Appends to a journal and replies to posted requests, in one atomic write: a request takes effect together
+    /// with its reply, so that it can never take effect twice. Durable when this returns. Either may be empty;
+    /// a reply to a request that has one already changes nothing.
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when the lease is no longer ours, [`StoreError::Conflict`] when the journal does
     /// not end at the record before the first of these; nothing was written in either case.
-    async fn append(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError>;
+    async fn append(
+        &self,
+        lease: &Lease,
+        records: &[Record],
+        replies: &[(RequestId, Reply)],
+    ) -> Result<(), StoreError>;
 
-    /// The records of a run after number `after`, in order.
+    /// The records of a run after number `after`, in order and without gaps.
     ///
     /// # Errors
     /// [`StoreError::UnknownRun`], [`StoreError::Corrupt`], or the store cannot be read.
@@ -43,7 +75,13 @@ pub trait RunStore: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// The store cannot be read.
-    async fn list(&self) -> Result<Vec<RunId>, StoreError>;
+    async fn list(&self) -> Result<Vec<RunEntry>, StoreError>;
+
+    /// Forgets a run with everything that belongs to it. A run that is already gone is fine.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when a live process drives it, or the store cannot be written.
+    async fn remove(&self, run: &RunId, now: Timestamp) -> Result<(), StoreError>;
 
     /// Takes the right to drive a run.
     ///
@@ -63,13 +101,13 @@ pub trait RunStore: Send + Sync + fmt::Debug {
     /// The store cannot be written.
     async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
 
-    /// Who drives a run, dead or alive, and whether that owner still lives.
+    /// Who drives a run, dead or alive, and whether that owner still lives. `None` for a run at rest.
     ///
     /// # Errors
-    /// The store cannot be read.
+    /// [`StoreError::UnknownRun`], or the store cannot be read.
     async fn holder(&self, run: &RunId, now: Timestamp) -> Result<Option<Holder>, StoreError>;
 
-    /// Leaves a request for the run's owner.
+    /// Leaves a request for the run's owner, or for whoever drives it next.
     ///
     /// # Errors
     /// [`StoreError::UnknownRun`], or the store cannot be written.
@@ -78,19 +116,13 @@ pub trait RunStore: Send + Sync + fmt::Debug {
     /// The requests that nobody has replied to, oldest first.
     ///
     /// # Errors
-    /// The store cannot be read.
+    /// [`StoreError::UnknownRun`], or the store cannot be read.
     async fn requests(&self, run: &RunId) -> Result<Vec<(RequestId, Request)>, StoreError>;
 
-    /// Replies to a request; the owner does this.
+    /// What became of a request; `None` while nobody has replied to it.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`] when the lease is no longer ours.
-    async fn reply(&self, lease: &Lease, request: RequestId, reply: &Reply) -> Result<(), StoreError>;
-
-    /// What became of a request; `None` while nobody has taken it up.
-    ///
-    /// # Errors
-    /// The store cannot be read.
+    /// [`StoreError::UnknownRun`], or the store cannot be read.
     async fn reply_to(&self, run: &RunId, request: RequestId) -> Result<Option<Reply>, StoreError>;
 }
 
@@ -99,104 +131,41 @@ pub trait RunStore: Send + Sync + fmt::Debug {
 #[serde(transparent)]
 pub struct RequestId(pub u64);
 
-/// A process that drives runs, described so exactly that another process on the same machine can tell whether
-/// it still lives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Owner {
-    /// Its process id.
-    pub pid: u32,
-    /// When the process started, in the kernel's own units; a reused pid differs.
-    pub process_start: Option<u64>,
-    /// The boot of the machine.
-    pub boot_id: Option<String>,
-    /// The pid namespace.
-    pub pid_namespace: Option<String>,
-    /// The machine's name, for people.
-    pub host: String,
-}
-
-/// The right to drive one run, until it expires or is taken over.
+/// A run in a store's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease {
+#[non_exhaustive]
+pub struct RunEntry {
     /// The run.
     pub run: RunId,
-    /// Rises with every owner; every write carries it.
-    pub epoch: u64,
+    /// When it ended; `None` while it may go on.
+    pub finished_at: Option<Timestamp>,
 }
 
-/// Who holds a run's lease.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
-    /// The owner.
-    pub owner: Owner,
-    /// Since when.
-    pub since: Timestamp,
-    /// Whether it must be taken as alive: the process is there, or the lease has not expired.
-    pub alive: bool,
+impl RunEntry {
+    /// An entry, for stores.
+    #[must_use]
+    pub fn new(run: RunId, finished_at: Option<Timestamp>) -> Self {
+        Self { run, finished_at }
+    }
 }
 
-/// Why a store refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// No such run.
-    #[error("no run {0} in this store; `orch runs` lists them")]
-    UnknownRun(RunId),
-    /// The run exists already.
-    #[error("run {0} exists already")]
-    Exists(RunId),
-    /// A live process drives the run.
-    #[error("run {run} is driven by process {} on {}", .owner.pid, .owner.host)]
-    Locked {
-        /// The run.
-        run: RunId,
-        /// Who.
-        owner: Box<Owner>,
-        /// Since when.
-        since: Timestamp,
-    },
-    /// The lease has passed to another process.
-    #[error("run {0} has been taken over by another process")]
-    Fenced(RunId),
-    /// The journal has moved on.
-    #[error("the journal of run {run} ends at {found}, not at {expected}")]
-    Conflict {
-        /// The run.
-        run: RunId,
-        /// Where it was expected to end.
-        expected: u64,
-        /// Where it ends.
-        found: u64,
-    },
-    /// The store was written by a newer version.
-    #[error("the store at {} has format {found}, this version reads up to {supported}: use a newer orch", .path.display())]
-    TooNew {
-        /// The store.
-        path: PathBuf,
-        /// Its format.
-        found: u32,
-        /// The newest format that this version knows.
-        supported: u32,
-    },
-    /// What the store holds does not make sense.
-    #[error("the store is damaged at {place}: {reason}")]
-    Corrupt {
-        /// Where.
-        place: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The store's medium failed: full, read-only, locked, gone.
-    #[error("cannot {action} the store at {}: {reason}", .path.display())]
-    Unavailable {
-        /// What was tried: `open`, `read`, `write`.
-        action: &'static str,
-        /// The store.
-        path: PathBuf,
-        /// The cause, in its own words.
-        reason: String,
-        /// Whether trying again may help.
-        transient: bool,
-    },
+/// When the last of `records` ends the run: at what time. For stores, to fill [`RunEntry::finished_at`].
+#[must_use]
+pub fn finished_at(records: &[Record]) -> Option<Timestamp> {
+    let last = records.last()?;
+    matches!(last.body, RecordBody::Finished { .. }).then_some(last.at)
+}
+
+/// Whether `records` continue a journal that ends at number `end`. For stores, to check an append.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when they start elsewhere, or have gaps.
+pub fn check_continues(run: &RunId, end: u64, records: &[Record]) -> Result<(), StoreError> {
+    for (expected, record) in (end + 1..).zip(records) {
+        if record.seq != expected {
+            let expected = record.seq.saturating_sub(1);
+            return Err(StoreError::Conflict { run: run.clone(), expected, found: end });
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,277 @@
+//! What every [`RunStore`] must do, as tests that anybody's store can run.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! use orch_workflow::store::{MemoryStore, conformance};
+//!
+//! conformance::run_store_suite(async || MemoryStore::new()).await;
+//! # }
+//! ```
+#![expect(clippy::unwrap_used, reason = "a suite fails by panicking, as every test does")]
+
+use orch_config::policy::PolicyPatch;
+
+use super::{LEASE_MS, Lease, Owner, RequestId, RunStore, StoreError};
+use crate::{
+    attempt::{RunId, Timestamp},
+    decision::{Answer, Decision, DecisionRequest, Rejected, Reply, Request},
+    record::{Record, RecordBody, RunStatus},
+};
+
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+/// Runs every test of the suite on a fresh, empty store of its own.
+///
+/// # Panics
+/// The store fails a test.
+pub async fn run_store_suite<S: RunStore>(fresh: impl AsyncFn() -> S) {
+    a_journal_is_read_as_it_was_written(&fresh().await).await;
+    a_run_is_created_once(&fresh().await).await;
+    an_unknown_run_is_refused_by_name(&fresh().await).await;
+    an_append_must_continue_the_journal(&fresh().await).await;
+    a_refused_append_writes_nothing(&fresh().await).await;
+    runs_are_listed_newest_first_with_their_end(&fresh().await).await;
+    a_live_owner_keeps_its_run(&fresh().await).await;
+    an_expired_lease_passes_on_and_fences_its_former_owner(&fresh().await).await;
+    a_renewed_lease_does_not_expire(&fresh().await).await;
+    a_dead_owner_is_replaced_at_once(&fresh().await).await;
+    a_released_run_has_no_holder_and_takes_no_writes(&fresh().await).await;
+    an_owner_takes_its_own_expired_lease_back(&fresh().await).await;
+    requests_are_answered_once_and_together_with_their_records(&fresh().await).await;
+    requests_and_replies_belong_to_their_run(&fresh().await).await;
+    a_run_is_removed_whole_but_never_under_its_driver(&fresh().await).await;
+}
+
+async fn a_journal_is_read_as_it_was_written(store: &impl RunStore) {
+    let run = run("a");
+    let all = records(1..=5);
+    let lease = store.create(&run, &all[..2], &abroad(), NOW).await.unwrap();
+    store.append(&lease, &all[2..3], &[]).await.unwrap();
+    store.append(&lease, &all[3..], &[]).await.unwrap();
+    store.append(&lease, &[], &[]).await.unwrap();
+    assert_eq!(store.load(&run, 0).await.unwrap(), all);
+    assert_eq!(store.load(&run, 3).await.unwrap(), all[3..]);
+    assert_eq!(store.load(&run, 5).await.unwrap(), []);
+    assert_eq!(store.load(&run, 50).await.unwrap(), []);
+}
+
+async fn a_run_is_created_once(store: &impl RunStore) {
+    let run = run("a");
+    store.create(&run, &records(1..=1), &abroad(), NOW).await.unwrap();
+    let again = store.create(&run, &records(1..=2), &abroad(), NOW).await;
+    assert_eq!(again, Err(StoreError::Exists(run.clone())));
+    assert_eq!(store.load(&run, 0).await.unwrap().len(), 1);
+}
+
+async fn an_unknown_run_is_refused_by_name(store: &impl RunStore) {
+    let run = run("nobody");
+    let unknown = || StoreError::UnknownRun(run.clone());
+    let lease = Lease { run: run.clone(), epoch: 1 };
+    assert_eq!(store.load(&run, 0).await.unwrap_err(), unknown());
+    assert_eq!(store.acquire(&run, &abroad(), NOW).await.unwrap_err(), unknown());
+    assert_eq!(store.append(&lease, &records(1..=1), &[]).await.unwrap_err(), unknown());
+    assert_eq!(store.renew(&lease, NOW).await.unwrap_err(), unknown());
+    assert_eq!(store.holder(&run, NOW).await.unwrap_err(), unknown());
+    assert_eq!(store.post(&run, &pause("a"), NOW).await.unwrap_err(), unknown());
+    assert_eq!(store.requests(&run).await.unwrap_err(), unknown());
+    assert_eq!(store.reply_to(&run, RequestId(1)).await.unwrap_err(), unknown());
+    store.release(&lease).await.unwrap();
+    store.remove(&run, NOW).await.unwrap();
+}
+
+async fn an_append_must_continue_the_journal(store: &impl RunStore) {
+    let run = run("a");
+    let lease = store.create(&run, &records(1..=2), &abroad(), NOW).await.unwrap();
+    for (first, last) in [(1, 1), (2, 3), (4, 4), (9, 12)] {
+        let refused = store.append(&lease, &records(first..=last), &[]).await.unwrap_err();
+        assert_eq!(refused, StoreError::Conflict { run: run.clone(), expected: first - 1, found: 2 });
+    }
+    let mut gap = records(3..=5);
+    gap.remove(1);
+    assert!(matches!(store.append(&lease, &gap, &[]).await, Err(StoreError::Conflict { .. })));
+    store.append(&lease, &records(3..=3), &[]).await.unwrap();
+    assert_eq!(store.load(&run, 0).await.unwrap(), records(1..=3));
+}
+
+async fn a_refused_append_writes_nothing(store: &impl RunStore) {
+    let run = run("a");
+    let lease = store.create(&run, &records(1..=1), &abroad(), NOW).await.unwrap();
+    let request = store.post(&run, &pause("somebody"), NOW).await.unwrap();
+    let stale = Lease { epoch: lease.epoch + 1, ..lease.clone() };
+    let replies = [(request, Reply::Accepted)];
+    assert!(matches!(
+        store.append(&lease, &records(5..=5), &replies).await,
+        Err(StoreError::Conflict { .. })
+    ));
+    assert_eq!(store.append(&stale, &records(2..=2), &replies).await, Err(StoreError::Fenced(run.clone())));
+    assert_eq!(store.load(&run, 0).await.unwrap(), records(1..=1));
+    assert_eq!(store.reply_to(&run, request).await.unwrap(), None);
+}
+
+async fn runs_are_listed_newest_first_with_their_end(store: &impl RunStore) {
+    assert_eq!(store.list().await.unwrap(), []);
+    for name in ["b", "c", "a"] {
+        store.create(&run(name), &records(1..=1), &abroad(), NOW).await.unwrap();
+    }
+    let lease = store.acquire(&run("b"), &abroad(), NOW.plus_ms(LEASE_MS)).await.unwrap();
+    let end = Record {
+        seq: 2,
+        at: NOW.plus_ms(7),
+        body: RecordBody::Finished { status: RunStatus::Success, error: None, notes: vec![] },
+    };
+    store.append(&lease, &[end], &[]).await.unwrap();
+    let listed: Vec<_> =
+        store.list().await.unwrap().into_iter().map(|entry| (entry.run, entry.finished_at)).collect();
+    assert_eq!(listed, [(run("c"), None), (run("b"), Some(NOW.plus_ms(7))), (run("a"), None)]);
+}
+
+async fn a_live_owner_keeps_its_run(store: &impl RunStore) {
+    let run = run("a");
+    let lease = store.create(&run, &records(1..=1), &abroad(), NOW).await.unwrap();
+    let holder = store.holder(&run, NOW.plus_ms(1)).await.unwrap().unwrap();
+    assert_eq!((&holder.owner, holder.since, holder.alive), (&abroad(), NOW, true));
+    // As well for another engine of the very same process.
+    for owner in [Owner::current(), abroad()] {
+        let refused = store.acquire(&run, &owner, NOW.plus_ms(LEASE_MS - 1)).await.unwrap_err();
+        assert_eq!(
+            refused,
+            StoreError::Locked { run: run.clone(), owner: Box::new(abroad()), since: NOW },
+            "{owner:?}"
+        );
+    }
+    store.append(&lease, &records(2..=2), &[]).await.unwrap();
+}
+
+async fn an_expired_lease_passes_on_and_fences_its_former_owner(store: &impl RunStore) {
+    let run = run("a");
+    let then = NOW.plus_ms(LEASE_MS);
+    let old = store.create(&run, &records(1..=1), &abroad(), NOW).await.unwrap();
+    assert!(!store.holder(&run, then).await.unwrap().unwrap().alive);
+    let new = store.acquire(&run, &Owner::current(), then).await.unwrap();
+    assert!(new.epoch > old.epoch);
+    assert_eq!(store.append(&old, &records(2..=2), &[]).await, Err(StoreError::Fenced(run.clone())));
+    assert_eq!(store.renew(&old, then).await, Err(StoreError::Fenced(run.clone())));
+    store.release(&old).await.unwrap();
+    assert_eq!(store.holder(&run, then).await.unwrap().unwrap().owner, Owner::current());
+    store.append(&new, &records(2..=2), &[]).await.unwrap();
+}
+
+async fn a_renewed_lease_does_not_expire(store: &impl RunStore) {
+    let run = run("a");
+    let lease = store.create(&run, &records(1..=1), &abroad(), NOW).await.unwrap();
+    store.renew(&lease, NOW.plus_ms(LEASE_MS - 1)).await.unwrap();
+    let holder = store.holder(&run, NOW.plus_ms(2 * LEASE_MS - 2)).await.unwrap().unwrap();
+    assert!(holder.alive);
+    assert_eq!(holder.since, NOW);
+}
+
+async fn a_dead_owner_is_replaced_at_once(store: &impl RunStore) {
+    let run = run("a");
+    let dead = Owner { pid: u32::MAX - 1, ..Owner::current() };
+    let old = store.create(&run, &records(1..=1), &dead, NOW).await.unwrap();
+    assert!(!store.holder(&run, NOW).await.unwrap().unwrap().alive);
+    store.acquire(&run, &abroad(), NOW).await.unwrap();
+    assert_eq!(store.append(&old, &records(2..=2), &[]).await, Err(StoreError::Fenced(run.clone())));
+}
+
+async fn a_released_run_has_no_holder_and_takes_no_writes(store: &impl RunStore) {
+    let run = run("a");
+    let lease = store.create(&run, &records(1..=1), &abroad(), NOW).await.unwrap();
+    store.release(&lease).await.unwrap();
+    store.release(&lease).await.unwrap();
+    assert_eq!(store.holder(&run, NOW).await.unwrap(), None);
+    assert_eq!(store.append(&lease, &records(2..=2), &[]).await, Err(StoreError::Fenced(run.clone())));
+    assert_eq!(store.renew(&lease, NOW).await, Err(StoreError::Fenced(run.clone())));
+    let next = store.acquire(&run, &Owner::current(), NOW).await.unwrap();
+    assert!(next.epoch > lease.epoch);
+}
+
+async fn an_owner_takes_its_own_expired_lease_back(store: &impl RunStore) {
+    let (run, owner) = (run("a"), Owner::current());
+    store.create(&run, &records(1..=1), &owner, NOW).await.unwrap();
+    let then = NOW.plus_ms(LEASE_MS);
+    assert!(store.holder(&run, then).await.unwrap().unwrap().alive, "the process is there");
+    assert!(matches!(store.acquire(&run, &abroad(), then).await, Err(StoreError::Locked { .. })));
+    store.acquire(&run, &owner, then).await.unwrap();
+}
+
+async fn requests_are_answered_once_and_together_with_their_records(store: &impl RunStore) {
+    let run = run("a");
+    let lease = store.create(&run, &records(1..=1), &abroad(), NOW).await.unwrap();
+    let posted = [pause("ann"), decide(), Request::Cancel { by: "cid".into() }];
+    let mut ids = Vec::new();
+    for request in &posted {
+        ids.push(store.post(&run, request, NOW).await.unwrap());
+    }
+    let open = store.requests(&run).await.unwrap();
+    assert_eq!(open, ids.iter().copied().zip(posted.iter().cloned()).collect::<Vec<_>>());
+    assert_eq!(store.reply_to(&run, ids[0]).await.unwrap(), None);
+
+    let refused = Reply::Refused(Rejected::Ended { status: "success".into() });
+    store
+        .append(&lease, &records(2..=2), &[(ids[0], Reply::Accepted), (ids[1], refused.clone())])
+        .await
+        .unwrap();
+    store.append(&lease, &[], &[(ids[0], Reply::FinishedFirst)]).await.unwrap();
+    assert_eq!(store.reply_to(&run, ids[0]).await.unwrap(), Some(Reply::Accepted), "the first reply counts");
+    assert_eq!(store.reply_to(&run, ids[1]).await.unwrap(), Some(refused));
+    assert_eq!(store.requests(&run).await.unwrap(), [(ids[2], posted[2].clone())]);
+    assert_eq!(store.load(&run, 0).await.unwrap(), records(1..=2));
+}
+
+async fn requests_and_replies_belong_to_their_run(store: &impl RunStore) {
+    let (one, other) = (run("one"), run("other"));
+    let lease = store.create(&one, &records(1..=1), &abroad(), NOW).await.unwrap();
+    store.create(&other, &records(1..=1), &abroad(), NOW).await.unwrap();
+    let mine = store.post(&one, &pause("ann"), NOW).await.unwrap();
+    store.append(&lease, &[], &[(mine, Reply::Accepted)]).await.unwrap();
+    assert_eq!(store.requests(&other).await.unwrap(), []);
+    assert_eq!(store.reply_to(&other, mine).await.unwrap(), None);
+}
+
+async fn a_run_is_removed_whole_but_never_under_its_driver(store: &impl RunStore) {
+    let run = run("a");
+    let lease = store.create(&run, &records(1..=3), &abroad(), NOW).await.unwrap();
+    let request = store.post(&run, &pause("ann"), NOW).await.unwrap();
+    assert!(matches!(store.remove(&run, NOW).await, Err(StoreError::Locked { .. })));
+    store.release(&lease).await.unwrap();
+    store.remove(&run, NOW).await.unwrap();
+    assert_eq!(store.list().await.unwrap(), []);
+    assert_eq!(store.load(&run, 0).await, Err(StoreError::UnknownRun(run.clone())));
+    store.create(&run, &records(1..=1), &abroad(), NOW).await.unwrap();
+    assert_eq!(store.load(&run, 0).await.unwrap().len(), 1);
+    assert_eq!(store.requests(&run).await.unwrap(), []);
+    assert_eq!(store.reply_to(&run, request).await.unwrap(), None);
+}
+
+fn run(name: &str) -> RunId {
+    RunId::new(format!("run_{name}")).unwrap()
+}
+
+/// An owner of which nothing can be seen from here: its lease lasts until it expires.
+fn abroad() -> Owner {
+    Owner::elsewhere(4242, "far.example")
+}
+
+fn records(numbers: std::ops::RangeInclusive<u64>) -> Vec<Record> {
+    numbers
+        .map(|seq| Record {
+            seq,
+            at: NOW.plus_ms(seq),
+            body: RecordBody::PauseRequested { by: format!("number {seq}, \"quoted\"\u{2028}\0 é 🦀") },
+        })
+        .collect()
+}
+
+fn pause(by: &str) -> Request {
+    Request::Pause { by: by.into() }
+}
+
+fn decide() -> Request {
+    Request::Decide(DecisionRequest {
+        gate: None,
+        answer: Answer::Decision(Decision::Retry { note: Some("again".into()), session: None }),
+        policy: PolicyPatch::default(),
+        by: "bob".into(),
+    })
+}

@@ -1,0 +1,177 @@
+//! The connection: how it is opened, how blocking calls leave the async world, what SQLite's failures mean.
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions, Permissions},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+use super::schema;
+use crate::store::StoreError;
+
+/// How long a call waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+pub(super) struct Database {
+    connection: Arc<Mutex<Connection>>,
+    path: Arc<Path>,
+}
+
+/// What can go wrong inside a transaction: SQLite failed, or what it holds forbids the call.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Sql(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Database {
+    pub(super) async fn open(directory: PathBuf) -> Result<Self, StoreError> {
+        let path: Arc<Path> = directory.join("runs.db").into();
+        let opened = Arc::clone(&path);
+        let connection = blocking("open", &path, move || {
+            prepare_files(&directory, &opened).map_err(|error| unavailable("open", &opened, &error))?;
+            connect(&opened).map_err(|fault| store_error("open", &opened, fault))
+        })
+        .await?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), path })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.transact("read", TransactionBehavior::Deferred, act).await
+    }
+
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.transact("write", TransactionBehavior::Immediate, act).await
+    }
+
+    async fn transact<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        behavior: TransactionBehavior,
+        act: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let Self { connection, path } = self.clone();
+        blocking(action, &self.path, move || {
+            // A transaction rolls itself back when it is dropped, so a panic in one has spoilt nothing.
+            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let attempt = || {
+                let tx = connection.transaction_with_behavior(behavior)?;
+                let result = act(&tx)?;
+                tx.commit()?;
+                Ok(result)
+            };
+            attempt().map_err(|fault| store_error(action, &path, fault))
+        })
+        .await
+    }
+
+    /// The bare connection, to break it on purpose.
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> std::sync::MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap()
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    action: &'static str,
+    path: &Arc<Path>,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(unavailable(action, path, &error)),
+    }
+}
+
+/// Makes the directory and the database file with their final modes: SQLite gives its own further files the mode
+/// of the database.
+fn prepare_files(directory: &Path, path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    restrict(directory, 0o700)?;
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    restrict(path, 0o600)
+}
+
+/// Takes from a file what `mode` does not allow.
+fn restrict(path: &Path, mode: u32) -> io::Result<()> {
+    let found = fs::metadata(path)?.permissions().mode() & 0o777;
+    if found & !mode == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(found & mode))
+}
+
+fn connect(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    schema::check(&connection, path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // Where `fsync` leaves data in the drive's cache, as on macOS, ask for more; elsewhere it changes nothing.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    schema::create(&mut connection, path)?;
+    Ok(connection)
+}
+
+fn store_error(action: &'static str, path: &Path, fault: Fault) -> StoreError {
+    let error = match fault {
+        Fault::Store(error) => return error,
+        Fault::Sql(error) => error,
+    };
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Corrupt { place: path.display().to_string(), reason: error.to_string() }
+        }
+        code => StoreError::Unavailable {
+            action,
+            path: path.to_owned(),
+            reason: error.to_string(),
+            transient: matches!(
+                code,
+                Some(
+                    ErrorCode::DatabaseBusy
+                        | ErrorCode::DatabaseLocked
+                        | ErrorCode::DiskFull
+                        | ErrorCode::SystemIoFailure
+                        | ErrorCode::OutOfMemory
+                )
+            ),
+        },
+    }
+}
+
+fn unavailable(action: &'static str, path: &Path, error: &dyn std::error::Error) -> StoreError {
+    StoreError::Unavailable { action, path: path.to_owned(), reason: error.to_string(), transient: false }
+}
