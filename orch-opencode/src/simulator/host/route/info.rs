@@ -23,6 +23,16 @@ pub(super) async fn providers(State(host): Shared) -> Json<Value> {
     Json(json!({ "providers": providers, "default": defaults.collect::<Map<_, _>>() }))
 }
 
+/// Of the configuration, what chooses a model: the first provider's first.
+pub(super) async fn config(State(host): Shared) -> Json<Value> {
+    let first = host.options.providers.first();
+    let model = first.and_then(|provider| Some(format!("{}/{}", provider.id(), provider.default_model()?)));
+    Json(match model {
+        Some(model) => json!({ "model": model, "small_model": model }),
+        None => json!({}),
+    })
+}
+
 pub(super) async fn path(Directory(directory): Directory) -> Json<Value> {
     Json(json!({
         "home": "/home/simulated",

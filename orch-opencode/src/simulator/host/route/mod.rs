@@ -28,6 +28,7 @@ pub(super) fn router(host: Arc<Host>) -> Router {
         .route("/global/health", get(info::health))
         .route("/global/event", get(event::global))
         .route("/agent", get(info::agents))
+        .route("/config", get(info::config))
         .route("/config/providers", get(info::providers))
         .route("/path", get(info::path))
         .route("/session", get(session::list).post(session::create))

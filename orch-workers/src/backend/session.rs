@@ -1,0 +1,399 @@
+//! The worker itself, the same for every kind: sessions, turns, and what is asked of the host.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use orch_config::{Profile, id::ProfileId, kind::WorkerKind};
+use orch_opencode::{
+    HostError, HostErrorKind, Message, MessageId, NewSession, OpenCode, PartId, Session, SessionId,
+    tracker::{self, Patience, Probed},
+};
+use orch_workflow::{
+    attempt::{AttemptError, ErrorCode, Settled},
+    port::{AskId, AskReply, Dispatch, Locator, Placement, Probe, SendError, SessionChoice, Task},
+};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    Backend,
+    flight::{Flight, Orders},
+    slots::{Scope, Slots},
+    turns::{Entry, Turns},
+};
+use crate::{
+    asks,
+    error::{Error, ErrorKind},
+    locator::Whereabouts,
+    permission,
+    preflight::{self, Selection, Wanted},
+    shutdown::ShutdownReport,
+    verdict,
+    worker::{Capabilities, Context, Worker, WorkerEvent, WorkerStatus},
+};
+
+/// How many prompts may wait for their turn in one worker.
+const QUEUE: usize = 64;
+/// How long an abort may take until it is confirmed.
+const ABORT_LIMIT: Duration = Duration::from_secs(10);
+/// How many updates of one prompt may be in flight; progress beyond is dropped.
+const UPDATES: usize = 64;
+
+/// A worker that is a session on an OpenCode host: the given one, or a server of its own.
+#[derive(Debug, Clone)]
+pub struct OpenCodeWorker {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) profile: Arc<Profile>,
+    pub(super) backend: Box<dyn Backend>,
+    pub(super) turns: Arc<Turns>,
+    pub(super) patience: Patience,
+    slots: tokio::sync::Mutex<Slots>,
+    selection: Mutex<Option<Selection>>,
+    busy: AtomicUsize,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenCodeWorker")
+            .field("profile", &self.profile.id)
+            .field("backend", &self.backend)
+            .field("busy", &self.busy.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
+    }
+}
+
+impl OpenCodeWorker {
+    pub(super) fn with_backend(profile: Arc<Profile>, backend: Box<dyn Backend>) -> Self {
+        let limit = usize::try_from(profile.max_concurrency).unwrap_or(usize::MAX);
+        let inner = Inner {
+            profile,
+            backend,
+            turns: Arc::new(Turns::new(QUEUE)),
+            patience: Patience::default(),
+            slots: tokio::sync::Mutex::new(Slots::new(limit)),
+            selection: Mutex::default(),
+            busy: AtomicUsize::new(0),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The same worker, not yet in use, with other limits for waiting on the host.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.patience = patience;
+        }
+        self
+    }
+
+    async fn look(
+        &self,
+        cx: &Context,
+        locator: &Locator,
+        dispatch: &Dispatch,
+    ) -> Result<Probe, AttemptError> {
+        let at = Whereabouts::open(locator)?;
+        let host = self.inner.backend.host(cx).await?;
+        let failure = |error: HostError| verdict::host_failure(&error);
+        let probed = tracker::probe(&*host, &at.session, &at.message, &self.inner.patience).await;
+        Ok(match probed.map_err(failure)? {
+            Probed::Finished(settled) => Probe::Finished(Box::new(verdict::conclude(&at.session, *settled))),
+            Probed::Running => {
+                let selection = self.inner.select(&*host).await?;
+                let orders = Orders::new(&self.inner.profile, selection, dispatch);
+                let (updates, task) = Task::channel(UPDATES);
+                // Whoever follows it already has the turn.
+                let turn = match self.inner.turns.enter(&at.session) {
+                    Entry::Now(turn) => Some(turn),
+                    Entry::Later(_) | Entry::Full => None,
+                };
+                let flight = Flight::new(Arc::clone(&self.inner), cx.clone(), host, at, orders, updates);
+                flight.resume(turn).await.map_err(failure)?;
+                Probe::Running(task)
+            }
+            Probed::Interrupted => Probe::Interrupted,
+            Probed::NeverArrived => Probe::NeverArrived,
+            _ => Probe::Unknown(format!("session {} is gone from {}", at.session, host.origin())),
+        })
+    }
+}
+
+#[async_trait]
+impl Worker for OpenCodeWorker {
+    fn id(&self) -> &ProfileId {
+        &self.inner.profile.id
+    }
+
+    fn kind(&self) -> WorkerKind {
+        self.inner.backend.kind()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let concurrency = usize::try_from(self.inner.profile.max_concurrency).unwrap_or(usize::MAX);
+        let all = Capabilities::minimal().with_asks().with_concurrency(concurrency);
+        match self.kind() {
+            WorkerKind::Server => all,
+            WorkerKind::Agent | WorkerKind::Subagent => all.with_foreground(),
+        }
+    }
+
+    async fn ready(&self, cx: &Context) -> Result<(), AttemptError> {
+        let host = self.inner.backend.host(cx).await?;
+        self.inner.select(&*host).await?;
+        self.inner.report(cx, self.inner.status());
+        Ok(())
+    }
+
+    async fn place(&self, cx: &Context, dispatch: &Dispatch) -> Result<Placement, AttemptError> {
+        let inner = &self.inner;
+        let scope = Scope::from_dispatch(dispatch)?;
+        inner.backend.admit(&scope)?;
+        let host = inner.backend.host(cx).await?;
+        inner.select(&*host).await?;
+        let message = MessageId::mint();
+        let session = inner.session(&*host, &scope, dispatch.session, &message).await?;
+        let at = Whereabouts {
+            kind: inner.backend.kind(),
+            home: inner.backend.home(&*host),
+            directory: host.directory().to_owned(),
+            session,
+            parent: scope.parent.filter(|_| inner.backend.kind() == WorkerKind::Subagent),
+            message,
+            part: PartId::mint(),
+        };
+        let locator = at.seal()?;
+        let parent_session = at.parent.map(String::from);
+        Ok(Placement { locator, session: at.session.into(), parent_session })
+    }
+
+    async fn send(&self, cx: &Context, locator: &Locator, dispatch: &Dispatch) -> Result<Task, SendError> {
+        let refused = |error: Error| SendError::Refused(error.into());
+        let at = Whereabouts::open(locator).map_err(refused)?;
+        let host = self.inner.backend.host(cx).await.map_err(SendError::Refused)?;
+        let selection = self.inner.select(&*host).await.map_err(SendError::Refused)?;
+        let orders = Orders::new(&self.inner.profile, selection, dispatch);
+        let (updates, task) = Task::channel(UPDATES);
+        let flight = Flight::new(Arc::clone(&self.inner), cx.clone(), host, at, orders, updates);
+        match self.inner.turns.enter(flight.session()) {
+            Entry::Now(turn) => flight.depart(turn).await?,
+            Entry::Later(queued) => flight.depart_later(queued),
+            Entry::Full => {
+                let message = format!("worker `{}` has {QUEUE} prompts waiting already", self.id());
+                return Err(refused(Error::new(ErrorKind::QueueFull, message)));
+            }
+        }
+        Ok(task)
+    }
+
+    async fn probe(&self, cx: &Context, locator: &Locator, dispatch: &Dispatch) -> Probe {
+        let found = self.look(cx, locator, dispatch).await;
+        found.unwrap_or_else(|error| Probe::Unknown(error.to_string()))
+    }
+
+    async fn abort(&self, cx: &Context, locator: &Locator) -> Result<(), AttemptError> {
+        let at = Whereabouts::open(locator)?;
+        if let Some(controls) = self.inner.turns.controls(&at.message) {
+            controls.stop.cancel();
+            let ended = timeout(ABORT_LIMIT, controls.ended.cancelled()).await;
+            return ended.map_err(|_| unconfirmed(&at));
+        }
+        let host = self.inner.backend.host(cx).await?;
+        halt(&*host, &at, &self.inner.patience).await
+    }
+
+    async fn latest_answer(&self, cx: &Context, locator: &Locator) -> Result<Settled, AttemptError> {
+        let at = Whereabouts::open(locator)?;
+        let host = self.inner.backend.host(cx).await?;
+        latest(&*host, &at.session).await
+    }
+
+    async fn answer(
+        &self,
+        cx: &Context,
+        _locator: &Locator,
+        ask: &AskId,
+        reply: &AskReply,
+    ) -> Result<(), AttemptError> {
+        let host = self.inner.backend.host(cx).await?;
+        asks::answer(&*host, ask, reply).await
+    }
+
+    async fn shutdown(&self, grace: Duration) -> ShutdownReport {
+        self.inner.backend.shutdown(grace).await
+    }
+}
+
+impl Inner {
+    /// The agent and model, looked up once; forgotten when a prompt fails because of them.
+    async fn select(&self, host: &dyn OpenCode) -> Result<Selection, AttemptError> {
+        if let Some(selection) = self.selection().clone() {
+            return Ok(selection);
+        }
+        let (agents, catalog) = tokio::join!(host.agents(), host.catalog());
+        let agents = agents.map_err(|error| verdict::host_failure(&error))?;
+        let catalog = catalog.map_err(|error| verdict::host_failure(&error))?;
+        let selection = preflight::select(Wanted::from(&*self.profile), &agents, &catalog)?;
+        *self.selection() = Some(selection.clone());
+        Ok(selection)
+    }
+
+    pub(super) fn forget_selection(&self) {
+        *self.selection() = None;
+    }
+
+    fn selection(&self) -> MutexGuard<'_, Option<Selection>> {
+        self.selection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The session for one more prompt, made when there is none; one at a time, so that two prompts of a new scope do
+    /// not make two.
+    async fn session(
+        &self,
+        host: &dyn OpenCode,
+        scope: &Scope,
+        choice: SessionChoice,
+        message: &MessageId,
+    ) -> Result<SessionId, AttemptError> {
+        let mut slots = self.slots.lock().await;
+        match choice {
+            SessionChoice::Fresh => slots.retire(scope),
+            SessionChoice::Same => {
+                if !slots.knows(scope) {
+                    for session in self.earlier(host, scope).await? {
+                        slots.add(scope.clone(), session.id);
+                    }
+                }
+                while let Some(session) = slots.pick(scope) {
+                    match host.session(&session).await {
+                        Ok(_) => {
+                            slots.claim(scope, &session, message.clone());
+                            return Ok(session);
+                        }
+                        Err(error) if error.kind() == HostErrorKind::NotFound => slots.forget(&session),
+                        Err(error) => return Err(verdict::host_failure(&error)),
+                    }
+                }
+            }
+        }
+        let session = self.backend.open(host, scope, self.blueprint(scope)).await?;
+        slots.add(scope.clone(), session.id.clone());
+        slots.claim(scope, &session.id, message.clone());
+        Ok(session.id)
+    }
+
+    fn title(&self) -> String {
+        format!("Worker: {}", self.profile.name)
+    }
+
+    fn blueprint(&self, scope: &Scope) -> NewSession {
+        let selection = self.selection().clone();
+        let kind = self.backend.kind().to_string();
+        NewSession {
+            parent: None,
+            title: Some(self.title()),
+            agent: selection.as_ref().map(|selection| selection.agent.clone()),
+            model: selection.map(|selection| selection.model),
+            permission: permission::session_rules(&permission::rules(&self.profile)),
+            metadata: scope.tag(self.profile.id.as_str(), &kind),
+        }
+    }
+
+    /// What an earlier process left for this scope, newest first, as many as may work at once.
+    async fn earlier(&self, host: &dyn OpenCode, scope: &Scope) -> Result<Vec<Session>, AttemptError> {
+        let found = self.backend.earlier(host, scope, &self.title()).await;
+        let mut found = found.map_err(|error| verdict::host_failure(&error))?;
+        let kind = self.backend.kind().to_string();
+        found.retain(|session| scope.made(&session.metadata, self.profile.id.as_str(), &kind));
+        found.truncate(usize::try_from(self.profile.max_concurrency).unwrap_or(usize::MAX));
+        Ok(found)
+    }
+
+    /// A prompt is at work from now until the value is dropped.
+    pub(super) fn occupy(self: &Arc<Self>, cx: &Context) -> Occupied {
+        self.busy.fetch_add(1, Ordering::Relaxed);
+        self.report(cx, WorkerStatus::Busy);
+        Occupied { worker: Arc::clone(self), cx: cx.clone() }
+    }
+
+    fn status(&self) -> WorkerStatus {
+        match self.busy.load(Ordering::Relaxed) {
+            0 => WorkerStatus::Ready,
+            _ => WorkerStatus::Busy,
+        }
+    }
+
+    fn report(&self, cx: &Context, status: WorkerStatus) {
+        cx.report(WorkerEvent::new(self.profile.id.clone(), self.backend.kind(), status));
+    }
+
+    pub(super) async fn release(&self, message: &MessageId) {
+        self.slots.lock().await.release(message);
+    }
+}
+
+/// Stops a turn that this process does not follow, and waits until it rests.
+async fn halt(host: &dyn OpenCode, at: &Whereabouts, patience: &Patience) -> Result<(), AttemptError> {
+    let halted = async {
+        loop {
+            match tracker::probe(host, &at.session, &at.message, patience).await {
+                Ok(Probed::Running) => host.abort(&at.session).await?,
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+            sleep(patience.settle).await;
+        }
+    };
+    match timeout(ABORT_LIMIT, halted).await {
+        Ok(halted) => halted.map_err(|error| verdict::host_failure(&error)),
+        Err(_) => Err(unconfirmed(at)),
+    }
+}
+
+fn unconfirmed(at: &Whereabouts) -> AttemptError {
+    let message = format!(
+        "session {} did not come to rest within {ABORT_LIMIT:?} of its abort and may still be at work",
+        at.session
+    );
+    AttemptError::new(ErrorCode::Unreachable, message)
+}
+
+/// The newest finished answer of a session, whoever asked for it.
+async fn latest(host: &dyn OpenCode, session: &SessionId) -> Result<Settled, AttemptError> {
+    let messages = host.messages(session).await.map_err(|error| verdict::host_failure(&error))?;
+    let is_answer = |message: &&Message| {
+        message.assistant().is_some_and(|answer| {
+            let is_final = answer.finish.as_ref().is_some_and(|finish| !finish.continues());
+            is_final && answer.completed_ms.is_some() && answer.error.is_none() && !answer.summary
+        })
+    };
+    let Some(message) = messages.iter().rev().find(is_answer) else {
+        let message = format!("session {session} holds no finished answer");
+        return Err(AttemptError::new(ErrorCode::WorkerLost, message));
+    };
+    let mut settled = Settled::answer(message.text());
+    settled.usage = message.assistant().map(|answer| verdict::usage(answer.usage)).unwrap_or_default();
+    Ok(settled)
+}
+
+/// A prompt at work.
+pub(super) struct Occupied {
+    worker: Arc<Inner>,
+    cx: Context,
+}
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        if self.worker.busy.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.worker.report(&self.cx, WorkerStatus::Ready);
+        }
+    }
+}

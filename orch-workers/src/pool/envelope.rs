@@ -1,0 +1,41 @@
+//! How a locator finds its worker again: every journaled locator names the worker that made it.
+
+use orch_config::{id::ProfileId, kind::WorkerKind};
+use orch_workflow::port::{Locator, Placement};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind};
+
+/// A worker's locator with its address. Fields may be added, never renamed: journals keep them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Envelope {
+    pub(super) worker: ProfileId,
+    pub(super) kind: WorkerKind,
+    at: Value,
+}
+
+impl Envelope {
+    /// The worker's placement with its locator in an envelope.
+    pub(super) fn seal(
+        worker: ProfileId,
+        kind: WorkerKind,
+        placement: Placement,
+    ) -> Result<Placement, Error> {
+        let envelope = Self { worker, kind, at: placement.locator.0 };
+        let locator = serde_json::to_value(envelope).map(Locator).map_err(|error| {
+            Error::new(ErrorKind::Locator, format!("a locator could not be written: {error}"))
+                .with_source(error)
+        })?;
+        Ok(Placement { locator, ..placement })
+    }
+
+    pub(super) fn open(locator: &Locator) -> Result<(Self, Locator), Error> {
+        let envelope = Self::deserialize(&locator.0).map_err(|error| {
+            Error::new(ErrorKind::Locator, format!("the journaled locator does not name its worker: {error}"))
+                .with_source(error)
+        })?;
+        let inner = Locator(envelope.at.clone());
+        Ok((envelope, inner))
+    }
+}

@@ -1,0 +1,51 @@
+//! The parent session of a run that was given none.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use orch_opencode::{HostError, NewSession, OpenCode, SessionId, SessionQuery};
+use orch_workflow::{attempt::RunId, port::Dispatch};
+use serde_json::{Map, Value, json};
+use tokio::sync::OnceCell;
+
+/// Parents that were created here, one for each run.
+#[derive(Debug, Default)]
+pub(super) struct Parents {
+    runs: Mutex<HashMap<RunId, Arc<OnceCell<SessionId>>>>,
+}
+
+impl Parents {
+    /// The run's parent: the one that exists, also from an earlier process that ended before it could say so, else a
+    /// new one. Steps that ask at the same time get the same.
+    pub(super) async fn of(&self, host: &dyn OpenCode, dispatch: &Dispatch) -> Result<SessionId, HostError> {
+        let cell = {
+            let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(runs.entry(dispatch.id.run.clone()).or_default())
+        };
+        cell.get_or_try_init(|| find_or_create(host, dispatch)).await.cloned()
+    }
+}
+
+async fn find_or_create(host: &dyn OpenCode, dispatch: &Dispatch) -> Result<SessionId, HostError> {
+    let title = dispatch.parent_title.clone();
+    let query = SessionQuery { roots: true, search: Some(title.clone()), ..SessionQuery::default() };
+    let run = &dispatch.id.run;
+    let of_this_run = |metadata: &Map<String, Value>| {
+        let tag = metadata.get("orch");
+        let is =
+            |key: &str, value: &str| tag.and_then(|tag| tag.get(key)).and_then(Value::as_str) == Some(value);
+        is("run", run.as_str()) && is("role", "parent")
+    };
+    let earlier = host.sessions(query).await?;
+    if let Some(session) = earlier.into_iter().find(|session| of_this_run(&session.metadata)) {
+        return Ok(session.id);
+    }
+    let tag = json!({ "run": run, "role": "parent", "workflow": dispatch.workflow });
+    let metadata = Map::from_iter([("orch".to_owned(), tag)]);
+    let new = NewSession { title: Some(title), metadata, ..NewSession::default() };
+    let session = host.create_session(new).await?;
+    tracing::info!(%run, session = %session.id, "created the parent session");
+    Ok(session.id)
+}

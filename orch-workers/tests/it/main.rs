@@ -1,0 +1,7 @@
+//! Workers against the simulated host, and against a real one where it is there.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test helper that cannot go on fails its test")]
+
+mod bench;
+mod suite;
+mod world;

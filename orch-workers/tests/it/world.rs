@@ -1,0 +1,70 @@
+//! A simulated host, a profile, a dispatch: what every test starts from.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use orch_config::{
+    Profile,
+    id::{ProfileId, StepId, WorkflowId},
+    kind::{ExecutionMode, WorkerKind},
+};
+use orch_opencode::{
+    HttpOpenCode, NewSession, OpenCode,
+    simulator::{Script, Simulator, SimulatorOptions},
+    tracker::Patience,
+};
+use orch_workflow::{
+    attempt::{DispatchId, RunId},
+    port::{AskPolicy, Dispatch, SessionChoice},
+};
+
+/// The engine's patience with a real host is needless with one that answers in a millisecond.
+pub(crate) fn patience() -> Patience {
+    let mut patience = Patience::default();
+    patience.settle = Duration::from_millis(40);
+    patience.linger = Duration::from_millis(200);
+    patience.cold_start = Duration::from_secs(5);
+    patience.blind_look = Duration::from_millis(50);
+    patience.unreachable = Duration::from_millis(500);
+    patience
+}
+
+pub(crate) async fn simulator(script: Script) -> Simulator {
+    Simulator::start(SimulatorOptions::new(script)).await.unwrap()
+}
+
+pub(crate) fn host(simulator: &Simulator) -> Arc<dyn OpenCode> {
+    Arc::new(HttpOpenCode::builder(simulator.url(), simulator.directory()).build().unwrap())
+}
+
+pub(crate) async fn parent(host: &dyn OpenCode) -> String {
+    let new = NewSession { title: Some("the parent".to_owned()), ..NewSession::default() };
+    host.create_session(new).await.unwrap().id.into()
+}
+
+pub(crate) fn profile(id: &str, kind: WorkerKind) -> Profile {
+    Profile::new(ProfileId::new(id).unwrap()).with_kind(kind)
+}
+
+/// The first attempt of step `step` of run `run_1` by worker `w`.
+pub(crate) fn dispatch(kind: WorkerKind, prompt: &str) -> Dispatch {
+    Dispatch {
+        id: DispatchId {
+            run: RunId::new("run_1").unwrap(),
+            step: StepId::new("step").unwrap(),
+            iteration: 1,
+            attempt: 1,
+            turn: 1,
+        },
+        workflow: WorkflowId::new("build").unwrap(),
+        title: "Step".to_owned(),
+        worker: ProfileId::new("w").unwrap(),
+        kind,
+        execution: ExecutionMode::Background,
+        prompt: prompt.to_owned(),
+        session: SessionChoice::Same,
+        parent_session: None,
+        parent_title: "build: a task".to_owned(),
+        directory: PathBuf::from("/project"),
+        asks: AskPolicy::Deny,
+    }
+}
