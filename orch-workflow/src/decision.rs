@@ -73,6 +73,41 @@ pub enum DecisionKind {
     Abort,
 }
 
+impl GateReason {
+    /// The word used everywhere outside.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::ExecutionStep => "execution=step",
+            Self::InterveneAlways => "intervene=always",
+            Self::InterveneOnWarning => "intervene=on-warning",
+            Self::InterveneOnError => "intervene=on-error",
+            Self::InDoubt => "in-doubt",
+            Self::Budget => "budget",
+            Self::DefinitionChanged => "definition-changed",
+            Self::Interactive => "interactive",
+            Self::LoopExhausted => "loop-exhausted",
+            Self::Aborted => "aborted",
+            Self::RepeatedFailure => "repeated-failure",
+        }
+    }
+}
+
+impl DecisionKind {
+    /// The word used everywhere outside.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Continue => "continue",
+            Self::Retry => "retry",
+            Self::Skip => "skip",
+            Self::Replace => "replace",
+            Self::Abort => "abort",
+        }
+    }
+}
+
 /// The answer to a gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "kebab-case")]
@@ -188,6 +223,11 @@ pub enum Request {
         /// Who asks.
         by: String,
     },
+    /// Stop the step at work and leave the run at a gate.
+    Interrupt {
+        /// Who asks.
+        by: String,
+    },
     /// Answer a gate.
     Decide(DecisionRequest),
     /// Answer a permission or a question.
@@ -220,7 +260,7 @@ pub enum Reply {
 #[non_exhaustive]
 pub enum Rejected {
     /// The gate has been answered already.
-    #[error("gate {gate} was already answered with {decision:?} by {by}")]
+    #[error("gate {gate} was already answered with {} by {by}", .decision.as_str())]
     GateAlreadyResolved {
         /// The gate.
         gate: GateId,

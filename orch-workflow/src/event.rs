@@ -3,6 +3,8 @@
 //! Every journaled event has the `seq` of its record, so the stream can be replayed from any number. Live
 //! progress carries the last committed `seq` and `live: true`; it is lossy.
 
+mod projector;
+
 use orch_config::{
     id::{ProfileId, StepId, WorkflowId},
     kind::WorkerKind,
@@ -10,6 +12,7 @@ use orch_config::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::projector::Projector;
 use crate::{
     attempt::{DispatchId, Outcome, RunId, Timestamp, Warning},
     decision::{DecisionKind, Gate, GateId},
@@ -92,6 +95,16 @@ pub enum EventBody {
         kind: WorkerKind,
         /// The prompt as the worker gets it.
         prompt: String,
+    },
+    /// The carry of an attempt was trimmed to its limits.
+    #[serde(rename = "carry.trimmed")]
+    CarryTrimmed {
+        /// The step whose prompt has the carry.
+        step: StepId,
+        /// The attempt.
+        dispatch: DispatchId,
+        /// What was trimmed.
+        message: String,
     },
     /// A step moved on.
     #[serde(rename = "step.progress")]
@@ -178,6 +191,21 @@ pub enum StepProgress {
         session: String,
         /// The run's parent session.
         parent_session: Option<String>,
+    },
+    /// A further prompt, such as the request for a hand-off, goes to the same session.
+    Turn {
+        /// The prompt as the worker gets it.
+        prompt: String,
+    },
+    /// A prompt was answered; the attempt goes on.
+    Answered {
+        /// The answer.
+        text: String,
+    },
+    /// It is being stopped.
+    Stopping {
+        /// Why, in words.
+        reason: String,
     },
     /// Nobody can know whether its prompt was carried out.
     InDoubt {

@@ -1,14 +1,21 @@
 //! A validated, immutable definition: what a run was started with, whole, and its digest.
 
+mod compile;
+mod difference;
+
 use orch_config::{
     id::{ProfileId, StepId, WorkflowId},
     kind::{ExecutionMode, WorkerKind},
     policy::{Policy, PolicyPatch},
+    profile::Handoff,
     retry::Retry,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::decision::DecisionKind;
+pub use self::compile::{PlanError, PlanProblem};
+use crate::{decision::DecisionKind, template};
 
 /// A workflow, resolved against its profiles: nothing in it has to be looked up again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +37,83 @@ pub struct Plan {
     pub gate_default: Option<DecisionKind>,
     /// The steps, in the order they were written.
     pub steps: Vec<PlanStep>,
+}
+
+impl Plan {
+    /// The SHA-256 of its canonical JSON, in hex. Equal plans have equal digests, whoever computed them.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let json = serde_json::to_value(self).map(sorted).unwrap_or_default();
+        let hash = Sha256::digest(json.to_string().as_bytes());
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The step with this id.
+    #[must_use]
+    pub fn step(&self, id: &StepId) -> Option<&PlanStep> {
+        self.steps.iter().find(|step| step.id == *id)
+    }
+
+    /// The most that a run can do without a decision of a person.
+    #[must_use]
+    pub fn worst_case(&self) -> WorstCase {
+        let attempts = |step: &PlanStep| u64::from(step.retry.max_attempts.max(1));
+        WorstCase {
+            steps: self.steps.len(),
+            attempts: self.steps.iter().map(attempts).sum(),
+            active_ms: self
+                .steps
+                .iter()
+                .map(|step| attempts(step).saturating_mul(step.timeout_ms))
+                .fold(0, u64::saturating_add),
+        }
+    }
+
+    /// What is probably misspelt in the prompts, one sentence each.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        let misses = |step: &PlanStep| {
+            let remark = |miss: template::NearMiss| {
+                let template::NearMiss { found, meant } = miss;
+                format!("step {}: {found} stays as it is in the prompt; did you mean {meant}?", step.id)
+            };
+            template::near_misses(&step.prompt).into_iter().map(remark).collect::<Vec<_>>()
+        };
+        self.steps.iter().flat_map(misses).collect()
+    }
+
+    /// What is different in `other`, in words; `None` when they mean the same.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        difference::between(self, other)
+    }
+}
+
+/// The most that a run can do without a decision of a person: steps × attempts × iterations.
+///
+/// Waiting for a provider's rate limit to be over is no attempt of its own and comes on top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorstCase {
+    /// The steps.
+    pub steps: usize,
+    /// Prompts, automatic repetitions included.
+    pub attempts: u64,
+    /// Active time, in milliseconds.
+    pub active_ms: u64,
+}
+
+/// The same value with the keys of every object in order.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Value::Object(entries.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
 }
 
 /// The caps on a run's texts, in Unicode scalar values.
@@ -56,6 +140,9 @@ pub struct PlanStep {
     pub kind: WorkerKind,
     /// Whether a person takes part, overrides applied.
     pub execution: ExecutionMode,
+    /// What becomes the result of a foreground step.
+    #[serde(default)]
+    pub handoff: Handoff,
     /// The prompt's template.
     pub prompt: String,
     /// Whether its hand-off is carried to later steps.
@@ -71,4 +158,13 @@ pub struct PlanStep {
     /// Its own policy, over the workflow's.
     #[serde(default)]
     pub ui: PolicyPatch,
+}
+
+/// What a foreground worker is asked once the person has finished with it.
+#[must_use]
+pub fn handoff_prompt(title: &str) -> String {
+    format!(
+        "The conversation about \"{title}\" is over. Summarise its outcome for the parent, who has seen none of it. \
+         Use the headings Summary, Actions, Artifacts, Risks and Next, and leave out those with nothing to say."
+    )
 }

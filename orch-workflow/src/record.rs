@@ -2,7 +2,7 @@
 //!
 //! A run is the fold of its records. Fields are only ever added, with a default.
 
-use orch_config::{id::StepId, policy::PolicyPatch};
+use orch_config::policy::PolicyPatch;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::{
     attempt::{AttemptError, DispatchId, RunId, Settled, Timestamp, Warning},
     decision::{Decision, Gate, GateId},
     plan::Plan,
-    port::{Ask, AskId, AskPolicy, Locator, SessionChoice},
+    port::{Ask, AskId, AskPolicy, AskReply, Locator, SessionChoice},
 };
 
 /// The version of this format. A store that holds a newer one is refused.
@@ -44,9 +44,13 @@ pub enum RecordBody {
         prompt: String,
         /// The session it uses.
         session: SessionChoice,
-        /// Remarks that arose before the worker saw anything, such as a trimmed carry.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        warnings: Vec<Warning>,
+    },
+    /// A further prompt of a running attempt is about to be placed, in the attempt's session.
+    TurnStarted {
+        /// Its name: the attempt's, with the next turn.
+        dispatch: DispatchId,
+        /// The rendered prompt.
+        prompt: String,
     },
     /// Where the prompt will go. After this record, and never before it, the prompt may be sent.
     Placed {
@@ -74,6 +78,17 @@ pub enum RecordBody {
         /// For what.
         ask: Ask,
     },
+    /// A person answered an ask. The answer may be handed to the worker from here on.
+    AskAnswered {
+        /// Which one.
+        dispatch: DispatchId,
+        /// To what.
+        ask: AskId,
+        /// The answer.
+        reply: AskReply,
+        /// Who.
+        by: String,
+    },
     /// The worker no longer waits.
     AskClosed {
         /// Which one.
@@ -83,16 +98,32 @@ pub enum RecordBody {
         /// Who or what answered.
         by: String,
     },
+    /// A prompt was answered and the attempt goes on: the answer is kept, but it is not the step's result.
+    Answered {
+        /// Which one.
+        dispatch: DispatchId,
+        /// The answer; warnings that were journaled before are not repeated in it.
+        result: Box<Settled>,
+        /// The attempt's time at work so far, without waiting for people or limits.
+        active_ms: u64,
+    },
+    /// The attempt is being stopped. Its abort may be carried out from here on.
+    Stopping {
+        /// Which one.
+        dispatch: DispatchId,
+        /// Why.
+        why: StopReason,
+    },
     /// The attempt has its one result.
     Settled {
         /// Which one.
         dispatch: DispatchId,
         /// The result; warnings that were journaled before are not repeated in it.
         result: Box<Settled>,
-        /// Time at work, without waiting for people or limits.
+        /// The attempt's time at work, without waiting for people or limits.
         active_ms: u64,
     },
-    /// The attempt cannot be known to have run.
+    /// The attempt cannot be known to have run. It ends here, without a result.
     InDoubt {
         /// Which one.
         dispatch: DispatchId,
@@ -101,8 +132,8 @@ pub enum RecordBody {
     },
     /// The step waits before its next automatic attempt.
     BackedOff {
-        /// Which step.
-        step: StepId,
+        /// The attempt that failed.
+        dispatch: DispatchId,
         /// Until when.
         until: Timestamp,
         /// Why.
@@ -150,6 +181,32 @@ pub enum RecordBody {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         notes: Vec<String>,
     },
+}
+
+/// Why an attempt is stopped before it has its result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum StopReason {
+    /// Its active time ran out.
+    Timeout {
+        /// The time it had.
+        limit_ms: u64,
+    },
+    /// A person wants the step stopped and the run left at a gate.
+    Interrupted {
+        /// Who.
+        by: String,
+    },
+}
+
+impl std::fmt::Display for StopReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Timeout { limit_ms } => write!(f, "not done after {limit_ms} ms of active time"),
+            Self::Interrupted { by } => write!(f, "interrupted by {by}"),
+        }
+    }
 }
 
 /// Everything that a run was started with.

@@ -3,150 +3,280 @@
 //! The caller makes the records of a [`Batch`] durable *before* it commits the batch and carries out what
 //! [`Machine::commit`] releases. Nothing else changes the state, and [`Machine::replay`] goes the same way, so
 //! replaying a journal can never cause an effect.
+//!
+//! ```text
+//! handle(now, input) ─► Batch ─► append its records ─► commit(batch) ─► effects
+//!        ▲                                                                 │
+//!        └──────────────── what became of them, time, people ◄─────────────┘
+//! ```
+//!
+//! Two kinds of memory: [`State`](state::State) is the fold of the journal and is written by
+//! [`evolve`](evolve::evolve) alone; [`Follow`](live::Follow) holds the clocks of the work that this process has
+//! under way, and is gone when the process is.
 
+mod deadline;
+mod dispatch;
+mod draft;
+mod effect;
+mod evolve;
+mod gates;
+mod handle;
+mod input;
+mod live;
+mod requests;
+mod settle;
+mod snapshot;
+mod state;
+
+use std::sync::Arc;
+
+use self::{draft::Draft, evolve::evolve, live::Follow, state::State};
+pub use self::{effect::Effect, input::Input};
 use crate::{
-    attempt::{AttemptError, DispatchId, Settled, Warning},
-    decision::{Decision, GateId},
-    port::{Ask, AskId, AskReply, Dispatch, Locator, Placement},
+    attempt::{DispatchId, RunId, Timestamp},
+    decision::{GateId, Rejected},
+    port::Locator,
+    record::{FORMAT_VERSION, Record, RecordBody, RunStarted, RunStatus},
+    view::RunView,
 };
-use orch_config::policy::PolicyPatch;
 
-/// Something that happened and that the machine must take into account.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Input {
-    /// A process takes the run up, the first time or after another: unfinished work is probed before anything
-    /// else, and what is due is dispatched.
-    TakenUp,
-    /// `place` answered.
-    Placed {
-        /// Which dispatch.
-        dispatch: DispatchId,
-        /// Where it goes, or why it cannot.
-        result: Result<Placement, AttemptError>,
-    },
-    /// The worker showed a sign of life.
-    Alive {
-        /// Which dispatch.
-        dispatch: DispatchId,
-    },
-    /// The worker waits for something that costs no active time, or the wait is over.
-    Waiting {
-        /// Which dispatch.
-        dispatch: DispatchId,
-        /// Whether it waits now.
-        waiting: bool,
-    },
-    /// A remark of the worker while it is at work.
-    Warned {
-        /// Which dispatch.
-        dispatch: DispatchId,
-        /// The remark.
-        warning: Warning,
-    },
-    /// The worker waits for a person.
-    AskOpened {
-        /// Which dispatch.
-        dispatch: DispatchId,
-        /// For what.
-        ask: Ask,
-    },
-    /// The worker no longer waits.
-    AskClosed {
-        /// Which dispatch.
-        dispatch: DispatchId,
-        /// For what.
-        ask: AskId,
-        /// Who or what answered.
-        by: String,
-    },
-    /// The attempt has its result.
-    Settled {
-        /// Which dispatch.
-        dispatch: DispatchId,
-        /// The result.
-        result: Box<Settled>,
-    },
-    /// A probe found that the prompt never arrived.
-    NeverArrived {
-        /// Which dispatch.
-        dispatch: DispatchId,
-    },
-    /// A probe found the work still going on; it is followed again.
-    Attached {
-        /// Which dispatch.
-        dispatch: DispatchId,
-    },
-    /// It cannot be known what became of the dispatch.
-    Unknown {
-        /// Which dispatch.
-        dispatch: DispatchId,
-        /// Why.
-        reason: String,
-    },
-    /// An abort ended: confirmed, or not.
-    AbortEnded {
-        /// Which dispatch.
-        dispatch: DispatchId,
-        /// Whether the host confirmed that it is at rest.
-        result: Result<(), AttemptError>,
-    },
-    /// A person answers a gate.
-    Decide {
-        /// Which gate; `None` means the open one.
-        gate: Option<GateId>,
-        /// The answer.
-        decision: Decision,
-        /// A change of policy for the rest of the run.
-        policy: PolicyPatch,
-        /// Who.
-        by: String,
-    },
-    /// A person wants the run to stop before its next dispatch.
-    Pause {
-        /// Who.
-        by: String,
-    },
-    /// A person wants the run to end.
-    Cancel {
-        /// Who.
-        by: String,
-    },
-    /// A person answers an ask.
-    Answer {
-        /// Which.
-        ask: AskId,
-        /// How.
-        reply: AskReply,
-        /// Who.
-        by: String,
-    },
-    /// The time that [`next_deadline`](self) named has come.
-    Tick,
+/// One run: what its journal says, and the clocks of the work in flight.
+#[derive(Debug)]
+pub struct Machine {
+    state: State,
+    follows: Vec<Follow>,
 }
 
 /// What the machine wants and what must be durable first.
+///
+/// A batch belongs to the state it was made from: append and commit it, or drop it, before the next input.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use = "append the records, then commit the batch"]
 pub struct Batch {
     /// To be appended in one atomic write; may be empty.
-    pub records: Vec<crate::record::Record>,
+    pub records: Vec<Record>,
+    at: Timestamp,
     /// Released by `commit`.
-    pub(crate) effects: Vec<Effect>,
+    effects: Vec<Effect>,
+    /// The state with the records taken in; none when there are no records.
+    next: Option<Box<State>>,
 }
 
-/// Something to be done now that its intent is durable.
-#[derive(Debug, Clone, PartialEq)]
+impl Batch {
+    /// Whether there is nothing to append and nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.effects.is_empty()
+    }
+}
+
+/// The records are not the journal of one run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Effect {
-    /// Call `place`.
-    Place(Box<Dispatch>),
-    /// Call `send` and follow the task.
-    Send(Box<Dispatch>, Locator),
-    /// Call `probe`, then follow, settle or report what it found.
-    Probe(Box<Dispatch>, Locator),
-    /// Call `abort`.
-    Abort(DispatchId, Locator),
-    /// Call `answer`.
-    Answer(DispatchId, Locator, AskId, AskReply),
+pub enum ReplayError {
+    /// There are no records.
+    #[error("the journal is empty")]
+    Empty,
+    /// The journal does not begin with the start of a run.
+    #[error("the journal does not begin with the start of a run")]
+    NoStart,
+    /// The plan in the journal has no steps.
+    #[error("the journaled plan has no steps")]
+    NoSteps,
+    /// A record is missing, doubled or out of place.
+    #[error("the journal has record {found} where {expected} belongs")]
+    Gap {
+        /// The number that belongs there.
+        expected: u64,
+        /// The number that is there.
+        found: u64,
+    },
+    /// A newer version wrote it.
+    #[error("the journal has format {found}, this version reads up to {FORMAT_VERSION}: use a newer orch")]
+    TooNew {
+        /// Its format.
+        found: u32,
+    },
+}
+
+impl Machine {
+    /// Begins a run. The machine knows nothing of it until the batch is committed.
+    ///
+    /// # Errors
+    /// The task is longer than the plan allows, or the plan has no steps.
+    pub fn begin(now: Timestamp, started: RunStarted) -> Result<(Self, Batch), Rejected> {
+        check_start(&started)?;
+        let started = Arc::new(started);
+        let machine = Self { state: State::begun(started.clone(), now), follows: Vec::new() };
+        let mut draft = Draft::new(now, &machine.state, &machine.follows);
+        draft.record(RecordBody::RunStarted(Box::new(RunStarted::clone(&started))));
+        let batch = draft.finish();
+        Ok((machine, batch))
+    }
+
+    /// The run that a journal tells. Causes nothing; give it [`Input::TakenUp`] to go on.
+    ///
+    /// # Errors
+    /// The records are not the whole journal of one run, or a newer version wrote them.
+    pub fn replay(records: &[Record]) -> Result<Self, ReplayError> {
+        let first = records.first().ok_or(ReplayError::Empty)?;
+        let RecordBody::RunStarted(started) = &first.body else { return Err(ReplayError::NoStart) };
+        if started.format > FORMAT_VERSION {
+            return Err(ReplayError::TooNew { found: started.format });
+        }
+        if started.plan.steps.is_empty() {
+            return Err(ReplayError::NoSteps);
+        }
+        let mut state = State::begun(Arc::new(RunStarted::clone(started)), first.at);
+        for record in records {
+            let expected = state.seq + 1;
+            if record.seq != expected {
+                return Err(ReplayError::Gap { expected, found: record.seq });
+            }
+            evolve(&mut state, record);
+        }
+        Ok(Self { state, follows: Vec::new() })
+    }
+
+    /// Says what an input means: what to write down, and what to do then. Late and repeated inputs give an empty
+    /// batch.
+    ///
+    /// Nothing that can be seen from outside changes before the batch is committed; only the clocks of the work in
+    /// flight take note of signs of life.
+    ///
+    /// # Errors
+    /// A person asked for something that is not possible now; nothing changes.
+    pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<Batch, Rejected> {
+        self.take_note(now, &input);
+        let mut draft = Draft::new(now, &self.state, &self.follows);
+        handle::handle(&mut draft, input)?;
+        Ok(draft.finish())
+    }
+
+    /// Takes in a batch whose records are durable, and releases its effects.
+    ///
+    /// A batch that was made from another state than the present one is dropped: it releases nothing.
+    pub fn commit(&mut self, batch: Batch) -> Vec<Effect> {
+        if let Some(next) = batch.next {
+            let before = batch.records.first().map_or(0, |record| record.seq - 1);
+            if before != self.state.seq {
+                tracing::error!(run = %self.state.run(), "a stale batch was dropped");
+                return Vec::new();
+            }
+            self.state = *next;
+        }
+        self.follow(&batch.effects, batch.at);
+        batch.effects
+    }
+
+    /// When [`Input::Tick`] is due, unless something else happens before.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        deadline::next(&self.state, &self.follows)
+    }
+
+    /// A snapshot for people and frontends. Who drives the run is not known here.
+    #[must_use]
+    pub fn view(&self) -> RunView {
+        snapshot::view(&self.state)
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        self.state.run()
+    }
+
+    /// Where the run stands.
+    #[must_use]
+    pub fn status(&self) -> RunStatus {
+        self.state.status
+    }
+
+    /// The number of the last record; 0 before the first.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.state.seq
+    }
+
+    /// Whether nothing happens any more without a decision: the run has ended, or it is paused and nothing is in
+    /// flight.
+    #[must_use]
+    pub fn at_rest(&self) -> bool {
+        match self.state.status {
+            RunStatus::Success | RunStatus::Error | RunStatus::Cancelled => true,
+            RunStatus::Paused => !self.state.anything_live(),
+            RunStatus::Running => false,
+        }
+    }
+
+    /// Where the latest prompt of the step at a gate went; `None` means the gate that is open.
+    #[must_use]
+    pub fn locator_at(&self, gate: Option<&GateId>) -> Option<(DispatchId, Locator)> {
+        let gate = match gate {
+            Some(id) => self.state.gate(id)?,
+            None => self.state.gates.first()?,
+        };
+        let step = self.state.index_of(&gate.step)?;
+        let (dispatch, place) = self.state.steps[step].latest_place()?;
+        Some((dispatch.clone(), place.locator.clone()))
+    }
+
+    /// Signs of life move clocks and nothing else.
+    fn take_note(&mut self, now: Timestamp, input: &Input) {
+        let (dispatch, waiting) = match input {
+            Input::Alive { dispatch } | Input::Warned { dispatch, .. } | Input::Attached { dispatch } => {
+                (dispatch, None)
+            }
+            Input::Waiting { dispatch, waiting } => (dispatch, Some(*waiting)),
+            _ => return,
+        };
+        let Some(follow) = self.follows.iter_mut().find(|follow| follow.dispatch == *dispatch) else {
+            return;
+        };
+        follow.alive_at = now;
+        if matches!(input, Input::Attached { .. }) && follow.phase == live::Phase::Probing {
+            follow.phase = live::Phase::Working;
+        }
+        if let Some(waiting) = waiting {
+            follow.waiting = waiting;
+            let asks = self.state.live(dispatch).is_some_and(|(_, _, turn)| !turn.asks.is_empty());
+            follow.set_clock(asks, now);
+        }
+    }
+
+    /// Follows what the effects begin, and lets go of what has ended.
+    fn follow(&mut self, effects: &[Effect], now: Timestamp) {
+        let state = &self.state;
+        self.follows.retain(|follow| state.live(&follow.dispatch).is_some());
+        for effect in effects {
+            let id = effect.dispatch();
+            let Some((step, attempt, _)) = state.live(id) else { continue };
+            let position = self.follows.iter().position(|follow| follow.dispatch == *id);
+            let position = position.unwrap_or_else(|| {
+                self.follows.push(Follow::new(id.clone(), step, attempt.known_active_ms(), now));
+                self.follows.len() - 1
+            });
+            self.follows[position].begin(effect, now);
+        }
+        for follow in &mut self.follows {
+            let asks = state.live(&follow.dispatch).is_some_and(|(_, _, turn)| !turn.asks.is_empty());
+            follow.set_clock(asks, now);
+        }
+    }
+}
+
+fn check_start(started: &RunStarted) -> Result<(), Rejected> {
+    let chars = started.task.chars().count();
+    let max = started.plan.limits.max_task_chars;
+    if chars > usize::try_from(max).unwrap_or(usize::MAX) {
+        let message =
+            format!("the task has {chars} characters, workflow {} takes {max}", started.plan.workflow);
+        return Err(Rejected::Invalid { message });
+    }
+    if started.plan.steps.is_empty() {
+        let message = format!("workflow {} has no steps", started.plan.workflow);
+        return Err(Rejected::Invalid { message });
+    }
+    Ok(())
 }

@@ -1,0 +1,154 @@
+//! From the journal's records to the public events.
+
+use std::{collections::HashMap, sync::Arc};
+
+use orch_config::id::StepId;
+
+use super::{Event, EventBody, StepProgress};
+use crate::{
+    attempt::{AttemptError, DispatchId, RunId, Settled, Warning, WarningCode},
+    plan::{Plan, PlanStep},
+    record::{Record, RecordBody},
+    view::ErrorView,
+};
+
+/// Folds a journal into events: each record gives at most one, with the record's own number.
+///
+/// Feed it every record of one run from the first on, whether or not its event is wanted: later events need what
+/// earlier records said.
+#[derive(Debug, Default)]
+pub struct Projector {
+    run: Option<(RunId, Arc<Plan>)>,
+    /// What was remarked on attempts that have not settled, by step.
+    warnings: HashMap<StepId, Vec<Warning>>,
+}
+
+impl Projector {
+    /// Knows nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in the next record. `None` for a record that means nothing outside, or before the run's start.
+    pub fn project(&mut self, record: &Record) -> Option<Event> {
+        if let RecordBody::RunStarted(started) = &record.body {
+            self.run = Some((started.run.clone(), Arc::new(started.plan.clone())));
+        }
+        let (run, plan) = self.run.clone()?;
+        let body = self.body(&plan, &record.body)?;
+        Some(Event { seq: record.seq, at: record.at, run, live: false, body })
+    }
+
+    fn body(&mut self, plan: &Plan, record: &RecordBody) -> Option<EventBody> {
+        Some(match record {
+            RecordBody::RunStarted(started) => EventBody::RunStarted {
+                workflow: plan.workflow.clone(),
+                task: started.task.clone(),
+                steps: plan.steps.iter().map(|step| step.id.clone()).collect(),
+                parent_session: started.parent_session.clone(),
+            },
+            RecordBody::AttemptStarted { dispatch, prompt, .. } => {
+                self.warnings.remove(&dispatch.step);
+                let PlanStep { id, title, worker, kind, .. } = plan.step(&dispatch.step)?;
+                EventBody::StepStarted {
+                    step: id.clone(),
+                    title: title.clone(),
+                    dispatch: dispatch.clone(),
+                    worker: worker.clone(),
+                    kind: *kind,
+                    prompt: prompt.clone(),
+                }
+            }
+            RecordBody::TurnStarted { dispatch, prompt } => {
+                progress(dispatch, StepProgress::Turn { prompt: prompt.clone() })
+            }
+            RecordBody::Placed { dispatch, session, parent_session, .. } => {
+                let (session, parent_session) = (session.clone(), parent_session.clone());
+                progress(dispatch, StepProgress::Placed { session, parent_session })
+            }
+            RecordBody::Warned { dispatch, warning } => {
+                self.warnings.entry(dispatch.step.clone()).or_default().push(warning.clone());
+                remark(dispatch, warning)
+            }
+            RecordBody::AskOpened { dispatch, ask } => {
+                EventBody::AskOpened { step: dispatch.step.clone(), ask: ask.clone() }
+            }
+            // The worker has not taken the answer yet; `ask.resolved` follows when it has.
+            RecordBody::AskAnswered { .. } => return None,
+            RecordBody::AskClosed { dispatch, ask, by } => {
+                let (step, ask, by) = (dispatch.step.clone(), ask.clone(), by.clone());
+                EventBody::AskResolved { step, ask, by }
+            }
+            RecordBody::Answered { dispatch, result, .. } => {
+                self.warnings.entry(dispatch.step.clone()).or_default().extend(result.warnings.clone());
+                progress(dispatch, StepProgress::Answered { text: result.text.clone() })
+            }
+            RecordBody::Stopping { dispatch, why } => {
+                progress(dispatch, StepProgress::Stopping { reason: why.to_string() })
+            }
+            RecordBody::Settled { dispatch, result, active_ms } => self.settled(dispatch, result, *active_ms),
+            RecordBody::InDoubt { dispatch, reason } => {
+                progress(dispatch, StepProgress::InDoubt { reason: reason.clone() })
+            }
+            RecordBody::BackedOff { dispatch, until, error } => {
+                progress(dispatch, StepProgress::Backoff { until: *until, error: error_view(error) })
+            }
+            RecordBody::GateOpened { gate } => EventBody::GateOpened { gate: gate.clone() },
+            RecordBody::GateResolved { gate, decision, policy, by } => EventBody::GateResolved {
+                gate: gate.clone(),
+                decision: decision.kind(),
+                policy: *policy,
+                by: by.clone(),
+            },
+            RecordBody::PauseRequested { by } => requested("pause", by),
+            RecordBody::CancelRequested { by } => requested("cancel", by),
+            RecordBody::Paused => EventBody::RunPaused,
+            RecordBody::Resumed => EventBody::RunResumed,
+            RecordBody::Finished { status, error, notes } => EventBody::RunFinished {
+                status: *status,
+                error: error.as_ref().map(error_view),
+                notes: notes.clone(),
+            },
+        })
+    }
+
+    fn settled(&mut self, dispatch: &DispatchId, result: &Settled, active_ms: u64) -> EventBody {
+        let mut result = result.clone();
+        let mut warnings = self.warnings.remove(&dispatch.step).unwrap_or_default();
+        warnings.append(&mut result.warnings);
+        result.warnings = warnings;
+        EventBody::StepSettled {
+            step: dispatch.step.clone(),
+            dispatch: dispatch.clone(),
+            outcome: result.outcome(),
+            text: result.text,
+            error: result.error.as_ref().map(error_view),
+            warnings: result.warnings,
+            active_ms,
+        }
+    }
+}
+
+fn progress(dispatch: &DispatchId, progress: StepProgress) -> EventBody {
+    EventBody::StepProgress { step: dispatch.step.clone(), dispatch: dispatch.clone(), progress }
+}
+
+fn remark(dispatch: &DispatchId, warning: &Warning) -> EventBody {
+    if warning.code == WarningCode::CarryTrimmed {
+        return EventBody::CarryTrimmed {
+            step: dispatch.step.clone(),
+            dispatch: dispatch.clone(),
+            message: warning.message.clone(),
+        };
+    }
+    EventBody::Warning { step: dispatch.step.clone(), warning: warning.clone() }
+}
+
+fn requested(request: &str, by: &str) -> EventBody {
+    EventBody::RunRequested { request: request.to_owned(), by: by.to_owned() }
+}
+
+fn error_view(error: &AttemptError) -> ErrorView {
+    ErrorView { code: error.code, message: error.message.clone() }
+}

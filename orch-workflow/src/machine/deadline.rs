@@ -1,0 +1,98 @@
+//! Everything that time alone brings about.
+
+use crate::{
+    attempt::{AttemptError, ErrorCode, Timestamp, Warning, WarningCode},
+    machine::{
+        dispatch::advance,
+        draft::Draft,
+        gates,
+        live::{Follow, Phase},
+        requests::stop,
+        settle::abort_ended,
+        state::State,
+    },
+    record::{RecordBody, StopReason},
+    view::StepStatus,
+};
+
+/// An abort that nobody confirms within this time is taken as unconfirmed.
+const ABORT_LIMIT_MS: u64 = 10_000;
+
+/// When something is due, if nothing else happens before.
+pub(crate) fn next(state: &State, follows: &[Follow]) -> Option<Timestamp> {
+    if state.status.is_terminal() {
+        return None;
+    }
+    let work = follows.iter().flat_map(|follow| {
+        [abort_due(follow), timeout_due(state, follow), idle_due(state, follow)].into_iter().flatten()
+    });
+    let backoff = backing_off(state).map(|(_, until)| until);
+    let gates = state.gates.iter().filter_map(|gate| gate.expires_at);
+    work.chain(backoff).chain(gates).min()
+}
+
+/// Does what is due.
+pub(crate) fn tick(draft: &mut Draft<'_>) {
+    let now = draft.now;
+    let due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+    for follow in draft.follows() {
+        if draft.state.live(&follow.dispatch).is_none() {
+            continue;
+        }
+        if due(abort_due(follow)) {
+            let message = format!("the abort was not confirmed within {} s", ABORT_LIMIT_MS / 1000);
+            let error = AttemptError::new(ErrorCode::Unreachable, message);
+            abort_ended(draft, follow.step, Some(error));
+        } else if due(timeout_due(&draft.state, follow)) {
+            let limit_ms = draft.state.planned(follow.step).timeout_ms;
+            stop(draft, follow.step, StopReason::Timeout { limit_ms });
+        } else if due(idle_due(&draft.state, follow)) {
+            let silence = draft.state.planned(follow.step).idle_warning_ms;
+            let message = format!("no sign of life for {silence} ms");
+            let warning = Warning::new(WarningCode::Idle, message);
+            draft.record(RecordBody::Warned { dispatch: follow.dispatch.clone(), warning });
+        }
+    }
+    let expired = |state: &State| {
+        let gate = state.gates.iter().find(|gate| due(gate.expires_at))?;
+        Some(gate.id.clone())
+    };
+    while let Some(gate) = expired(&draft.state) {
+        gates::expire(draft, &gate);
+    }
+    if backing_off(&draft.state).is_some_and(|(_, until)| until <= now) {
+        advance(draft);
+    }
+}
+
+fn abort_due(follow: &Follow) -> Option<Timestamp> {
+    match follow.phase {
+        Phase::Aborting { since } => Some(since.plus_ms(ABORT_LIMIT_MS)),
+        Phase::Placing | Phase::Working | Phase::Probing => None,
+    }
+}
+
+fn timeout_due(state: &State, follow: &Follow) -> Option<Timestamp> {
+    follow.timeout_at(state.planned(follow.step).timeout_ms)
+}
+
+/// Silence is remarked once an attempt; 0 switches the remark off.
+fn idle_due(state: &State, follow: &Follow) -> Option<Timestamp> {
+    let idle_ms = state.planned(follow.step).idle_warning_ms;
+    let (_, attempt, _) = state.live(&follow.dispatch)?;
+    let remarked = attempt.warnings.iter().any(|warning| warning.code == WarningCode::Idle);
+    if remarked || idle_ms == 0 {
+        return None;
+    }
+    follow.idle_at(idle_ms)
+}
+
+/// The step that waits for its next automatic attempt, unless a gate holds the run.
+fn backing_off(state: &State) -> Option<(usize, Timestamp)> {
+    if !state.gates.is_empty() {
+        return None;
+    }
+    let waiting = |step: &usize| state.steps[*step].status == StepStatus::Backoff;
+    let step = state.current_step().filter(waiting)?;
+    Some((step, state.steps[step].until))
+}

@@ -1,0 +1,176 @@
+//! What is begun next, and how.
+
+use serde_json::Value;
+
+use crate::{
+    attempt::{AttemptError, DispatchId, ErrorCode, Settled, Warning, WarningCode},
+    carry::{self, Carry},
+    decision::GateReason,
+    machine::{draft::Draft, effect::Effect, gates, settle::settle, state::State},
+    plan::handoff_prompt,
+    record::{RecordBody, RunStatus},
+    template::{self, MissingValue, Values},
+    view::StepStatus,
+};
+
+/// Goes on as far as possible: to the next dispatch, to rest at a gate, or to the end of the run.
+pub(crate) fn advance(draft: &mut Draft<'_>) {
+    loop {
+        if draft.state.status.is_terminal() || draft.state.anything_live() {
+            return;
+        }
+        if let Some(by) = draft.state.cancel_requested.clone() {
+            return gates::finish_cancelled(draft, &by, Vec::new());
+        }
+        if !draft.state.gates.is_empty() {
+            if draft.state.status == RunStatus::Running {
+                draft.record(RecordBody::Paused);
+            }
+            return;
+        }
+        if draft.state.status == RunStatus::Paused {
+            draft.record(RecordBody::Resumed);
+        }
+        let Some(step) = draft.state.current_step() else {
+            return draft.record(RecordBody::Finished {
+                status: RunStatus::Success,
+                error: None,
+                notes: Vec::new(),
+            });
+        };
+        match draft.state.steps[step].status {
+            StepStatus::Pending | StepStatus::Ready if draft.state.pause_requested => {
+                gates::open(draft, step, GateReason::User, "the run was asked to pause".to_owned());
+            }
+            StepStatus::Pending | StepStatus::Ready => start(draft, step),
+            StepStatus::Backoff if draft.now >= draft.state.steps[step].until => start(draft, step),
+            _ => return,
+        }
+    }
+}
+
+/// Does what a live dispatch needs when nobody follows it: it is stopped, probed, or placed under the same name.
+pub(crate) fn begin_or_resume(draft: &mut Draft<'_>, step: usize) {
+    let Some((attempt, turn)) = draft.state.steps[step].live() else { return };
+    let stopping = attempt.stopping.is_some() || draft.state.cancel_requested.is_some();
+    let id = turn.dispatch.clone();
+    let place = turn.placed.clone();
+    match (place, draft.dispatch(step)) {
+        (Some(place), _) if stopping => draft.want(Effect::Abort(id, place.locator.clone())),
+        (Some(place), Some(dispatch)) => draft.want(Effect::Probe(dispatch, place.locator.clone())),
+        // Nothing was sent, so nothing has to be stopped.
+        (None, _) if stopping => settle(draft, step, Settled::failed(never_sent())),
+        (None, Some(dispatch)) => draft.want(Effect::Place(dispatch)),
+        (_, None) => {}
+    }
+}
+
+pub(crate) fn never_sent() -> AttemptError {
+    AttemptError::new(ErrorCode::Aborted, "stopped before the prompt was sent")
+}
+
+fn start(draft: &mut Draft<'_>, step: usize) {
+    if draft.state.steps[step].open_attempt().is_some() {
+        return start_handoff(draft, step);
+    }
+    let state = &draft.state;
+    let planned = state.planned(step);
+    let attempts = state.steps[step].attempts.len();
+    let dispatch = DispatchId {
+        run: state.run().clone(),
+        step: planned.id.clone(),
+        iteration: 1,
+        attempt: u32::try_from(attempts).unwrap_or(u32::MAX).saturating_add(1),
+        turn: 1,
+    };
+    let session = state.steps[step].session;
+    let (prompt, carry, missing) = match prompt(state, step) {
+        Ok((prompt, carry)) => (prompt, carry, None),
+        Err(missing) => (String::new(), Carry::default(), Some(missing)),
+    };
+    draft.record(RecordBody::AttemptStarted { dispatch: dispatch.clone(), prompt, session });
+    if carry.trimmed {
+        let max = draft.state.plan().limits.max_carry_chars;
+        let message = format!("the hand-offs of earlier steps were shortened to {max} characters");
+        let warning = Warning::new(WarningCode::CarryTrimmed, message);
+        draft.record(RecordBody::Warned { dispatch, warning });
+    }
+    match missing {
+        Some(missing) => {
+            let error = AttemptError::new(ErrorCode::Template, missing.to_string());
+            settle(draft, step, Settled::failed(error));
+        }
+        None => place(draft, step),
+    }
+}
+
+/// The same worker, in the same session, is asked what it has to hand over.
+fn start_handoff(draft: &mut Draft<'_>, step: usize) {
+    let planned = draft.state.planned(step);
+    let prompt = handoff_prompt(&planned.title);
+    let latest = draft.state.steps[step].open_attempt().and_then(|attempt| attempt.turns.last());
+    let Some(latest) = latest.map(|turn| turn.dispatch.clone()) else { return };
+    let dispatch = DispatchId { turn: latest.turn.saturating_add(1), ..latest };
+    draft.record(RecordBody::TurnStarted { dispatch, prompt });
+    place(draft, step);
+}
+
+fn place(draft: &mut Draft<'_>, step: usize) {
+    if let Some(dispatch) = draft.dispatch(step) {
+        draft.want(Effect::Place(dispatch));
+    }
+}
+
+fn prompt(state: &State, step: usize) -> Result<(String, Carry), MissingValue> {
+    let planned = state.planned(step);
+    let wants_carry =
+        template::placeholders(&planned.prompt).any(|found| found == template::Placeholder::Carry);
+    let carry = if wants_carry { carry_for(state, step) } else { Carry::default() };
+    let mut prompt = template::render(&planned.prompt, &Context { state, carry: &carry.text })?;
+    if let Some(note) = &state.steps[step].note {
+        prompt.push_str("\n\n");
+        prompt.push_str(note);
+    }
+    Ok((prompt, carry))
+}
+
+/// The hand-offs of the steps that this one depends on, directly or not, in plan order.
+fn carry_for(state: &State, step: usize) -> Carry {
+    let mut needed = vec![false; state.steps.len()];
+    let mut open = vec![step];
+    while let Some(index) = open.pop() {
+        for need in state.planned(index).needs.iter().filter_map(|id| state.index_of(id)) {
+            if !std::mem::replace(&mut needed[need], true) {
+                open.push(need);
+            }
+        }
+    }
+    let blocks = state.steps.iter().zip(needed).filter(|(_, needed)| *needed);
+    let blocks = blocks.filter_map(|(step, _)| step.carry.as_deref());
+    let max = usize::try_from(state.plan().limits.max_carry_chars).unwrap_or(usize::MAX);
+    carry::assemble(blocks, max)
+}
+
+struct Context<'s> {
+    state: &'s State,
+    carry: &'s str,
+}
+
+impl Values for Context<'_> {
+    fn task(&self) -> &str {
+        &self.state.started.task
+    }
+
+    fn carry(&self) -> &str {
+        self.carry
+    }
+
+    fn text(&self, step: &str) -> Option<&str> {
+        let step = &self.state.steps[self.state.index_named(step)?];
+        step.is_over().then_some(step.text.as_ref())
+    }
+
+    fn output(&self, step: &str) -> Option<&Value> {
+        self.state.steps[self.state.index_named(step)?].output.as_deref()
+    }
+}

@@ -1,0 +1,92 @@
+//! A batch in the making: records are folded as they are written, so every decision sees the ones before it.
+
+use crate::{
+    attempt::{DispatchId, Timestamp},
+    machine::{Batch, effect::Effect, evolve::evolve, live::Follow, state::State},
+    port::Dispatch,
+    record::{Record, RecordBody},
+};
+
+pub(crate) struct Draft<'m> {
+    pub(crate) now: Timestamp,
+    pub(crate) state: State,
+    follows: &'m [Follow],
+    records: Vec<Record>,
+    effects: Vec<Effect>,
+}
+
+impl<'m> Draft<'m> {
+    pub(crate) fn new(now: Timestamp, state: &State, follows: &'m [Follow]) -> Self {
+        Self { now, state: state.clone(), follows, records: Vec::new(), effects: Vec::new() }
+    }
+
+    /// Writes a record down.
+    pub(crate) fn record(&mut self, body: RecordBody) {
+        let record = Record { seq: self.state.seq + 1, at: self.now, body };
+        evolve(&mut self.state, &record);
+        self.records.push(record);
+    }
+
+    /// Wants something done once the records are durable.
+    pub(crate) fn want(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(crate) fn follow(&self, dispatch: &DispatchId) -> Option<&'m Follow> {
+        self.follows.iter().find(|follow| follow.dispatch == *dispatch)
+    }
+
+    pub(crate) fn follows(&self) -> &'m [Follow] {
+        self.follows
+    }
+
+    /// The time at work of a step's open attempt.
+    pub(crate) fn active_ms(&self, step: usize) -> u64 {
+        let Some(attempt) = self.state.steps[step].open_attempt() else { return 0 };
+        let follow = attempt.turns.last().and_then(|turn| self.follow(&turn.dispatch));
+        match follow {
+            Some(follow) => follow.clock.active_ms(self.now),
+            None => attempt.known_active_ms(),
+        }
+    }
+
+    /// The live dispatch of a step as the port wants it.
+    pub(crate) fn dispatch(&self, step: usize) -> Option<Box<Dispatch>> {
+        let state = &self.state;
+        let (attempt, turn) = state.steps[step].live()?;
+        let planned = state.planned(step);
+        // A further turn belongs to the session that the first one opened.
+        let session = if turn.dispatch.turn == 1 { attempt.session } else { Default::default() };
+        Some(Box::new(Dispatch {
+            id: turn.dispatch.clone(),
+            workflow: state.plan().workflow.clone(),
+            title: planned.title.clone(),
+            worker: planned.worker.clone(),
+            kind: planned.kind,
+            execution: planned.execution,
+            prompt: turn.prompt.as_ref().to_owned(),
+            session,
+            parent_session: state.parent_session.clone(),
+            parent_title: parent_title(&state.plan().name, &state.started.task),
+            directory: state.started.directory.clone(),
+            asks: state.started.asks,
+        }))
+    }
+
+    pub(crate) fn finish(self) -> Batch {
+        let next = (!self.records.is_empty()).then(|| Box::new(self.state));
+        Batch { records: self.records, at: self.now, effects: self.effects, next }
+    }
+}
+
+/// A parent session is titled after the workflow and the first line of the task.
+fn parent_title(workflow: &str, task: &str) -> String {
+    const LONGEST: usize = 80;
+    let line = task.trim().lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return workflow.to_owned();
+    }
+    let short: String = line.chars().take(LONGEST).collect();
+    let more = if line.chars().count() > LONGEST { "…" } else { "" };
+    format!("{workflow}: {short}{more}")
+}

@@ -1,0 +1,320 @@
+//! The only writer of state. Total: any record of any order leaves a state, never a panic.
+
+use std::sync::Arc;
+
+use orch_config::profile::Handoff;
+
+use crate::{
+    attempt::{AttemptError, DispatchId, ErrorCode, Outcome, Settled, Timestamp, Warning},
+    carry::Block,
+    decision::{Decision, Gate, GateReason},
+    machine::state::{
+        Attempt, End, Finished, OpenAsk, Place, Resolved, Signature, State, Step, Turn, outcome_of,
+    },
+    port::SessionChoice,
+    record::{Record, RecordBody, RunStatus, StopReason},
+    view::StepStatus,
+};
+
+/// Takes one record into the state.
+pub(crate) fn evolve(state: &mut State, record: &Record) {
+    let at = record.at;
+    state.seq = record.seq;
+    state.last_at = at;
+    match &record.body {
+        RecordBody::RunStarted(_) => {}
+        RecordBody::AttemptStarted { dispatch, prompt, session } => {
+            with_step(state, dispatch, |step| {
+                step.status = StepStatus::Running;
+                step.tries += 1;
+                let turns = vec![turn(dispatch, prompt, at)];
+                step.attempts.push(Arc::new(Attempt::started(turns, *session, at)));
+            });
+        }
+        RecordBody::TurnStarted { dispatch, prompt } => with_step(state, dispatch, |step| {
+            step.status = StepStatus::Running;
+            if let Some(attempt) = open_attempt(step) {
+                attempt.turns.push(turn(dispatch, prompt, at));
+            }
+        }),
+        RecordBody::Placed { dispatch, locator, session, parent_session } => {
+            if parent_session.is_some() {
+                state.parent_session.clone_from(parent_session);
+            }
+            with_turn(state, dispatch, |turn| {
+                let place = Place { locator: locator.clone(), session: session.clone() };
+                turn.placed = Some(Arc::new(place));
+                turn.seen_at = at;
+            });
+        }
+        RecordBody::Warned { dispatch, warning } => {
+            with_turn(state, dispatch, |turn| turn.seen_at = at);
+            with_attempt(state, dispatch, |attempt| attempt.warnings.push(warning.clone()));
+        }
+        RecordBody::AskOpened { dispatch, ask } => with_turn(state, dispatch, |turn| {
+            if turn.asks.is_empty() {
+                turn.asking_since = at;
+            }
+            turn.asks.push(OpenAsk { ask: ask.clone(), answer: None });
+        }),
+        RecordBody::AskAnswered { dispatch, ask, reply, by } => with_turn(state, dispatch, |turn| {
+            if let Some(open) = turn.asks.iter_mut().find(|open| open.ask.id == *ask) {
+                open.answer = Some((reply.clone(), by.clone()));
+            }
+        }),
+        RecordBody::AskClosed { dispatch, ask, .. } => with_turn(state, dispatch, |turn| {
+            let asked = !turn.asks.is_empty();
+            turn.asks.retain(|open| open.ask.id != *ask);
+            if asked && turn.asks.is_empty() {
+                turn.waited_ms += at.ms_since(turn.asking_since);
+                turn.seen_at = at;
+            }
+        }),
+        RecordBody::Answered { dispatch, result, active_ms } => with_step(state, dispatch, |step| {
+            step.text = Arc::from(result.text.as_str());
+            step.output = result.output.clone().map(Arc::new);
+            if let Some(attempt) = open_attempt(step) {
+                attempt.take_in(result, *active_ms);
+                if let Some(turn) = attempt.turns.last_mut() {
+                    turn.answered = true;
+                    turn.asks.clear();
+                }
+            }
+        }),
+        RecordBody::Stopping { dispatch, why } => {
+            if matches!(why, StopReason::Interrupted { .. }) {
+                state.pause_requested = true;
+            }
+            with_attempt(state, dispatch, |attempt| attempt.stopping = Some(why.clone()));
+        }
+        RecordBody::Settled { dispatch, result, active_ms } => {
+            settled(state, dispatch, result, *active_ms, at)
+        }
+        RecordBody::InDoubt { dispatch, reason } => with_step(state, dispatch, |step| {
+            step.status = StepStatus::InDoubt;
+            step.outcome = Some(Outcome::Error);
+            let error = AttemptError::new(ErrorCode::WorkerLost, reason.as_str());
+            let active_ms = open_attempt(step).map_or(0, |attempt| Attempt::known_active_ms(attempt));
+            end_attempt(step, at, &Settled::failed(error), active_ms);
+        }),
+        RecordBody::BackedOff { dispatch, until, .. } => with_step(state, dispatch, |step| {
+            step.status = StepStatus::Backoff;
+            step.until = *until;
+        }),
+        RecordBody::GateOpened { gate } => gate_opened(state, gate),
+        RecordBody::GateResolved { gate, decision, policy, by } => {
+            let Some(position) = state.gates.iter().position(|open| open.id == *gate) else { return };
+            let gate = state.gates.remove(position);
+            state.policy = state.policy.then(*policy);
+            decided(state, &gate, decision, at);
+            let resolved = Resolved { gate, decision: decision.kind(), by: by.clone() };
+            Arc::make_mut(&mut state.resolved).push(resolved);
+        }
+        RecordBody::PauseRequested { .. } => state.pause_requested = true,
+        RecordBody::CancelRequested { by } => state.cancel_requested = Some(by.clone()),
+        RecordBody::Paused => state.status = RunStatus::Paused,
+        RecordBody::Resumed => state.status = RunStatus::Running,
+        RecordBody::Finished { status, error, notes } => {
+            state.status = *status;
+            state.gates.clear();
+            state.pause_requested = false;
+            let finished = Finished { at, error: error.clone(), notes: notes.clone() };
+            state.finished = Some(Arc::new(finished));
+            state.steps.iter_mut().for_each(|step| laid_to_rest(step, at));
+        }
+    }
+}
+
+fn settled(state: &mut State, dispatch: &DispatchId, result: &Settled, active_ms: u64, at: Timestamp) {
+    let carries = state.index_of(&dispatch.step).map(|index| state.planned(index)).filter(|step| step.carry);
+    let block = carries
+        .filter(|_| result.error.is_none())
+        .map(|step| Arc::new(Block::read(&step.title, &result.text)));
+    with_step(state, dispatch, |step| {
+        let warned = open_attempt(step).is_some_and(|attempt| !attempt.warnings.is_empty());
+        let outcome = outcome_of(result, warned);
+        step.status = if outcome == Outcome::Error { StepStatus::Failed } else { StepStatus::Done };
+        step.outcome = Some(outcome);
+        step.text = Arc::from(result.text.as_str());
+        step.output = result.output.clone().map(Arc::new);
+        step.carry = block;
+        step.failure = result.error.as_ref().map(|error| {
+            let signature = Signature::of(error);
+            let before = step.failure.take().filter(|(latest, _)| *latest == signature);
+            (signature, before.map_or(1, |(_, times)| times + 1))
+        });
+        end_attempt(step, at, result, active_ms);
+    });
+}
+
+fn gate_opened(state: &mut State, gate: &Gate) {
+    // Whoever asked for a pause has a gate now, whatever its reason.
+    state.pause_requested = false;
+    state.gates.push(Arc::new(gate.clone()));
+    if gate.reason == GateReason::DefinitionChanged {
+        return;
+    }
+    if let Some(step) = state.index_of(&gate.step).and_then(|index| state.steps.get_mut(index)) {
+        let step = Arc::make_mut(step);
+        let settled = matches!(step.status, StepStatus::Done | StepStatus::Failed | StepStatus::Backoff);
+        if settled || gate.reason == GateReason::Interactive {
+            step.status = StepStatus::Gated;
+        }
+    }
+}
+
+fn decided(state: &mut State, gate: &Gate, decision: &Decision, at: Timestamp) {
+    let Some(index) = state.index_of(&gate.step) else { return };
+    let block = match decision {
+        Decision::Replace { text, .. } if state.planned(index).carry => {
+            Some(Arc::new(Block::read(&state.planned(index).title, text)))
+        }
+        _ => None,
+    };
+    let hands_over = state.planned(index).handoff != Handoff::None;
+    let Some(step) = state.steps.get_mut(index) else { return };
+    let step = Arc::make_mut(step);
+    if !matches!(step.status, StepStatus::Gated | StepStatus::InDoubt) {
+        return;
+    }
+    let failed = step.outcome == Some(Outcome::Error);
+    match decision {
+        Decision::Continue if step.open_attempt().is_some() && hands_over => step.status = StepStatus::Ready,
+        Decision::Continue if step.open_attempt().is_some() => {
+            given_result(step, StepStatus::Done, at);
+            step.outcome = Some(Outcome::Ok);
+            step.text = Arc::from("");
+            step.output = None;
+        }
+        Decision::Continue if failed => tried_again(step, None, None),
+        Decision::Continue => step.status = StepStatus::Done,
+        Decision::Retry { note, session } => tried_again(step, note.clone(), *session),
+        Decision::Skip => {
+            given_result(step, StepStatus::Skipped, at);
+            step.outcome = None;
+            step.text = Arc::from("");
+            step.output = None;
+            step.carry = None;
+        }
+        Decision::Replace { text, output } => {
+            given_result(step, StepStatus::Done, at);
+            step.outcome = Some(Outcome::Ok);
+            step.text = Arc::from(text.as_str());
+            step.output = output.clone().map(Arc::new);
+            step.carry = block;
+        }
+        Decision::Abort => {}
+    }
+}
+
+/// A decision restarts the automatic count.
+fn tried_again(step: &mut Step, note: Option<String>, session: Option<SessionChoice>) {
+    let overflow = step.error().is_some_and(|error| error.code == ErrorCode::ContextOverflow);
+    let default = if overflow { SessionChoice::Fresh } else { SessionChoice::Same };
+    step.session = session.unwrap_or(default);
+    step.note = note;
+    step.tries = 0;
+    step.failure = None;
+    step.status = StepStatus::Ready;
+}
+
+/// A decision gave the step its result, so an attempt that a person still talked to is over.
+fn given_result(step: &mut Step, status: StepStatus, at: Timestamp) {
+    step.status = status;
+    end_attempt(step, at, &Settled::default(), 0);
+}
+
+/// Nothing can happen any more: whatever waited has failed, whatever had an answer is done.
+fn laid_to_rest(step: &mut Arc<Step>, at: Timestamp) {
+    let answered = step.outcome.is_some_and(|outcome| outcome != Outcome::Error);
+    let open = step.open_attempt().is_some();
+    let rest = match step.status {
+        StepStatus::Gated if answered && !open => StepStatus::Done,
+        StepStatus::Gated | StepStatus::Backoff | StepStatus::Running => StepStatus::Failed,
+        StepStatus::Ready if !step.attempts.is_empty() => StepStatus::Failed,
+        status => status,
+    };
+    if rest == step.status && !open {
+        return;
+    }
+    let step = Arc::make_mut(step);
+    step.status = rest;
+    if open {
+        step.outcome = Some(Outcome::Error);
+        let error = AttemptError::new(ErrorCode::Aborted, "the run ended before the hand-off");
+        end_attempt(step, at, &Settled::failed(error), 0);
+    }
+}
+
+fn end_attempt(step: &mut Step, at: Timestamp, result: &Settled, active_ms: u64) {
+    let Some(attempt) = open_attempt(step) else { return };
+    let warned = !attempt.warnings.is_empty();
+    let active_ms = active_ms.max(attempt.active_ms);
+    attempt.take_in(result, active_ms);
+    attempt.end = Some(End { at, outcome: outcome_of(result, warned), error: result.error.clone() });
+    if let Some(turn) = attempt.turns.last_mut() {
+        turn.asks.clear();
+    }
+}
+
+impl Attempt {
+    fn started(turns: Vec<Turn>, session: SessionChoice, at: Timestamp) -> Self {
+        Self {
+            turns,
+            session,
+            started_at: at,
+            warnings: Vec::new(),
+            usage: crate::attempt::Usage::default(),
+            active_ms: 0,
+            stopping: None,
+            end: None,
+        }
+    }
+
+    fn take_in(&mut self, result: &Settled, active_ms: u64) {
+        self.usage += result.usage;
+        self.active_ms = active_ms;
+        let new: Vec<Warning> = result.warnings.iter().filter(|new| !self.warned(new)).cloned().collect();
+        self.warnings.extend(new);
+    }
+}
+
+fn turn(dispatch: &DispatchId, prompt: &str, at: Timestamp) -> Turn {
+    Turn {
+        dispatch: dispatch.clone(),
+        prompt: Arc::from(prompt),
+        started_at: at,
+        placed: None,
+        asks: Vec::new(),
+        waited_ms: 0,
+        seen_at: at,
+        asking_since: at,
+        answered: false,
+    }
+}
+
+fn with_step(state: &mut State, dispatch: &DispatchId, change: impl FnOnce(&mut Step)) {
+    if let Some(step) = state.index_of(&dispatch.step).and_then(|index| state.steps.get_mut(index)) {
+        change(Arc::make_mut(step));
+    }
+}
+
+fn with_attempt(state: &mut State, dispatch: &DispatchId, change: impl FnOnce(&mut Attempt)) {
+    with_step(state, dispatch, |step| {
+        if let Some(attempt) = open_attempt(step) {
+            change(attempt);
+        }
+    });
+}
+
+fn with_turn(state: &mut State, dispatch: &DispatchId, change: impl FnOnce(&mut Turn)) {
+    with_attempt(state, dispatch, |attempt| {
+        if let Some(turn) = attempt.turns.iter_mut().find(|turn| turn.dispatch == *dispatch) {
+            change(turn);
+        }
+    });
+}
+
+fn open_attempt(step: &mut Step) -> Option<&mut Attempt> {
+    step.attempts.last_mut().map(Arc::make_mut).filter(|attempt| attempt.end.is_none())
+}

@@ -1,0 +1,155 @@
+//! Gates: how they open, how they are answered, how they end a run.
+
+use orch_config::policy::PolicyPatch;
+
+use crate::{
+    attempt::{AttemptError, ErrorCode, Outcome},
+    decision::{Decision, DecisionKind, Gate, GateId, GateReason, Rejected},
+    gate::{Behind, allowed},
+    machine::{
+        dispatch::advance,
+        draft::Draft,
+        settle::deeper_than,
+        state::{Resolved, State},
+    },
+    record::{RecordBody, RunStatus},
+    view::StepStatus,
+};
+
+/// Opens a gate behind those that are open already.
+pub(crate) fn open(draft: &mut Draft<'_>, step: usize, reason: GateReason, message: String) {
+    let state = &draft.state;
+    let allowed = allowed(reason, behind(state, step));
+    let default = state.plan().gate_default.filter(|default| allowed.contains(default));
+    // A person in the middle of a talk is never cut short.
+    let default = default.filter(|_| reason != GateReason::Interactive);
+    let timeout = state.plan().gate_timeout_ms.filter(|_| default.is_some());
+    let gate = Gate {
+        id: GateId(format!("g{}", state.seq + 1)),
+        step: state.planned(step).id.clone(),
+        reason,
+        allowed,
+        default: default.filter(|_| timeout.is_some()),
+        opened_at: draft.now,
+        expires_at: timeout.map(|timeout| draft.now.plus_ms(timeout)),
+        message,
+    };
+    draft.record(RecordBody::GateOpened { gate });
+}
+
+fn behind(state: &State, step: usize) -> Behind {
+    match (state.steps[step].status, state.steps[step].outcome) {
+        (StepStatus::Pending | StepStatus::Ready, _) => Behind::Nothing,
+        (_, Some(Outcome::Error)) => Behind::Failure,
+        _ => Behind::Answer,
+    }
+}
+
+/// The journaled definition is no longer the one in the files: a person has to know before anything new begins.
+pub(crate) fn definition_changed(draft: &mut Draft<'_>, changes: &str) {
+    if draft.state.status.is_terminal() {
+        return;
+    }
+    let message = format!(
+        "the workflow's definition has changed: {changes}; `continue` finishes with the journaled one"
+    );
+    let same = |gate: &Gate| gate.reason == GateReason::DefinitionChanged && gate.message == message;
+    let known = draft.state.gates.iter().any(|gate| same(gate))
+        || draft.state.resolved.iter().any(|resolved| same(&resolved.gate));
+    let Some(step) = draft.state.current_step().filter(|_| !known) else { return };
+    open(draft, step, GateReason::DefinitionChanged, message);
+    advance(draft);
+}
+
+/// A person answers a gate, with everything that follows from it in the same batch.
+pub(crate) fn decide(
+    draft: &mut Draft<'_>,
+    gate: Option<GateId>,
+    decision: Decision,
+    policy: PolicyPatch,
+    by: String,
+) -> Result<(), Rejected> {
+    let gate = addressed(&draft.state, gate)?;
+    let decision = checked(&gate, decision)?;
+    resolve(draft, &gate, decision, policy, by);
+    Ok(())
+}
+
+/// A gate's time is over.
+pub(crate) fn expire(draft: &mut Draft<'_>, gate: &GateId) {
+    let Some(gate) = draft.state.gate(gate).cloned() else { return };
+    let decision = match gate.default {
+        Some(DecisionKind::Continue) => Decision::Continue,
+        Some(DecisionKind::Retry) => Decision::Retry { note: None, session: None },
+        Some(DecisionKind::Skip) => Decision::Skip,
+        Some(DecisionKind::Abort) => Decision::Abort,
+        // A result cannot be made up.
+        Some(DecisionKind::Replace) | None => return,
+    };
+    resolve(draft, &gate, decision, PolicyPatch::default(), "timeout".to_owned());
+}
+
+fn addressed(state: &State, gate: Option<GateId>) -> Result<Gate, Rejected> {
+    let status = || state.status.as_str().to_owned();
+    let Some(id) = gate else {
+        return match state.gates.first() {
+            Some(gate) => Ok(Gate::clone(gate)),
+            None if state.status.is_terminal() => Err(Rejected::Ended { status: status() }),
+            None => Err(Rejected::NoGate { status: status() }),
+        };
+    };
+    if let Some(gate) = state.gate(&id) {
+        return Ok(Gate::clone(gate));
+    }
+    match state.resolved.iter().find(|resolved| resolved.gate.id == id) {
+        Some(Resolved { by, decision, .. }) => {
+            Err(Rejected::GateAlreadyResolved { gate: id, by: by.clone(), decision: *decision })
+        }
+        None if state.status.is_terminal() => Err(Rejected::Ended { status: status() }),
+        None => Err(Rejected::StaleGate { gate: id }),
+    }
+}
+
+fn checked(gate: &Gate, decision: Decision) -> Result<Decision, Rejected> {
+    if !gate.allows(decision.kind()) {
+        let allowed: Vec<_> = gate.allowed.iter().map(|kind| kind.as_str()).collect();
+        return Err(Rejected::NotAllowed {
+            gate: gate.id.clone(),
+            reason: gate.reason.as_str().to_owned(),
+            allowed: allowed.join(", "),
+        });
+    }
+    match decision {
+        Decision::Replace { output: Some(output), .. } if deeper_than(&output, 100) => {
+            Err(Rejected::Invalid { message: "the output is nested deeper than 100 levels".to_owned() })
+        }
+        Decision::Replace { text, output } => {
+            Ok(Decision::Replace { text, output: output.filter(|output| !output.is_null()) })
+        }
+        other => Ok(other),
+    }
+}
+
+fn resolve(draft: &mut Draft<'_>, gate: &Gate, decision: Decision, policy: PolicyPatch, by: String) {
+    let aborts = decision == Decision::Abort;
+    let message =
+        format!("aborted by {by} at gate {} ({}) of step {}", gate.id, gate.reason.as_str(), gate.step);
+    draft.record(RecordBody::GateResolved { gate: gate.id.clone(), decision, policy, by: by.clone() });
+    if !aborts {
+        return advance(draft);
+    }
+    // What is in flight behind a gate is aborted first, as for any other end.
+    if draft.state.anything_live() {
+        return super::requests::abort_everything(draft, by);
+    }
+    finish_failed(draft, AttemptError::new(ErrorCode::Aborted, message));
+}
+
+pub(crate) fn finish_failed(draft: &mut Draft<'_>, error: AttemptError) {
+    draft.record(RecordBody::Finished { status: RunStatus::Error, error: Some(error), notes: Vec::new() });
+}
+
+pub(crate) fn finish_cancelled(draft: &mut Draft<'_>, by: &str, notes: Vec<String>) {
+    let error = Some(AttemptError::new(ErrorCode::Aborted, format!("cancelled by {by}")));
+    draft.record(RecordBody::Finished { status: RunStatus::Cancelled, error, notes });
+}

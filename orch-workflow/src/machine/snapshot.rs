@@ -1,0 +1,93 @@
+//! The state as frontends see it.
+
+use crate::{
+    attempt::Usage,
+    machine::state::{Attempt, State, Step},
+    view::{AttemptView, ErrorView, RunView, StepStatus, StepView, Tokens},
+};
+
+pub(crate) fn view(state: &State) -> RunView {
+    let step = state.gates.first().and_then(|gate| state.index_of(&gate.step));
+    let step = step.or_else(|| state.current_step()).unwrap_or(state.steps.len() - 1);
+    let policy = state.policy_for(step);
+    let usage = total_usage(state);
+    let mut gates = state.gates.iter().map(|gate| gate.as_ref().clone());
+    RunView {
+        id: state.run().clone(),
+        workflow: state.plan().workflow.clone(),
+        status: state.status,
+        task: state.started.task.clone(),
+        parent_session: state.parent_session.clone(),
+        execution: policy.execution,
+        intervene: policy.intervene,
+        gate: gates.next(),
+        gates: gates.collect(),
+        asks: state
+            .live_steps()
+            .flat_map(|(_, _, turn)| turn.asks.iter().map(|open| open.ask.clone()))
+            .collect(),
+        owner: None,
+        interrupted: false,
+        steps: (0..state.steps.len()).map(|step| step_view(state, step)).collect(),
+        tokens: Tokens { input: usage.input, output: usage.output, reasoning: usage.reasoning },
+        cost_usd: usage.cost_usd,
+        active_ms: attempts(state).map(|attempt| attempt.active_ms).sum(),
+        started_at: state.started_at,
+        finished_at: state.finished.as_ref().map(|finished| finished.at),
+        notes: state.finished.as_ref().map_or_else(Vec::new, |finished| finished.notes.clone()),
+        seq: state.seq,
+    }
+}
+
+fn attempts(state: &State) -> impl Iterator<Item = &Attempt> {
+    state.steps.iter().flat_map(|step| step.attempts.iter().map(AsRef::as_ref))
+}
+
+fn total_usage(state: &State) -> Usage {
+    let mut total = Usage::default();
+    for attempt in attempts(state) {
+        total += attempt.usage;
+    }
+    total
+}
+
+fn step_view(state: &State, index: usize) -> StepView {
+    let planned = state.planned(index);
+    let step: &Step = &state.steps[index];
+    let has_text = step.outcome.is_some() || !step.text.is_empty();
+    StepView {
+        id: planned.id.clone(),
+        title: planned.title.clone(),
+        status: status(state, step),
+        outcome: step.outcome,
+        iteration: 1,
+        worker: planned.worker.clone(),
+        kind: planned.kind,
+        session: step.latest_place().map(|(_, place)| place.session.clone()),
+        attempts: step.attempts.iter().map(|attempt| attempt_view(attempt)).collect(),
+        text: has_text.then(|| step.text.as_ref().to_owned()),
+        output: step.output.as_deref().cloned(),
+    }
+}
+
+fn status(state: &State, step: &Step) -> StepStatus {
+    // The next step of a run that rests at a gate is due, and waits for the decision only.
+    let due = step.status == StepStatus::Pending
+        && !state.status.is_terminal()
+        && state.current_step().is_some_and(|current| std::ptr::eq(state.steps[current].as_ref(), step));
+    if due { StepStatus::Ready } else { step.status }
+}
+
+fn attempt_view(attempt: &Attempt) -> AttemptView {
+    let end = attempt.end.as_ref();
+    AttemptView {
+        dispatch: attempt.turns[attempt.turns.len() - 1].dispatch.clone(),
+        outcome: end.map(|end| end.outcome),
+        started_at: attempt.started_at,
+        finished_at: end.map(|end| end.at),
+        error: end
+            .and_then(|end| end.error.as_ref())
+            .map(|error| ErrorView { code: error.code, message: error.message.clone() }),
+        warnings: attempt.warnings.clone(),
+    }
+}

@@ -1,0 +1,285 @@
+//! What a journal says: the durable part of the machine.
+
+use std::{collections::HashMap, sync::Arc};
+
+use orch_config::{
+    id::StepId,
+    policy::{Policy, PolicyPatch},
+};
+use serde_json::Value;
+
+use crate::{
+    attempt::{AttemptError, DispatchId, ErrorCode, Outcome, RunId, Settled, Timestamp, Usage, Warning},
+    carry::Block,
+    decision::{DecisionKind, Gate, GateId},
+    plan::{Plan, PlanStep},
+    port::{Ask, AskReply, Locator, SessionChoice},
+    record::{RunStarted, RunStatus, StopReason},
+    view::StepStatus,
+};
+
+/// The fold of a journal. Cheap to clone: what is large is shared.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct State {
+    pub(crate) started: Arc<RunStarted>,
+    pub(crate) started_at: Timestamp,
+    /// The number and time of the last record.
+    pub(crate) seq: u64,
+    pub(crate) last_at: Timestamp,
+    pub(crate) status: RunStatus,
+    /// The run's own policy and every decision's change on top of it.
+    pub(crate) policy: PolicyPatch,
+    pub(crate) parent_session: Option<String>,
+    /// In plan order.
+    pub(crate) steps: Vec<Arc<Step>>,
+    index: Arc<HashMap<StepId, usize>>,
+    /// Open gates, oldest first.
+    pub(crate) gates: Vec<Arc<Gate>>,
+    pub(crate) resolved: Arc<Vec<Resolved>>,
+    pub(crate) pause_requested: bool,
+    pub(crate) cancel_requested: Option<String>,
+    pub(crate) finished: Option<Arc<Finished>>,
+}
+
+/// A gate that has been answered.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Resolved {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) decision: DecisionKind,
+    pub(crate) by: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Finished {
+    pub(crate) at: Timestamp,
+    pub(crate) error: Option<AttemptError>,
+    pub(crate) notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Step {
+    pub(crate) status: StepStatus,
+    /// How its result came about; `None` as long as there is none, and for a step that was left out.
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) text: Arc<str>,
+    pub(crate) output: Option<Arc<Value>>,
+    pub(crate) carry: Option<Arc<Block>>,
+    pub(crate) attempts: Vec<Arc<Attempt>>,
+    /// How the next attempt starts, when a decision said so.
+    pub(crate) note: Option<String>,
+    pub(crate) session: SessionChoice,
+    /// Attempts since the start or the last decision.
+    pub(crate) tries: u32,
+    /// The latest failure among them, and how often running.
+    pub(crate) failure: Option<(Signature, u32)>,
+    /// When its next automatic attempt is due, in status `backoff`.
+    pub(crate) until: Timestamp,
+}
+
+/// What makes two failures the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Signature {
+    code: ErrorCode,
+    status: Option<u16>,
+    message: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Attempt {
+    pub(crate) turns: Vec<Turn>,
+    pub(crate) session: SessionChoice,
+    pub(crate) started_at: Timestamp,
+    pub(crate) warnings: Vec<Warning>,
+    pub(crate) usage: Usage,
+    /// Time at work in the turns that are over.
+    pub(crate) active_ms: u64,
+    pub(crate) stopping: Option<StopReason>,
+    pub(crate) end: Option<End>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Turn {
+    pub(crate) dispatch: DispatchId,
+    pub(crate) prompt: Arc<str>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) placed: Option<Arc<Place>>,
+    pub(crate) asks: Vec<OpenAsk>,
+    /// When the journal last spoke of it. Nobody can know whether it was at work later than that.
+    pub(crate) seen_at: Timestamp,
+    /// Time spent waiting for people, up to `asking_since`.
+    pub(crate) waited_ms: u64,
+    pub(crate) asking_since: Timestamp,
+    pub(crate) answered: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Place {
+    pub(crate) locator: Locator,
+    pub(crate) session: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OpenAsk {
+    pub(crate) ask: Ask,
+    /// The latest answer that was given here, and by whom.
+    pub(crate) answer: Option<(AskReply, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct End {
+    pub(crate) at: Timestamp,
+    pub(crate) outcome: Outcome,
+    pub(crate) error: Option<AttemptError>,
+}
+
+impl State {
+    /// A run of which nothing but its beginning is known.
+    pub(crate) fn begun(started: Arc<RunStarted>, at: Timestamp) -> Self {
+        let steps = &started.plan.steps;
+        Self {
+            index: Arc::new(steps.iter().enumerate().map(|(i, step)| (step.id.clone(), i)).collect()),
+            steps: steps.iter().map(|_| Arc::new(Step::pending())).collect(),
+            policy: started.policy,
+            parent_session: started.parent_session.clone(),
+            started,
+            started_at: at,
+            seq: 0,
+            last_at: at,
+            status: RunStatus::Running,
+            gates: Vec::new(),
+            resolved: Arc::default(),
+            pause_requested: false,
+            cancel_requested: None,
+            finished: None,
+        }
+    }
+
+    pub(crate) fn run(&self) -> &RunId {
+        &self.started.run
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.started.plan
+    }
+
+    pub(crate) fn planned(&self, step: usize) -> &PlanStep {
+        &self.started.plan.steps[step]
+    }
+
+    pub(crate) fn index_of(&self, step: &StepId) -> Option<usize> {
+        self.index.get(step).copied()
+    }
+
+    pub(crate) fn index_named(&self, step: &str) -> Option<usize> {
+        self.index.get(step).copied()
+    }
+
+    /// The policy in force for a step.
+    pub(crate) fn policy_for(&self, step: usize) -> Policy {
+        self.policy.apply(self.planned(step).ui.apply(self.plan().policy))
+    }
+
+    /// The step and turn that a dispatch names, if it is live: intended, and without a result.
+    pub(crate) fn live(&self, dispatch: &DispatchId) -> Option<(usize, &Attempt, &Turn)> {
+        let step = self.index_of(&dispatch.step)?;
+        let (attempt, turn) = self.steps[step].live()?;
+        (turn.dispatch == *dispatch).then_some((step, attempt, turn))
+    }
+
+    /// Every step that has a live dispatch.
+    pub(crate) fn live_steps(&self) -> impl Iterator<Item = (usize, &Attempt, &Turn)> {
+        self.steps.iter().enumerate().filter_map(|(index, step)| {
+            let (attempt, turn) = step.live()?;
+            Some((index, attempt, turn))
+        })
+    }
+
+    pub(crate) fn anything_live(&self) -> bool {
+        self.live_steps().next().is_some()
+    }
+
+    /// The first step that is not over.
+    pub(crate) fn current_step(&self) -> Option<usize> {
+        self.steps.iter().position(|step| !step.is_over())
+    }
+
+    pub(crate) fn gate(&self, id: &GateId) -> Option<&Arc<Gate>> {
+        self.gates.iter().find(|gate| gate.id == *id)
+    }
+}
+
+impl Step {
+    fn pending() -> Self {
+        Self {
+            status: StepStatus::Pending,
+            outcome: None,
+            text: Arc::from(""),
+            output: None,
+            carry: None,
+            attempts: Vec::new(),
+            note: None,
+            session: SessionChoice::Same,
+            tries: 0,
+            failure: None,
+            until: Timestamp::default(),
+        }
+    }
+
+    /// Whether nothing of it is due any more.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.status, StepStatus::Done | StepStatus::Skipped)
+    }
+
+    /// The attempt that has not ended.
+    pub(crate) fn open_attempt(&self) -> Option<&Attempt> {
+        self.attempts.last().map(Arc::as_ref).filter(|attempt| attempt.end.is_none())
+    }
+
+    /// The dispatch that is intended and has no result.
+    pub(crate) fn live(&self) -> Option<(&Attempt, &Turn)> {
+        let attempt = self.open_attempt()?;
+        let turn = attempt.turns.last()?;
+        (!turn.answered).then_some((attempt, turn))
+    }
+
+    /// Where its latest prompt went.
+    pub(crate) fn latest_place(&self) -> Option<(&DispatchId, &Place)> {
+        let turns = self.attempts.iter().rev().flat_map(|attempt| attempt.turns.iter().rev());
+        turns.into_iter().find_map(|turn| Some((&turn.dispatch, turn.placed.as_deref()?)))
+    }
+
+    pub(crate) fn error(&self) -> Option<&AttemptError> {
+        self.attempts.last()?.end.as_ref()?.error.as_ref()
+    }
+}
+
+impl Attempt {
+    /// Time at work as far as the journal tells, without the waits for people.
+    pub(crate) fn known_active_ms(&self) -> u64 {
+        let turn = self.turns.last().map_or(0, |turn| {
+            let until = if turn.asks.is_empty() { turn.seen_at } else { turn.asking_since };
+            until.ms_since(turn.started_at).saturating_sub(turn.waited_ms)
+        });
+        self.active_ms + turn
+    }
+
+    pub(crate) fn warned(&self, warning: &Warning) -> bool {
+        self.warnings.contains(warning)
+    }
+}
+
+impl Signature {
+    /// Rate limits differ in their texts only by the time that is left.
+    pub(crate) fn of(error: &AttemptError) -> Self {
+        let message = if error.code == ErrorCode::RateLimited { "" } else { error.message.as_str() };
+        Self { code: error.code, status: error.status, message: message.to_owned() }
+    }
+}
+
+/// The class of a result together with what was remarked before.
+pub(crate) fn outcome_of(result: &Settled, warned_before: bool) -> Outcome {
+    match result.outcome() {
+        Outcome::Ok if warned_before => Outcome::Warning,
+        outcome => outcome,
+    }
+}
