@@ -1,7 +1,7 @@
 //! Developer chores: `cargo xtask test | schema | bench`.
 //!
 //! `cargo xtask test` is all that CI runs, and all that a newcomer needs. What it checks is the list in
-//! [`test::stages`]; everything else here serves one of those stages or one of the other two commands.
+//! `test/stages.rs`; everything else here serves one of those stages or one of the other two commands.
 
 #![expect(clippy::print_stdout, reason = "a command for developers: its report is its purpose")]
 #![expect(clippy::print_stderr, reason = "what stopped a chore belongs on standard error")]
