@@ -1,7 +1,7 @@
 //! The OpenCode host, as the rest of the workspace sees it.
 //!
 //! [`OpenCode`] is the port; [`HttpOpenCode`] speaks HTTP and server-sent events with a real host; the tracker
-//! decides how a prompt really ended; `serve` starts and ends a server. Wire shapes are private to this crate.
+//! decides how a prompt really ended; [`serve`] starts and ends a server. Wire shapes are private to this crate.
 //! It knows no workflow, no worker and no gate.
 
 mod ask;
@@ -24,6 +24,8 @@ pub mod tracker;
 #[cfg(feature = "http")]
 mod wire;
 
+#[cfg(feature = "http")]
+pub mod serve;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 

@@ -1,0 +1,223 @@
+//! What a server of ours inherits, what it must not, and what it gets of its own.
+//!
+//! It inherits the user's environment and OpenCode configuration, so that it can call the user's models. It does not
+//! inherit the passwords of other servers or variables of ours. With a data directory of its own it shares no session
+//! with anybody; the user's stored credentials reach it by a link, so that a refreshed token is not lost.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+/// Set for every server that orch starts, and so for the shells of its workers: a worker must not start workflows.
+pub const GUARD_VARIABLE: &str = "ORCH_WORKER";
+
+const PASSWORD: &str = "OPENCODE_SERVER_PASSWORD";
+const CONFIG_CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
+const GUARD: &str = include_str!("guard.js");
+
+/// The variables of a server to be started.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// What a server of ours inherits of these variables.
+    pub fn inherit(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let kept = variables.into_iter().filter(|(name, _)| {
+            !name.starts_with("ORCH_") && name != PASSWORD && name != "OPENCODE_SERVER_USERNAME"
+        });
+        let mut environment = Self(kept.collect());
+        for (name, value) in [
+            (GUARD_VARIABLE, "1"),
+            ("OPENCODE_DISABLE_AUTOUPDATE", "1"),
+            ("OPENCODE_DISABLE_LSP_DOWNLOAD", "1"),
+        ] {
+            environment.set(name, value);
+        }
+        environment
+    }
+
+    /// One more variable.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.0.insert(name.into(), value.into());
+    }
+
+    /// The value of a variable, if it is there and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Every variable.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    pub(super) fn password(&mut self, password: &str) {
+        self.set(PASSWORD, password);
+    }
+
+    /// The project's own configuration, plugins and tools are not loaded.
+    pub(super) fn without_project(&mut self) {
+        self.set("OPENCODE_DISABLE_PROJECT_CONFIG", "1");
+    }
+
+    pub(super) fn temperature(&mut self, temperature: f64) {
+        self.set("ORCH_TEMPERATURE", temperature.to_string());
+    }
+
+    /// Merges settings into whatever configuration the user already passes by variable. Ours win.
+    ///
+    /// # Errors
+    /// The user's variable is not JSON: starting a server that ignores it would be a surprise.
+    pub(super) fn merge_config(&mut self, settings: Value) -> Result<(), serde_json::Error> {
+        let mut config = match self.get(CONFIG_CONTENT) {
+            Some(text) => serde_json::from_str(text)?,
+            None => json!({}),
+        };
+        merge(&mut config, settings);
+        self.set(CONFIG_CONTENT, config.to_string());
+        Ok(())
+    }
+
+    /// A data directory of its own below `root`, with the user's credentials linked in and our guard plugin beside it.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub(super) fn own_data(&mut self, root: &Path, host_version: &str) -> io::Result<()> {
+        let (data, state, config) = (root.join("data"), root.join("state"), root.join("config"));
+        for directory in [&data.join("opencode"), &state, &config.join("plugin")] {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        }
+        if let Some(credentials) = self.user_data().map(|user| user.join("opencode/auth.json")) {
+            let link = data.join("opencode/auth.json");
+            if fs::symlink_metadata(&link).is_err() && credentials != link {
+                symlink(&credentials, &link)?;
+            }
+        }
+        fs::write(config.join("plugin/orch-guard.js"), GUARD)?;
+        seed_plugin_package(&config, host_version)?;
+        for (name, path) in
+            [("XDG_DATA_HOME", data), ("XDG_STATE_HOME", state), ("OPENCODE_CONFIG_DIR", config)]
+        {
+            self.set(name, path.to_string_lossy());
+        }
+        Ok(())
+    }
+
+    fn user_data(&self) -> Option<PathBuf> {
+        let explicit = self.get("XDG_DATA_HOME").map(PathBuf::from);
+        explicit.or_else(|| self.get("HOME").map(|home| Path::new(home).join(".local/share")))
+    }
+}
+
+/// Names only: values may be secrets.
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Environment").field(&self.0.keys()).finish()
+    }
+}
+
+/// The host installs a plugin package into every configuration directory that lacks it, which takes a network and
+/// time; it is content with one that looks installed (observed on 1.18.33), and our plugin needs none.
+fn seed_plugin_package(config: &Path, version: &str) -> io::Result<()> {
+    const PACKAGE: &str = "@opencode-ai/plugin";
+    let modules = config.join("node_modules").join(PACKAGE);
+    fs::create_dir_all(&modules)?;
+    let own = json!({ "name": PACKAGE, "version": version, "type": "module" });
+    let wanted = json!({ "dependencies": { PACKAGE: version } });
+    let lock = json!({
+        "name": "config",
+        "lockfileVersion": 3,
+        "requires": true,
+        "packages": {
+            "": { "dependencies": { PACKAGE: version } },
+            format!("node_modules/{PACKAGE}"): { "version": version },
+        },
+    });
+    fs::write(modules.join("package.json"), own.to_string())?;
+    fs::write(config.join("package.json"), wanted.to_string())?;
+    fs::write(config.join("package-lock.json"), lock.to_string())
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inherit(variables: &[(&str, &str)]) -> Environment {
+        Environment::inherit(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn passwords_of_others_and_variables_of_ours_are_not_inherited() {
+        let environment = inherit(&[
+            ("PATH", "/bin"),
+            ("OPENAI_API_KEY", "k"),
+            ("OPENCODE_SERVER_PASSWORD", "theirs"),
+            ("OPENCODE_SERVER_USERNAME", "them"),
+            ("ORCH_STATE_DIR", "/s"),
+        ]);
+        let names: Vec<_> = environment.iter().map(|(name, _)| name).collect();
+        assert_eq!(
+            names,
+            [
+                "OPENAI_API_KEY",
+                "OPENCODE_DISABLE_AUTOUPDATE",
+                "OPENCODE_DISABLE_LSP_DOWNLOAD",
+                "ORCH_WORKER",
+                "PATH"
+            ]
+        );
+    }
+
+    #[test]
+    fn settings_join_what_the_user_passes_and_win_over_it() {
+        let mut environment =
+            inherit(&[(CONFIG_CONTENT, r#"{"model":"a/b","share":"auto","provider":{"a":{"x":1}}}"#)]);
+        environment.merge_config(json!({ "share": "disabled", "provider": { "a": { "y": 2 } } })).unwrap();
+        let config: Value = serde_json::from_str(environment.get(CONFIG_CONTENT).unwrap()).unwrap();
+        assert_eq!(
+            config,
+            json!({ "model": "a/b", "share": "disabled", "provider": { "a": { "x": 1, "y": 2 } } })
+        );
+        assert!(inherit(&[(CONFIG_CONTENT, "{")]).merge_config(json!({})).is_err());
+    }
+
+    #[test]
+    fn a_data_directory_of_its_own_links_the_users_credentials() {
+        let (home, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let home_text = home.path().to_string_lossy().into_owned();
+        for _ in 0..2 {
+            let mut environment = inherit(&[("HOME", &home_text)]);
+            environment.own_data(root.path(), "1.2.3").unwrap();
+            assert_eq!(
+                environment.get("XDG_DATA_HOME").map(Path::new),
+                Some(root.path().join("data").as_path())
+            );
+        }
+        let link = fs::read_link(root.path().join("data/opencode/auth.json")).unwrap();
+        assert_eq!(link, home.path().join(".local/share/opencode/auth.json"));
+        let lock = fs::read_to_string(root.path().join("config/package-lock.json")).unwrap();
+        assert!(lock.contains(r#""@opencode-ai/plugin":"1.2.3""#), "{lock}");
+    }
+
+    #[test]
+    fn values_are_not_shown() {
+        let mut environment = inherit(&[("OPENAI_API_KEY", "secret-1")]);
+        environment.password("secret-2");
+        assert!(!format!("{environment:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,151 @@
+//! Processes as the kernel knows them: who descends from whom, and who is still the same.
+
+use std::collections::{HashMap, HashSet};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+/// One process, told apart from a later one with the same id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Identity {
+    pub(super) pid: u32,
+    /// When it started, in the system's own terms.
+    pub(super) started: String,
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    parent: u32,
+    identity: Identity,
+}
+
+/// The process with this id, if there is one that has not ended.
+pub(super) fn identity(pid: u32) -> Option<Identity> {
+    table().remove(&pid).map(|seen| seen.identity)
+}
+
+/// Everything that descends from a process at this moment, without the process itself.
+pub(super) fn descendants(root: u32) -> Vec<Identity> {
+    let table = table();
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (pid, seen) in &table {
+        children.entry(seen.parent).or_default().push(*pid);
+    }
+    let (mut found, mut queue, mut known) = (Vec::new(), vec![root], HashSet::from([root]));
+    while let Some(parent) = queue.pop() {
+        for pid in children.get(&parent).into_iter().flatten() {
+            if known.insert(*pid) {
+                queue.push(*pid);
+                found.extend(table.get(pid).map(|seen| seen.identity.clone()));
+            }
+        }
+    }
+    found
+}
+
+/// Signals a process if it is still the one that is meant.
+pub(super) fn signal(target: &Identity, signal: Signal) {
+    if identity(target.pid).as_ref() == Some(target)
+        && let Some(pid) = as_pid(target.pid)
+    {
+        // It may end between the look and the signal: then there is nothing left to do.
+        let _ = kill(pid, signal);
+    }
+}
+
+/// Signals the process group that this process leads. The caller knows that it has not been reaped, so that neither
+/// id can have been given to somebody else.
+pub(super) fn signal_group(leader: u32, signal: Signal) {
+    if let Some(pid) = as_pid(leader) {
+        let _ = killpg(pid, signal);
+    }
+}
+
+/// The id as the system takes it; never one that means "everybody".
+fn as_pid(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().filter(|pid| *pid > 1).map(Pid::from_raw)
+}
+
+/// Names this start of the machine, so that a record from before a reboot means nothing.
+pub(super) fn boot() -> String {
+    #[cfg(target_os = "linux")]
+    {
+        std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let output = std::process::Command::new("sysctl").args(["-n", "kern.bootsessionuuid"]).output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+    }
+}
+
+/// Every process that has not ended.
+#[cfg(target_os = "linux")]
+fn table() -> HashMap<u32, Seen> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return HashMap::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter_map(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // The name is in parentheses and may hold anything, parentheses too.
+            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+            let (state, parent, started) = (fields.first()?, fields.get(1)?, fields.get(19)?);
+            if matches!(*state, "Z" | "X") {
+                return None;
+            }
+            let identity = Identity { pid, started: (*started).to_owned() };
+            Some((pid, Seen { parent: parent.parse().ok()?, identity }))
+        })
+        .collect()
+}
+
+/// Every process that has not ended.
+#[cfg(not(target_os = "linux"))]
+fn table() -> HashMap<u32, Seen> {
+    let output = std::process::Command::new("ps").args(["-A", "-o", "pid=,ppid=,state=,lstart="]).output();
+    let Ok(output) = output else { return HashMap::new() };
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace();
+            let (pid, parent) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            if fields.next()?.starts_with('Z') {
+                return None;
+            }
+            let identity = Identity { pid, started: fields.collect::<Vec<_>>().join(" ") };
+            Some((pid, Seen { parent, identity }))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_is_found_below_us_and_is_gone_after_it_ended() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let found = identity(child.id()).unwrap();
+        assert!(descendants(std::process::id()).contains(&found));
+
+        let stranger = Identity { started: "never".to_owned(), ..found.clone() };
+        signal(&stranger, Signal::SIGKILL);
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "another process with the same id must not be signalled"
+        );
+
+        signal(&found, Signal::SIGKILL);
+        child.wait().unwrap();
+        assert_eq!(identity(found.pid), None);
+    }
+
+    #[test]
+    fn nobody_can_mean_everybody() {
+        assert_eq!(as_pid(0), None);
+        assert_eq!(as_pid(1), None);
+        assert_eq!(as_pid(u32::MAX), None);
+    }
+}
