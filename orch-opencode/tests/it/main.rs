@@ -22,7 +22,8 @@ mod simulator;
 
 /// The real OpenCode for live tests, from `ORCH_TEST_OPENCODE`. Without it they say that they are skipped; with
 /// `ORCH_TEST_LIVE=1` that is a failure.
-#[cfg(any(feature = "http", feature = "simulator"))]
+#[cfg(feature = "http")]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn live_binary() -> Option<String> {
     let binary = std::env::var("ORCH_TEST_OPENCODE").ok().filter(|path| !path.is_empty());
     if binary.is_none() {
