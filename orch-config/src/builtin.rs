@@ -3,8 +3,9 @@
 use crate::{
     id::{ProfileId, StepId, WorkflowId},
     kind::{ExecutionMode, WorkerKind},
-    permission::PermissionRule,
+    model::table::Table,
     profile::Profile,
+    resolve::from_tools,
     workflow::{StepDefinition, WorkflowDefinition},
 };
 
@@ -19,6 +20,36 @@ macro_rules! step_prompt {
     ($name:literal) => {
         concat!(include_str!(concat!("../prompts/", $name, ".md")), include_str!("../prompts/handoff.md"))
     };
+}
+
+/// Prompt files that ship with the library, by the name a profile's `promptFile` gives them.
+const PROMPT_FILES: &[(&str, &str)] = &[
+    ("workers/architect.md", prompt!("workers/architect")),
+    ("workers/coder.md", prompt!("workers/coder")),
+    ("workers/docs.md", prompt!("workers/docs")),
+    ("workers/explorer.md", prompt!("workers/explorer")),
+    ("workers/memory.md", prompt!("workers/memory")),
+    ("workers/reviewer.md", prompt!("workers/reviewer")),
+    ("workers/vision.md", prompt!("workers/vision")),
+];
+
+/// The file that holds a built-in profile's prompt.
+pub(crate) fn prompt_file(id: &str) -> String {
+    format!("workers/{id}.md")
+}
+
+/// A prompt that ships with the library.
+pub(crate) fn prompt_text(name: &str) -> Option<&'static str> {
+    PROMPT_FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// The tools that a built-in profile is refused.
+pub(crate) fn tools(id: &str) -> Table<bool> {
+    let refused: &[&str] = match id {
+        "docs" | "architect" | "explorer" | "reviewer" => &["write", "edit"],
+        _ => &[],
+    };
+    Table(refused.iter().map(|tool| ((*tool).to_owned(), false)).collect())
 }
 
 /// The built-in profiles, in the order they are listed.
@@ -54,7 +85,6 @@ fn docs() -> Profile {
         model: Some("node:docs".to_owned()),
         supports_web: true,
         inject_repo_context: true,
-        permission: read_only(),
         ..profile(
             "docs",
             "Documentation Librarian",
@@ -77,23 +107,19 @@ fn coder() -> Profile {
 }
 
 fn architect() -> Profile {
-    Profile {
-        permission: read_only(),
-        ..profile(
-            "architect",
-            "System Architect",
-            "Design changes and systems, weigh alternatives, write plans that others carry out",
-            "When a change needs a plan, a design decision or a second look at its structure before anybody writes code",
-            prompt!("workers/architect"),
-        )
-    }
+    profile(
+        "architect",
+        "System Architect",
+        "Design changes and systems, weigh alternatives, write plans that others carry out",
+        "When a change needs a plan, a design decision or a second look at its structure before anybody writes code",
+        prompt!("workers/architect"),
+    )
 }
 
 fn explorer() -> Profile {
     Profile {
         model: Some("node:fast".to_owned()),
         temperature: Some(0.1),
-        permission: read_only(),
         ..profile(
             "explorer",
             "Code Explorer",
@@ -117,7 +143,6 @@ fn memory() -> Profile {
 fn reviewer() -> Profile {
     Profile {
         kind: WorkerKind::Subagent,
-        permission: read_only(),
         ..profile(
             "reviewer",
             "Code Reviewer",
@@ -186,12 +211,9 @@ fn profile(id: &'static str, name: &str, purpose: &str, when_to_use: &str, promp
         when_to_use: when_to_use.to_owned(),
         model: Some("node".to_owned()),
         system_prompt: Some(prompt.to_owned()),
+        permission: from_tools(&tools(id).0),
         ..Profile::new(ProfileId::literal(id))
     }
-}
-
-fn read_only() -> Vec<PermissionRule> {
-    vec![PermissionRule::deny("edit")]
 }
 
 fn workflow(id: &'static str, steps: impl Into<Vec<StepDefinition>>) -> WorkflowDefinition {

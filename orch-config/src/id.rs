@@ -17,7 +17,7 @@ pub struct InvalidId {
     pub reason: &'static str,
 }
 
-fn check(text: &str) -> Result<(), InvalidId> {
+pub(crate) fn check(text: &str) -> Result<(), InvalidId> {
     let reason = if text.trim().is_empty() {
         "it is empty"
     } else if text.chars().count() > MAX_CHARS {

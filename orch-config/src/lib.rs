@@ -5,21 +5,35 @@
 //! talks to a network.
 
 mod builtin;
+mod check;
+pub mod code;
 pub mod config;
 pub mod diagnostic;
+mod document;
 pub mod id;
+mod issue;
 pub mod kind;
+pub mod load;
+mod model;
+mod path;
 pub mod permission;
+mod placeholder;
 pub mod policy;
 pub mod profile;
+mod prompt;
+mod resolve;
 pub mod retry;
+pub mod schema;
 pub mod settings;
+mod show;
 pub mod suggest;
+mod trust;
 pub mod workflow;
 
 pub use self::{
     config::Config,
     diagnostic::{Diagnostic, Diagnostics, Severity},
+    load::{LoadError, LoadOptions, Loaded, Trust, load, parse},
     profile::Profile,
     suggest::suggest,
     workflow::{Limits, StepDefinition, WorkflowDefinition},

@@ -1,0 +1,175 @@
+//! What only shows once everything is resolved: references, combinations, limits.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    code,
+    config::Config,
+    diagnostic::Diagnostics,
+    id::ProfileId,
+    issue::Issue,
+    kind::{ExecutionMode, WorkerKind},
+    path::Path,
+    placeholder,
+    profile::Profile,
+    workflow::{StepDefinition, WorkflowDefinition},
+};
+
+impl Config {
+    /// Checks a configuration that was built in code, as one from files is checked.
+    ///
+    /// The problems have no file and no position, only a path.
+    #[must_use]
+    pub fn check(&self) -> Diagnostics {
+        Diagnostics(issues(self).into_iter().map(Issue::unplaced).collect())
+    }
+}
+
+/// Everything that is wrong with a resolved configuration.
+pub(crate) fn issues(config: &Config) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    opencode(config, &mut issues);
+    for (id, profile) in &config.profiles {
+        same_id(Path::profile(id.as_str()), id.as_str(), profile.id.as_str(), &mut issues);
+        check_profile(profile, &mut issues);
+    }
+    for (id, workflow) in &config.workflows {
+        same_id(Path::workflow(id.as_str()), id.as_str(), workflow.id.as_str(), &mut issues);
+        check_workflow(config, workflow, &mut issues);
+    }
+    issues
+}
+
+fn same_id(place: Path, key: &str, id: &str, issues: &mut Vec<Issue>) {
+    if key != id {
+        issues.push(Issue::error(
+            code::INVALID_VALUE,
+            place.key("id"),
+            format!("{id:?} is listed under the id {key:?}"),
+        ));
+    }
+}
+
+fn opencode(config: &Config, issues: &mut Vec<Issue>) {
+    let settings = &config.opencode;
+    let place = Path::keys("opencode");
+    if let Some(url) = settings.url.as_deref().filter(|url| !is_http(url)) {
+        let issue = Issue::error(
+            code::INVALID_VALUE,
+            place.clone().key("url"),
+            format!("{url:?} is not the URL of a server"),
+        );
+        issues.push(issue.help("write http://HOST:PORT, without user name and password"));
+    }
+    for (key, name) in [("usernameEnv", &settings.username_env), ("passwordEnv", &settings.password_env)] {
+        check_variable(place.clone().key(key), name, issues);
+    }
+    if settings.command.as_ref().is_some_and(|command| command.first().is_none_or(String::is_empty)) {
+        issues.push(Issue::error(code::INVALID_VALUE, place.key("command"), "the command names no program"));
+    }
+}
+
+/// Credentials in a URL end up in logs; they belong into variables.
+fn is_http(url: &str) -> bool {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    rest.is_some_and(|rest| {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        !host.is_empty() && !host.contains('@') && !rest.contains(char::is_whitespace)
+    })
+}
+
+fn check_variable(place: Path, name: &str, issues: &mut Vec<Issue>) {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        issues.push(Issue::error(
+            code::INVALID_VALUE,
+            place,
+            format!("{name:?} cannot be the name of a variable"),
+        ));
+    }
+}
+
+fn check_profile(profile: &Profile, issues: &mut Vec<Issue>) {
+    let place = Path::profile(profile.id.as_str());
+    if profile.execution == ExecutionMode::Foreground && profile.kind == WorkerKind::Server {
+        issues.push(foreground_server(place.clone().key("execution"), profile.id.as_str()));
+    }
+    for (name, value) in &profile.env.0 {
+        check_variable(place.clone().key("env").key(name.as_str()), name, issues);
+        if value.contains('\0') {
+            let place = place.clone().key("env").key(name.as_str());
+            issues.push(Issue::error(
+                code::INVALID_VALUE,
+                place,
+                format!("the value of {name} has a NUL character"),
+            ));
+        }
+    }
+    if profile.max_concurrency == 0 {
+        issues.push(Issue::error(code::OUT_OF_RANGE, place.key("maxConcurrency"), "`maxConcurrency` is 0"));
+    }
+}
+
+fn foreground_server(place: Path, id: &str) -> Issue {
+    let message =
+        format!("the worker {id:?} cannot be in the foreground: its session is on a server of its own");
+    Issue::error(code::FOREGROUND_SERVER, place, message).help("make it `kind: subagent` or `kind: agent`")
+}
+
+fn check_workflow(config: &Config, workflow: &WorkflowDefinition, issues: &mut Vec<Issue>) {
+    let place = Path::workflow(workflow.id.as_str()).key("steps");
+    let most = workflow.limits.max_steps as usize;
+    if workflow.steps.is_empty() {
+        let message = format!("the workflow {:?} has no steps", workflow.id.as_str());
+        issues.push(Issue::error(code::EMPTY_WORKFLOW, place.clone(), message));
+    } else if workflow.steps.len() > most {
+        let message = format!(
+            "the workflow {:?} has {} steps; at most {most} are allowed",
+            workflow.id.as_str(),
+            workflow.steps.len()
+        );
+        issues.push(
+            Issue::error(code::TOO_MANY_STEPS, place.clone(), message)
+                .help("raise `maxSteps` where it is lowered"),
+        );
+    }
+    let mut earlier = BTreeSet::new();
+    for (index, step) in workflow.steps.iter().enumerate() {
+        let place = place.clone().index(index);
+        check_step(config, step, &place, issues);
+        for (code, severity, message, help) in placeholder::problems(&step.prompt, &earlier, workflow) {
+            issues.push(Issue { code, severity, path: place.clone().key("prompt"), message, help });
+        }
+        if !earlier.insert(step.id.as_str()) {
+            let message = format!("a second step has the id {:?}", step.id.as_str());
+            issues.push(Issue::error(code::DUPLICATE_ID, place.key("id"), message));
+        }
+    }
+}
+
+fn check_step(config: &Config, step: &StepDefinition, place: &Path, issues: &mut Vec<Issue>) {
+    let Some(profile) = config.profiles.get(&step.worker) else {
+        issues.push(unknown_worker(config, step, place.clone().key("workerId")));
+        return;
+    };
+    let kind = step.kind.unwrap_or(profile.kind);
+    let execution = step.execution.unwrap_or(profile.execution);
+    let overrides = step.kind.is_some() || step.execution.is_some();
+    if overrides && execution == ExecutionMode::Foreground && kind == WorkerKind::Server {
+        let key = if step.execution.is_some() { "execution" } else { "kind" };
+        issues.push(foreground_server(place.clone().key(key), step.worker.as_str()));
+    }
+}
+
+fn unknown_worker(config: &Config, step: &StepDefinition, place: Path) -> Issue {
+    let known = config.profiles.keys().map(ProfileId::as_str);
+    let message = format!(
+        "the step {:?} names the worker {:?}, which no profile has",
+        step.id.as_str(),
+        step.worker.as_str()
+    );
+    let issue = Issue::error(code::UNKNOWN_WORKER, place, message);
+    match crate::suggest(step.worker.as_str(), known.clone()) {
+        Some(near) => issue.help(format!("did you mean `{near}`?")),
+        None => issue.help(format!("known profiles: {}", known.collect::<Vec<_>>().join(", "))),
+    }
+}

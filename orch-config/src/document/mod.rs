@@ -1,0 +1,167 @@
+//! One file: from bytes to the typed model, or to everything that is wrong with it.
+
+mod position;
+mod scan;
+mod walk;
+
+use std::{ops::Range, path::PathBuf};
+
+use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
+
+pub(crate) use self::position::Spot;
+use crate::{
+    code,
+    diagnostic::{Diagnostic, Severity},
+    issue::Issue,
+    model::Root,
+    path::Path,
+};
+
+/// The largest file that is read, in bytes.
+pub const MAX_BYTES: usize = 1024 * 1024;
+/// How deeply objects and arrays may be nested.
+pub const MAX_DEPTH: usize = 128;
+
+/// The text of a file, so that problems in it can be placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Document {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) text: String,
+}
+
+/// What a file came to.
+#[derive(Debug)]
+pub(crate) struct Read {
+    /// The text, if it is text at all.
+    pub(crate) document: Document,
+    /// Everything in it that could be understood.
+    pub(crate) root: Root,
+    /// Everything in it that could not.
+    pub(crate) problems: Vec<Diagnostic>,
+}
+
+/// Reads a file's bytes. Plain JSON without a flaw goes straight into the types; anything else is looked at again with
+/// positions, and then every problem is found, not only the first.
+pub(crate) fn read(bytes: &[u8], file: Option<PathBuf>) -> Read {
+    let text = match scan::decode(bytes) {
+        Ok(text) => text,
+        Err(flaw) => return Read::hopeless(Document { file, text: flaw.text.clone() }, flaw),
+    };
+    if let Ok(root) = serde_json::from_str(text) {
+        let document = Document { file, text: text.to_owned() };
+        return Read { document, root, problems: Vec::new() };
+    }
+    let document = Document { file, text: text.to_owned() };
+    match document.examine() {
+        Ok((root, problems)) => Read { document, root, problems },
+        Err(flaw) => Read::hopeless(document, flaw),
+    }
+}
+
+/// A file that is not even JSON.
+struct Flaw {
+    code: &'static str,
+    message: String,
+    help: Option<&'static str>,
+    span: Option<Range<usize>>,
+    text: String,
+}
+
+impl Read {
+    fn hopeless(document: Document, flaw: Flaw) -> Self {
+        let diagnostic = Diagnostic {
+            help: flaw.help.map(str::to_owned),
+            ..document.place(flaw.span, Diagnostic::new(flaw.code, Severity::Error, flaw.message))
+        };
+        Self { document, root: Root::default(), problems: vec![diagnostic] }
+    }
+}
+
+impl Document {
+    /// The slow way: the whole tree with positions, walked along the schema.
+    fn examine(&self) -> Result<(Root, Vec<Diagnostic>), Flaw> {
+        if let Some(offset) = scan::too_deep(&self.text) {
+            return Err(Flaw {
+                code: code::TOO_DEEP,
+                message: format!("objects and arrays are nested more than {MAX_DEPTH} deep"),
+                help: None,
+                span: Some(offset..offset + 1),
+                text: String::new(),
+            });
+        }
+        let tree = self.tree()?;
+        let walked = walk::walk(&tree);
+        let mut problems: Vec<_> = walked
+            .problems
+            .into_iter()
+            .map(|(issue, span)| self.place(Some(span), issue.unplaced()))
+            .collect();
+        match serde_path_to_error::deserialize(walked.value) {
+            Ok(root) => Ok((root, problems)),
+            Err(error) if problems.iter().all(|problem| problem.severity != Severity::Error) => {
+                let path = position::path(error.path());
+                let issue = Issue::error(code::INVALID_VALUE, path.clone(), error.inner().to_string());
+                let spot = position::find(&tree, &path);
+                problems.push(self.place(spot.map(|spot| spot.span), issue.unplaced()));
+                Ok((Root::default(), problems))
+            }
+            Err(_) => Ok((Root::default(), problems)),
+        }
+    }
+
+    fn tree(&self) -> Result<ast::Value<'_>, Flaw> {
+        let options = ParseOptions {
+            allow_comments: true,
+            allow_trailing_commas: true,
+            allow_loose_object_property_names: false,
+            allow_missing_commas: false,
+            allow_single_quoted_strings: false,
+            allow_hexadecimal_numbers: false,
+            allow_unary_plus_numbers: false,
+            allow_bare_decimal_point_numbers: false,
+            allow_non_finite_numbers: false,
+            allow_extended_string_escapes: false,
+        };
+        let flaw = |message: String, span| Flaw {
+            code: code::MALFORMED,
+            message,
+            help: None,
+            span: Some(span),
+            text: String::new(),
+        };
+        match parse_to_ast(&self.text, &CollectOptions::default(), &options) {
+            Ok(parsed) => parsed.value.ok_or_else(|| Flaw {
+                help: Some("write at least {}"),
+                ..flaw("the file is empty".to_owned(), 0..0)
+            }),
+            Err(error) => {
+                let range = error.range();
+                let message = error.kind().to_string();
+                Err(flaw(format!("this is not JSON: {}", lower_first(&message)), range.start..range.end))
+            }
+        }
+    }
+
+    /// Where a place of the configuration is in this file, if the file says anything about it.
+    pub(crate) fn find(&self, path: &Path) -> Option<Spot> {
+        let tree = self.tree().ok()?;
+        position::alternatives(path).iter().find_map(|path| position::find(&tree, path))
+    }
+
+    /// The problem, with this file and the position of `span` in it.
+    pub(crate) fn place(&self, span: Option<Range<usize>>, diagnostic: Diagnostic) -> Diagnostic {
+        let position = span.as_ref().map(|span| position::line_and_column(&self.text, span.start));
+        Diagnostic {
+            file: self.file.clone(),
+            line: position.map(|(line, _)| line),
+            column: position.map(|(_, column)| column),
+            span,
+            ..diagnostic
+        }
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}

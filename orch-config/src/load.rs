@@ -1,0 +1,368 @@
+//! From the files of a project to its configuration.
+//!
+//! The only place that touches files. It never reads the environment: [`LoadOptions::discover`] is handed one.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, Read as _},
+    path::{Path as FilePath, PathBuf},
+};
+
+use crate::{
+    check, code,
+    config::Config,
+    diagnostic::{Diagnostic, Diagnostics, Severity},
+    document::{self, Document, Read},
+    issue::Issue,
+    model::{Root, layer::Merge},
+    prompt::Prompts,
+    resolve, trust,
+};
+pub use crate::{
+    document::{MAX_BYTES, MAX_DEPTH},
+    prompt::MAX_BYTES as MAX_PROMPT_BYTES,
+    trust::Trust,
+};
+
+/// The name of the file, wherever it is.
+pub const FILE_NAME: &str = "orchestrator.json";
+
+/// Where to look, and how strict to be.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct LoadOptions {
+    /// The directory that is worked in.
+    pub directory: PathBuf,
+    /// The root of its worktree, if it has one.
+    pub worktree: Option<PathBuf>,
+    /// The person's own file.
+    pub global_file: Option<PathBuf>,
+    /// This file in place of the project's; it must exist.
+    pub project_file: Option<PathBuf>,
+    /// Whether warnings are errors.
+    pub strict: bool,
+    /// Whether the project's file may use everything.
+    pub trust: Trust,
+    /// JSON in the shape of the file that goes over all files.
+    pub overrides: Option<String>,
+}
+
+impl LoadOptions {
+    /// A project's own file and nothing else, not trusted.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            worktree: None,
+            global_file: None,
+            project_file: None,
+            strict: false,
+            trust: Trust::Untrusted,
+            overrides: None,
+        }
+    }
+
+    /// The files that apply to a directory, given the environment: `XDG_CONFIG_HOME`, else `HOME`. The worktree is the
+    /// nearest directory above with a `.git` in it.
+    #[must_use]
+    pub fn discover(directory: impl Into<PathBuf>, env: impl Fn(&str) -> Option<OsString>) -> Self {
+        let mut options = Self::new(directory);
+        let absolute = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let config =
+            absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+        options.global_file = config.map(|config| config.join("opencode").join(FILE_NAME));
+        options.worktree = options
+            .directory
+            .ancestors()
+            .find(|above| above.join(".git").symlink_metadata().is_ok())
+            .map(FilePath::to_owned);
+        options
+    }
+
+    /// Checks one file by itself, wherever it is.
+    #[must_use]
+    pub fn only(file: impl Into<PathBuf>) -> Self {
+        let file = file.into();
+        let parent =
+            file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(FilePath::new("."));
+        let mut options = Self::new(parent);
+        options.project_file = Some(file);
+        options
+    }
+
+    /// Where the project's file may be; the first that exists is the one.
+    fn candidates(&self) -> Vec<PathBuf> {
+        let mut candidates = Vec::new();
+        for folder in [".opencode", ""] {
+            for root in [Some(&self.directory), self.worktree.as_ref()].into_iter().flatten() {
+                let candidate = root.join(folder).join(FILE_NAME);
+                if !candidates.contains(&candidate) {
+                    candidates.push(candidate);
+                }
+            }
+        }
+        candidates
+    }
+}
+
+/// Which layer a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Layer {
+    /// The person's own file.
+    Global,
+    /// The project's file.
+    Project,
+    /// Values given in code or on the command line.
+    Overrides,
+}
+
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SourceFile {
+    /// Which layer it is.
+    pub layer: Layer,
+    /// Where it is; overrides have no file.
+    pub path: Option<PathBuf>,
+    /// Its text, so that problems in it can be shown. Spans count in its bytes.
+    pub text: String,
+}
+
+/// A configuration, and what it came from.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What is not wrong but not as it seems.
+    pub warnings: Diagnostics,
+    /// What was read, lowest layer first.
+    pub files: Vec<SourceFile>,
+}
+
+/// A configuration that was refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{diagnostics}")]
+#[non_exhaustive]
+pub struct LoadError {
+    /// Everything that is wrong, warnings included.
+    pub diagnostics: Diagnostics,
+    /// What was read, lowest layer first.
+    pub files: Vec<SourceFile>,
+}
+
+impl LoadError {
+    /// The code of the first error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        let errors = self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+        errors.map(|diagnostic| diagnostic.code).next().unwrap_or(code::INVALID_VALUE)
+    }
+}
+
+/// Loads the configuration of a project.
+///
+/// # Errors
+/// Everything that is wrong in any of the files, at once. A configuration with one error is refused whole.
+pub fn load(options: &LoadOptions) -> Result<Loaded, LoadError> {
+    let mut stack = Stack::default();
+    stack.replace_prompts(&project_prompts(options));
+    if let Some(path) = &options.global_file {
+        match file(path) {
+            Ok(Some(bytes)) => {
+                stack.push(Layer::Global, Some(path), &bytes, &global_prompts(path), Trust::Trusted)
+            }
+            Ok(None) => {}
+            Err(error) => stack.problems.push(unreadable(path, &error)),
+        }
+    }
+    project(options, &mut stack);
+    if let Some(overrides) = &options.overrides {
+        let prompts = project_prompts(options);
+        stack.push(Layer::Overrides, None, overrides.as_bytes(), &prompts, Trust::Trusted);
+    }
+    stack.settle(options.strict).map(|mut loaded| {
+        if let Some(path) = loaded.config.store.path.as_mut() {
+            *path = options.directory.join(&*path);
+        }
+        loaded
+    })
+}
+
+/// Reads one file's bytes over what is built in, without touching any file. Prompt files are the built-in ones.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn parse(bytes: &[u8], origin: Option<&FilePath>, trust: Trust) -> Result<Loaded, LoadError> {
+    let mut stack = Stack::default();
+    stack.push(Layer::Project, origin, bytes, &Prompts::default(), trust);
+    stack.settle(false)
+}
+
+fn project(options: &LoadOptions, stack: &mut Stack) {
+    let explicit = options.project_file.is_some();
+    let candidates = options.project_file.clone().map_or_else(|| options.candidates(), |file| vec![file]);
+    let mut chosen: Option<PathBuf> = None;
+    for path in candidates {
+        if options.global_file.as_ref().is_some_and(|global| !explicit && same_file(global, &path)) {
+            continue;
+        }
+        if let Some(chosen) = &chosen {
+            if path.symlink_metadata().is_ok() && !same_file(chosen, &path) {
+                stack.problems.push(second_file(&path, chosen));
+            }
+            continue;
+        }
+        match file(&path) {
+            Ok(Some(bytes)) => {
+                stack.push(Layer::Project, Some(&path), &bytes, &project_prompts(options), options.trust)
+            }
+            Ok(None) if explicit => stack.problems.push(unreadable(&path, &io::ErrorKind::NotFound.into())),
+            Ok(None) => continue,
+            Err(error) => stack.problems.push(unreadable(&path, &error)),
+        }
+        chosen = Some(path);
+    }
+}
+
+fn project_prompts(options: &LoadOptions) -> Prompts {
+    let mut prompts = Prompts::default();
+    prompts.add(&options.directory, ".opencode/orch/prompts");
+    if let Some(worktree) = options.worktree.as_ref().filter(|worktree| **worktree != options.directory) {
+        prompts.add(worktree, ".opencode/orch/prompts");
+    }
+    prompts
+}
+
+fn global_prompts(file: &FilePath) -> Prompts {
+    let mut prompts = Prompts::default();
+    if let Some(folder) = file.parent() {
+        prompts.add(folder, "orch/prompts");
+    }
+    prompts
+}
+
+/// The bytes of a file, none if there is none. Never more than the cap and one byte.
+fn file(path: &FilePath) -> io::Result<Option<Vec<u8>>> {
+    match path.symlink_metadata() {
+        Ok(_) => {}
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    }
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+    }
+    // Opening a pipe or a device could wait for ever.
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+fn same_file(one: &FilePath, other: &FilePath) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
+fn unreadable(path: &FilePath, error: &io::Error) -> Diagnostic {
+    let message = format!("the file cannot be read: {error}");
+    Diagnostic { file: Some(path.to_owned()), ..Diagnostic::new(code::UNREADABLE, Severity::Error, message) }
+}
+
+fn second_file(path: &FilePath, chosen: &FilePath) -> Diagnostic {
+    let message = format!("this file is not read: {} comes first", chosen.display());
+    Diagnostic {
+        file: Some(path.to_owned()),
+        ..Diagnostic::new(code::SECOND_FILE, Severity::Warning, message)
+    }
+    .with_help("move what you need into one of the two and remove the other")
+}
+
+/// The files read so far, lowest first, merged.
+#[derive(Default)]
+struct Stack {
+    merged: Root,
+    layers: Vec<(Layer, Document)>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Stack {
+    /// Lets files of the project replace the built-in prompts.
+    fn replace_prompts(&mut self, prompts: &Prompts) {
+        let mut root = prompts.replacements();
+        let issues = prompts.inline(&mut root);
+        self.problems.extend(issues.into_iter().map(Issue::unplaced));
+        self.merged.merge(root);
+    }
+
+    fn push(&mut self, layer: Layer, path: Option<&FilePath>, bytes: &[u8], prompts: &Prompts, trust: Trust) {
+        let Read { document, mut root, problems } = document::read(bytes, path.map(FilePath::to_owned));
+        self.problems.extend(problems);
+        let mut issues = resolve::duplicates(&root);
+        if layer == Layer::Project && trust == Trust::Untrusted {
+            issues.extend(trust::refusals(&root, &self.merged));
+        }
+        resolve::gather_profiles(&mut root);
+        issues.extend(prompts.inline(&mut root));
+        self.problems.extend(issues.into_iter().map(|issue| place(issue, &[&document])));
+        self.merged.merge(root);
+        self.layers.push((layer, document));
+    }
+
+    fn settle(self, strict: bool) -> Result<Loaded, LoadError> {
+        let broken = self.problems.iter().any(|problem| problem.severity == Severity::Error);
+        let (config, mut issues) = resolve::resolve(self.merged);
+        issues.extend(check::issues(&config));
+        // What is left of a broken list may look empty without being it.
+        issues.retain(|issue| !(broken && matches!(issue.code, code::EMPTY_WORKFLOW | code::MISSING_KEY)));
+        let documents: Vec<_> = self.layers.iter().map(|(_, document)| document).collect();
+        let mut problems = self.problems;
+        for problem in issues.into_iter().map(|issue| place(issue, &documents)) {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        let order = |problem: &Diagnostic| {
+            let layer = documents.iter().position(|document| document.file == problem.file);
+            (layer, problem.span.as_ref().map(|span| span.start))
+        };
+        problems.sort_by_key(order);
+        if strict {
+            problems.iter_mut().for_each(|problem| problem.severity = Severity::Error);
+        }
+        let diagnostics = Diagnostics(problems);
+        let files = self.layers.into_iter().map(|(layer, Document { file, text })| SourceFile {
+            layer,
+            path: file,
+            text,
+        });
+        let files = files.collect();
+        if diagnostics.has_errors() {
+            return Err(LoadError { diagnostics, files });
+        }
+        Ok(Loaded { config, warnings: diagnostics, files })
+    }
+}
+
+/// Finds the file that is to blame: the highest layer that has the place, else the highest that has the thing it is in.
+fn place(issue: Issue, documents: &[&Document]) -> Diagnostic {
+    let spots: Vec<_> =
+        documents.iter().rev().filter_map(|document| Some((document, document.find(&issue.path)?))).collect();
+    let best = spots.iter().find(|(_, spot)| spot.exact).or_else(|| spots.first());
+    match best {
+        Some((document, spot)) => {
+            let diagnostic = Issue { path: spot.path.clone(), ..issue }.unplaced();
+            document.place(Some(spot.span.clone()), diagnostic)
+        }
+        None => issue.unplaced(),
+    }
+}

@@ -1,0 +1,81 @@
+//! `orchestrator.json` as it is written: one struct per object, from which reading, schema and merge all come.
+
+pub(crate) mod layer;
+pub(crate) mod list;
+pub(crate) mod marker;
+pub(crate) mod number;
+pub(crate) mod profile;
+pub(crate) mod settings;
+pub(crate) mod table;
+pub(crate) mod workflow;
+
+use layer::layer;
+use list::ById;
+use marker::{Future, Ignored, Retired};
+use number::{Millis, Port};
+use settings::{Agent, Commands, Memory, Notifications, Opencode, Pruning, Security, Store, Telemetry, Ui};
+use table::ProfileEntry;
+use workflow::Workflows;
+
+layer! {
+    /// The configuration of orch: `orchestrator.json`.
+    #[derive(Default)]
+    #[schemars(title = "orchestrator.json")]
+    struct Root {
+        /// The schema of this file, for editors.
+        #[serde(rename = "$schema")]
+        schema: String,
+        /// Worker profiles: changes to built-in ones and new ones. Those of several files are merged by id.
+        profiles: ById<ProfileEntry> = [],
+        /// Workers that programs which stay start at once: ids of profiles, or profiles.
+        workers: Vec<ProfileEntry> = [],
+        /// Whether `workers` are started at once.
+        auto_spawn: bool = true,
+        /// Workflows and their policy.
+        workflows: Workflows,
+        /// What people see of a run.
+        ui: Ui,
+        /// Which OpenCode to use.
+        opencode: Opencode,
+        /// Where runs are kept.
+        store: Store,
+        /// Caps that nothing else can lift.
+        security: Security,
+        /// The first port tried for a worker's own server; taken ones are skipped.
+        base_port: Port = 14_096,
+        /// How long a worker's own server may take to start, in milliseconds.
+        startup_timeout: Millis = 30_000,
+        /// How often a worker's own server is asked whether it lives, in milliseconds.
+        health_check_interval: Millis = 30_000,
+        /// Has no effect in this version.
+        notifications: Ignored<Notifications>,
+        /// Has no effect in this version.
+        agent: Ignored<Agent>,
+        /// Has no effect in this version.
+        commands: Ignored<Commands>,
+        /// Has no effect in this version.
+        pruning: Ignored<Pruning>,
+        /// Has no effect in this version.
+        memory: Ignored<Memory>,
+        /// Has no effect: nothing is ever reported to anybody.
+        telemetry: Ignored<Telemetry>,
+        /// Which projects may use everything.
+        trust: Future,
+        /// Bounds of tokens, cost and time.
+        budget: Future,
+        /// List the workers under `workers`.
+        spawn_on_demand: Retired,
+        /// Use `autoSpawn` and `workers`.
+        spawn_policy: Retired,
+        /// Use `healthCheckInterval`.
+        health_check: Retired,
+        /// Use `workers`.
+        warm_pool: Retired,
+        /// Set `model` of each profile.
+        model_selection: Retired,
+        /// Set `model` of each profile.
+        model_aliases: Retired,
+        /// Configure other services where they live.
+        integrations: Retired,
+    }
+}

@@ -1,0 +1,108 @@
+//! Profiles as the file has them.
+
+use super::{
+    layer::{layer, replaced},
+    marker::{Ignored, Retired},
+    number::{Count, Millis, Number, Port, Real},
+    table::{PermissionValue, Table},
+};
+use crate::{
+    id::ProfileId,
+    kind::{Backend, ExecutionMode, WorkerKind},
+    profile::{Context, Handoff},
+};
+
+replaced!(WorkerKind, Backend, ExecutionMode, Context, Handoff);
+
+layer! {
+    /// A worker profile, or changes to the one with this id. What is left out stays as it is there, or takes the default.
+    #[schemars(rename = "Profile")]
+    struct ProfilePatch {
+        [required] {
+            /// The profile's id; steps name it as `workerId`. That of a built-in profile changes that profile.
+            id: ProfileId,
+        }
+        /// The name people see. Default: the id.
+        name: String,
+        /// What the worker is for.
+        purpose: String = "",
+        /// When to choose this worker.
+        when_to_use: String = "",
+        /// What it runs as: `server` (an OpenCode server of its own), `agent` (a session of its own on the given server)
+        /// or `subagent` (a child session of the parent session). Default: the built-in profile's, else `server`.
+        kind: WorkerKind,
+        /// Older spelling of `kind` without `subagent`; prefer `kind`.
+        backend: Backend,
+        /// `foreground`: the view switches to the worker's session and a person takes part. Not for `server` workers.
+        execution: ExecutionMode = "background",
+        /// The model: `provider/model`, or a tag (`node`, `node:fast`, `node:docs`, `node:vision`, `auto`). Default: the
+        /// host's default model.
+        #[schemars(length(min = 1), example = "anthropic/claude-sonnet-4-5")]
+        model: String,
+        /// The OpenCode agent whose settings the worker's session uses. Default: the host's default agent.
+        #[schemars(length(min = 1))]
+        agent: String,
+        /// What the worker is told about its role. Comes before `promptFile`.
+        system_prompt: String,
+        /// A file with the role's text, below `.opencode/orch/prompts/`, or one that ships with orch.
+        #[schemars(length(min = 1), example = "workers/coder.md")]
+        prompt_file: String,
+        /// Tools by name; `false` refuses the tool, `true` lifts a refusal of the built-in profile.
+        tools: Table<bool>,
+        /// Permission rules in OpenCode's own shape: `{ "bash": { "*": "ask", "git status": "allow" }, "webfetch": "deny" }`.
+        permission: Table<PermissionValue>,
+        /// Sampling temperature, where the model has one.
+        temperature: Real<0, 2>,
+        /// Environment variables of the worker's own server. Only for `server` workers, and never from a project that is
+        /// not trusted.
+        env: Table<String>,
+        /// What a subagent knows at its start: `fresh` (its prompt), `fork` (the parent's transcript), `summary` (a summary
+        /// of it).
+        context: Context = "fresh",
+        /// What becomes the result of a foreground step: `last` (the latest answer), `summarize` (an answer asked for), `none`.
+        handoff: Handoff = "summarize",
+        /// How many sessions of this worker may work at once.
+        max_concurrency: Count = 1,
+        /// How often the worker's own server may be started again after it died.
+        restart: RestartPatch,
+        /// Skills (`.opencode/skill/<name>/SKILL.md`) that must be there before the worker starts.
+        required_skills: Vec<String> = [],
+        /// Whether the worker looks at images; the tags for models choose accordingly.
+        supports_vision: bool = false,
+        /// Whether the worker reads the web.
+        supports_web: bool = false,
+        /// Whether its first prompt carries a short description of the repository.
+        inject_repo_context: bool = false,
+        /// Free labels.
+        tags: Vec<String> = [],
+        /// Has no effect: ports are chosen upwards from `basePort`.
+        port: Ignored<Port>,
+        /// Write the provider into `model`: `provider/model`.
+        #[serde(rename = "providerID")]
+        provider_id: Retired,
+        /// Use `kind`: a `subagent` works in a child session of the parent.
+        session_mode: Retired,
+        /// Not needed any more: what workers do is always in the event stream.
+        forward_events: Retired,
+        /// Configure MCP servers in OpenCode's own configuration.
+        mcp: Retired,
+        /// Write the profile out: profiles do not inherit from each other.
+        extends: Retired,
+        /// Write the profile out: profiles are not composed of each other.
+        compose: Retired,
+        /// Use `permission`, in OpenCode's own shape.
+        permissions: Retired,
+    }
+}
+
+layer! {
+    /// A restart budget.
+    #[derive(Default)]
+    #[schemars(rename = "Restart")]
+    struct RestartPatch {
+        /// Restarts within the window; 0 for none.
+        max_restarts: Number = 3,
+        /// The window, in milliseconds.
+        window_ms: Millis = 600_000,
+    }
+}

@@ -1,0 +1,283 @@
+//! Settings that belong to no profile and no workflow, as the file has them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    layer::{layer, replaced},
+    marker::Ignored,
+    number::{Count, Number},
+    table::{Command, Table},
+    workflow::LimitsPart,
+};
+
+layer! {
+    /// What people see of a run.
+    #[derive(Default)]
+    struct Ui {
+        /// Toasts in the terminal interface.
+        toasts: bool = true,
+        /// Text appended to the prompt box at a gate, also over plain HTTP, where it lands in half-typed text.
+        prompt_hints: bool = false,
+        /// Notices in the parent session when a run starts, pauses or finishes.
+        wakeup_injection: bool = true,
+        /// Whether the file log is verbose.
+        debug: bool = false,
+        /// Has no effect in this version: nothing is added to system prompts.
+        inject_system_context: Ignored<bool> = true,
+        /// Has no effect in this version: nothing is added to system prompts.
+        system_context_max_workers: Ignored<Number> = 12,
+        /// Has no effect in this version: every command has `--json`.
+        default_list_format: Ignored<ListFormat> = "markdown",
+        /// Has no effect in this version: the library never writes to the terminal.
+        log_to_console: Ignored<bool> = false,
+        /// Has no effect in this version: `orch demo` is the demonstration.
+        first_run_demo: Ignored<bool> = true,
+    }
+}
+
+/// How lists were printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ListFormat {
+    /// Markdown.
+    Markdown,
+    /// JSON.
+    Json,
+}
+
+layer! {
+    /// Which OpenCode to use, and how to reach it. Never from a project that is not trusted.
+    #[derive(Default)]
+    struct Opencode {
+        /// The program, or the program and its first arguments. Default: `opencode` on the search path.
+        command: Command,
+        /// A server that runs already.
+        #[schemars(length(min = 1), example = "http://127.0.0.1:4096")]
+        url: String,
+        /// The variable that holds the user name for that server.
+        #[schemars(length(min = 1))]
+        username_env: String = "OPENCODE_SERVER_USERNAME",
+        /// The variable that holds the password for that server.
+        #[schemars(length(min = 1))]
+        password_env: String = "OPENCODE_SERVER_PASSWORD",
+    }
+}
+
+layer! {
+    /// Where runs are kept, and for how long.
+    #[derive(Default)]
+    struct Store {
+        /// The directory; a relative one is below the project. Default: below the state directory, one per project.
+        /// Never from a project that is not trusted.
+        #[schemars(length(min = 1))]
+        path: String,
+        /// Which finished runs are pruned. Default: none.
+        retention: RetentionPart,
+    }
+}
+
+layer! {
+    /// Which finished runs are pruned.
+    #[derive(Default)]
+    #[schemars(rename = "Retention")]
+    struct RetentionPart {
+        /// Those that finished longer ago than so many days.
+        max_age_days: Count,
+        /// All but the newest so many.
+        max_runs: Count,
+    }
+}
+
+layer! {
+    /// Caps that nothing else can lift. A project that is not trusted can only lower them.
+    #[derive(Default)]
+    struct Security {
+        /// Caps on every workflow.
+        workflows: LimitsPart,
+    }
+}
+
+layer! {
+    /// Notifications.
+    #[derive(Default)]
+    struct Notifications {
+        /// When a session comes to rest.
+        idle: IdleNotification,
+    }
+}
+
+layer! {
+    /// A notification when a session comes to rest.
+    #[derive(Default)]
+    struct IdleNotification {
+        /// Whether it is shown.
+        enabled: bool = false,
+        /// Its title.
+        title: String = "OpenCode",
+        /// Its text.
+        message: String = "Session is idle",
+        /// How long the session must be at rest, in milliseconds.
+        delay_ms: Number = 1_500,
+    }
+}
+
+layer! {
+    /// The agent that orchestrates.
+    #[derive(Default)]
+    struct Agent {
+        /// Whether it is offered.
+        enabled: bool = true,
+        /// Its name.
+        name: String = "orchestrator",
+        /// Its model.
+        model: String,
+        /// Its prompt.
+        prompt: String,
+        /// How the host offers it.
+        mode: AgentMode = "primary",
+        /// Its colour.
+        color: String,
+        /// Whether the host's build agent becomes the orchestrator.
+        apply_to_build: bool = false,
+        /// Its tools.
+        tools: Table<bool>,
+        /// Its permissions, in OpenCode's own shape.
+        permission: Table<serde_json::Value>,
+    }
+}
+
+replaced!(AgentMode, MemoryScope, ListFormat, serde_json::Value);
+
+/// How the host offers an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AgentMode {
+    /// To people.
+    Primary,
+    /// To other agents.
+    Subagent,
+}
+
+layer! {
+    /// Commands inside OpenCode.
+    #[derive(Default)]
+    struct Commands {
+        /// Whether they are there.
+        enabled: bool = true,
+        /// What their names start with.
+        prefix: String = "orchestrator.",
+    }
+}
+
+layer! {
+    /// Shortening of long tool inputs and outputs.
+    #[derive(Default)]
+    struct Pruning {
+        /// Whether it is done.
+        enabled: bool = false,
+        /// Characters of an output.
+        max_tool_output_chars: Number = 12_000,
+        /// Characters of an input.
+        max_tool_input_chars: Number = 4_000,
+        /// Tools that are left alone.
+        protected_tools: Vec<String> = ["task", "todowrite", "todoread"],
+    }
+}
+
+layer! {
+    /// Usage reports.
+    #[derive(Default)]
+    struct Telemetry {
+        /// Whether they are sent.
+        enabled: bool = false,
+        /// The key of the service.
+        api_key: String,
+        /// The service.
+        host: String,
+    }
+}
+
+layer! {
+    /// The memory graph.
+    #[derive(Default)]
+    struct Memory {
+        /// Whether it is kept.
+        enabled: bool = true,
+        /// Whether its worker is started.
+        auto_spawn: bool = true,
+        /// Whether turns are recorded.
+        auto_record: bool = true,
+        /// Whether entries are added to prompts.
+        auto_inject: bool = true,
+        /// What it covers.
+        scope: MemoryScope = "project",
+        /// Characters of an entry.
+        max_chars: Number = 2_000,
+        /// Summaries.
+        summaries: MemorySummaries,
+        /// What is dropped.
+        trim: MemoryTrim,
+        /// What is added to prompts.
+        inject: MemoryInject,
+    }
+}
+
+/// What the memory graph covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum MemoryScope {
+    /// One project.
+    Project,
+    /// All projects.
+    Global,
+}
+
+layer! {
+    /// Summaries of the memory graph.
+    #[derive(Default)]
+    struct MemorySummaries {
+        /// Whether they are written.
+        enabled: bool = true,
+        /// Characters of a session's.
+        session_max_chars: Number = 2_000,
+        /// Characters of a project's.
+        project_max_chars: Number = 2_000,
+    }
+}
+
+layer! {
+    /// What the memory graph drops.
+    #[derive(Default)]
+    struct MemoryTrim {
+        /// Messages kept of a session.
+        max_messages_per_session: Number = 60,
+        /// Messages kept of a project.
+        max_messages_per_project: Number = 400,
+        /// Messages kept in all.
+        max_messages_global: Number = 2_000,
+        /// Projects kept.
+        max_projects_global: Number = 25,
+    }
+}
+
+layer! {
+    /// What the memory graph adds to prompts.
+    #[derive(Default)]
+    struct MemoryInject {
+        /// Characters.
+        max_chars: Number = 2_000,
+        /// Entries.
+        max_entries: Number = 8,
+        /// Whether messages are added.
+        include_messages: bool = false,
+        /// Whether the session's summary is added.
+        include_session_summary: bool = true,
+        /// Whether the project's summary is added.
+        include_project_summary: bool = true,
+        /// Whether entries of other projects are added.
+        include_global: bool = true,
+        /// Entries of other projects.
+        max_global_entries: Number = 3,
+    }
+}

@@ -1,0 +1,251 @@
+//! Workflows as the file has them.
+
+use super::{
+    layer::{layer, replaced},
+    list::ById,
+    marker::{Future, Ignored, Retired},
+    number::{Count, Millis, Real},
+};
+use crate::{
+    id::{ProfileId, StepId, WorkflowId},
+    kind::{ExecutionMode, WorkerKind},
+    policy::{Execution, Intervene},
+    retry::RetryClass,
+    workflow::GateDefault,
+};
+
+replaced!(Execution, Intervene, GateDefault);
+
+layer! {
+    /// Everything about workflows.
+    #[derive(Default)]
+    struct Workflows {
+        /// Whether workflows may run at all.
+        enabled: bool = true,
+        /// The policy of every run, unless the workflow, the step or the run says otherwise.
+        ui: PolicyPart,
+        /// Workflows of your own, and changes to built-in ones. Those of several files are merged by id.
+        definitions: ById<Definition> = [],
+        /// Caps on every workflow; they can only lower those of `security.workflows`.
+        limits: LimitsPart,
+        /// After how long an unanswered gate takes `gateDefault`, in milliseconds. Default: never.
+        gate_timeout_ms: Millis,
+        /// What an unanswered gate takes after `gateTimeoutMs`.
+        gate_default: GateDefault,
+        /// The built-in workflow `roocode-boomerang`: plan, implement, review, fix.
+        roocode_boomerang: Boomerang,
+        /// Has no effect in this version: workflows are started by people and programs only.
+        triggers: Ignored<Triggers>,
+        /// Set `model` of the profiles `architect` and `coder`.
+        boomerang: Retired,
+        /// Bounds of tokens, cost and time.
+        budget: Future,
+    }
+}
+
+layer! {
+    /// When a run stops to ask.
+    #[derive(Default)]
+    #[schemars(rename = "Policy")]
+    struct PolicyPart {
+        /// `step`: stop after every step; `auto`: go on by itself.
+        execution: Execution = "auto",
+        /// When a person is asked: `never`, `on-warning` (a warning or an error), `on-error`, `always`.
+        intervene: Intervene = "on-error",
+    }
+}
+
+layer! {
+    /// Caps. Each one can only lower the cap above it.
+    #[derive(Default)]
+    #[schemars(rename = "Limits")]
+    struct LimitsPart {
+        /// Steps of a workflow.
+        max_steps: Count = 1_000,
+        /// Characters of the task.
+        max_task_chars: Count = 12_000,
+        /// Characters of the carry.
+        max_carry_chars: Count = 24_000,
+        /// Active time of a step, in milliseconds.
+        per_step_timeout_ms: Millis = 1_800_000,
+        /// The silence after which a step is remarked as idle, in milliseconds.
+        idle_warning_ms: Millis = 300_000,
+        /// Steps that may run at once.
+        max_parallel: Future,
+    }
+}
+
+layer! {
+    /// A workflow, or changes to the built-in one with this id.
+    #[schemars(rename = "Workflow")]
+    struct Definition {
+        [required] {
+            /// The workflow's id.
+            id: WorkflowId,
+        }
+        /// The name people see. Default: the id.
+        name: String,
+        /// What the workflow does.
+        description: String,
+        /// The policy of this workflow.
+        ui: PolicyPart,
+        /// Caps on this workflow.
+        limits: LimitsPart,
+        /// After how long an unanswered gate takes `gateDefault`, in milliseconds. Default: that of `workflows`.
+        gate_timeout_ms: Millis,
+        /// What an unanswered gate takes after `gateTimeoutMs`.
+        gate_default: GateDefault,
+        /// The steps, in the order they run. Required unless the workflow is built in; they replace its steps.
+        steps: Vec<Step>,
+        /// Bounds of tokens, cost and time.
+        budget: Future,
+    }
+}
+
+layer! {
+    /// One step: a prompt for one worker.
+    struct Step {
+        [required] {
+            /// The step's id, unique within the workflow.
+            id: StepId,
+            /// The profile of the worker.
+            worker_id: ProfileId,
+            /// The prompt. `{task}`, `{carry}` and `{steps.<id>.text}` are replaced; `\{task}` is the literal text.
+            prompt: String,
+        }
+        /// The title people see. Default: the id.
+        title: String,
+        /// Whether this step's hand-off is carried to later steps.
+        carry: bool = false,
+        /// Active time, in milliseconds. Default and upper bound: the limit `perStepTimeoutMs`.
+        timeout_ms: Millis,
+        /// The silence after which the step is remarked as idle, in milliseconds.
+        idle_warning_ms: Millis = 300_000,
+        /// Skills that must be there before the step starts, beside those of the profile.
+        required_skills: Vec<String> = [],
+        /// The policy of this step.
+        ui: PolicyPart,
+        /// What the worker runs as in this step, instead of the profile's `kind`.
+        kind: WorkerKind,
+        /// Whether a person takes part in this step, instead of the profile's `execution`.
+        execution: ExecutionMode,
+        /// Automatic repetition after a failure.
+        retry: RetryPart,
+        /// Set `model` of the step's profile.
+        model: Retired,
+        /// Steps that must be over first.
+        needs: Future,
+        /// A condition under which the step runs.
+        when: Future,
+        /// A loop around the steps of a group.
+        repeat: Future,
+        /// The steps of a group.
+        steps: Future,
+        /// A schema of the step's answer.
+        output: Future,
+        /// Bounds of tokens, cost and time.
+        budget: Future,
+    }
+}
+
+layer! {
+    /// Automatic repetition after a failure that may pass.
+    #[derive(Default)]
+    #[schemars(rename = "Retry")]
+    struct RetryPart {
+        /// Attempts in all; 1 means no repetition.
+        max_attempts: Count = 1,
+        /// The wait before the second attempt, in milliseconds.
+        backoff_ms: Millis = 1_000,
+        /// Each further wait is this many times the one before.
+        factor: Real<1, 100> = 2,
+        /// The longest wait, in milliseconds.
+        max_backoff_ms: Millis = 60_000,
+        /// Which failures are repeated.
+        on: Vec<RetryClass> = ["transient", "rate_limited"],
+    }
+}
+
+layer! {
+    /// The built-in workflow `roocode-boomerang`.
+    #[derive(Default)]
+    struct Boomerang {
+        /// Whether the workflow is there.
+        enabled: bool = true,
+        /// Replaces the steps. What a step leaves out comes from the built-in step with its id.
+        steps: Vec<BoomerangStep>,
+        /// Steps of the workflow.
+        max_steps: Count = 1_000,
+        /// Characters of the task.
+        max_task_chars: Count = 12_000,
+        /// Characters of the carry.
+        max_carry_chars: Count = 24_000,
+        /// Active time of a step, in milliseconds.
+        per_step_timeout_ms: Millis = 1_800_000,
+    }
+}
+
+layer! {
+    /// A step of `roocode-boomerang`.
+    struct BoomerangStep {
+        [required] {
+            /// The step's id; `plan`, `implement`, `review` and `fix` are built in.
+            id: StepId,
+        }
+        /// The title people see. Default: the built-in step's, else the id.
+        title: String,
+        /// The profile of the worker. Default: the built-in step's, else `coder`.
+        worker_id: ProfileId,
+        /// The prompt. Default: the built-in step's, else the task.
+        prompt: String,
+        /// Whether this step's hand-off is carried to later steps.
+        carry: bool = true,
+        /// Active time, in milliseconds. Default and upper bound: the limit `perStepTimeoutMs`.
+        timeout_ms: Millis,
+        /// Skills that must be there before the step starts.
+        required_skills: Vec<String> = [],
+        /// Set `model` of the step's profile.
+        model: Retired,
+    }
+}
+
+layer! {
+    /// Workflows that started by themselves.
+    #[derive(Default)]
+    struct Triggers {
+        /// When an image is attached.
+        vision_on_image: VisionTrigger,
+        /// When a turn ends.
+        memory_on_turn_end: MemoryTrigger,
+    }
+}
+
+layer! {
+    /// A trigger.
+    #[derive(Default)]
+    struct VisionTrigger {
+        /// Whether it is armed.
+        enabled: bool = true,
+        /// The workflow it starts.
+        workflow_id: String = "vision",
+        /// Whether it may start a worker.
+        auto_spawn: bool = true,
+        /// Whether the turn waits for it.
+        blocking: bool = false,
+    }
+}
+
+layer! {
+    /// A trigger.
+    #[derive(Default)]
+    struct MemoryTrigger {
+        /// Whether it is armed.
+        enabled: bool = true,
+        /// The workflow it starts.
+        workflow_id: String = "memory",
+        /// Whether it may start a worker.
+        auto_spawn: bool = true,
+        /// Whether the turn waits for it.
+        blocking: bool = false,
+    }
+}

@@ -1,0 +1,232 @@
+//! Workflows: the built-in ones, the ones of the files, and the caps on both.
+
+use super::set;
+use crate::{
+    builtin::ROOCODE_BOOMERANG,
+    code,
+    config::Config,
+    id::{ProfileId, WorkflowId},
+    issue::Issue,
+    model::{
+        number::{Count, Millis},
+        workflow::{
+            Boomerang, BoomerangStep, Definition, LimitsPart, PolicyPart, RetryPart, Step, Workflows,
+        },
+    },
+    path::Path,
+    policy::PolicyPatch,
+    retry::Retry,
+    workflow::{GateDefault, Limits, StepDefinition, WorkflowDefinition},
+};
+
+/// Applies `workflows` to the built-in workflows.
+pub(super) fn resolve(config: &mut Config, workflows: Workflows, issues: &mut Vec<Issue>) {
+    let caps = lowered(config.limits, workflows.limits.as_ref());
+    let gate =
+        Gate { timeout_ms: workflows.gate_timeout_ms.map(Millis::get), default: *workflows.gate_default };
+    remark_gate(gate, Path::keys("workflows"), issues);
+
+    for step in config.workflows.values_mut().flat_map(|workflow| &mut workflow.steps) {
+        (step.timeout_ms, step.idle_warning_ms) = (UNSAID, UNSAID);
+    }
+    if let Some(boomerang) = workflows.roocode_boomerang.0 {
+        apply_boomerang(config, boomerang, caps, issues);
+    }
+    for workflow in config.workflows.values_mut() {
+        workflow.limits = lowest(workflow.limits, caps);
+        (workflow.gate_timeout_ms, workflow.gate_default) = (gate.timeout_ms, gate.default);
+    }
+    for definition in workflows.definitions.0.unwrap_or_default().0 {
+        let base = config.workflows.get(&definition.id).cloned();
+        let workflow = defined(base, definition, caps, gate, issues);
+        config.workflows.insert(workflow.id.clone(), workflow);
+    }
+    for workflow in config.workflows.values_mut() {
+        settle_steps(workflow, issues);
+    }
+}
+
+/// Stands for a time that was not written, until the limits are known.
+const UNSAID: u64 = u64::MAX;
+
+#[derive(Clone, Copy)]
+struct Gate {
+    timeout_ms: Option<u64>,
+    default: Option<GateDefault>,
+}
+
+fn remark_gate(gate: Gate, place: Path, issues: &mut Vec<Issue>) {
+    match (gate.timeout_ms, gate.default) {
+        (Some(_), None) => issues.push(
+            Issue::error(
+                code::MISSING_KEY,
+                place.key("gateTimeoutMs"),
+                "`gateTimeoutMs` needs a `gateDefault`",
+            )
+            .help("say what an unanswered gate takes: continue, retry, skip or abort"),
+        ),
+        (None, Some(_)) => issues.push(Issue::warning(
+            code::NO_EFFECT,
+            place.key("gateDefault"),
+            "`gateDefault` has no effect without `gateTimeoutMs`",
+        )),
+        _ => {}
+    }
+}
+
+fn defined(
+    base: Option<WorkflowDefinition>,
+    definition: Definition,
+    caps: Limits,
+    gate: Gate,
+    issues: &mut Vec<Issue>,
+) -> WorkflowDefinition {
+    let place = Path::workflow(definition.id.as_str());
+    if base.is_none() && definition.steps.is_none() {
+        let message = format!("the workflow {:?} has no steps", definition.id.as_str());
+        issues.push(Issue::error(code::MISSING_KEY, place.clone(), message).help("add `steps`"));
+    }
+    let mut workflow = base.unwrap_or_else(|| {
+        let mut workflow = WorkflowDefinition::new(definition.id, Vec::new());
+        workflow.limits = caps;
+        workflow
+    });
+    workflow.limits = lowered(lowest(workflow.limits, caps), definition.limits.as_ref());
+    let own = Gate {
+        timeout_ms: definition.gate_timeout_ms.map(Millis::get).or(gate.timeout_ms),
+        default: definition.gate_default.or(gate.default),
+    };
+    if definition.gate_timeout_ms.is_some() || definition.gate_default.is_some() {
+        remark_gate(own, place, issues);
+    }
+    (workflow.gate_timeout_ms, workflow.gate_default) = (own.timeout_ms, own.default);
+    set(&mut workflow.name, definition.name.0);
+    set(&mut workflow.description, definition.description.0.map(Some));
+    workflow.ui = workflow.ui.then(policy(definition.ui.as_ref()));
+    set(&mut workflow.steps, definition.steps.0.map(|steps| steps.into_iter().map(step).collect()));
+    workflow
+}
+
+fn step(written: Step) -> StepDefinition {
+    let mut step = StepDefinition::new(written.id, written.worker_id, written.prompt);
+    (step.timeout_ms, step.idle_warning_ms) = (UNSAID, UNSAID);
+    set(&mut step.title, written.title.0);
+    set(&mut step.carry, written.carry.0);
+    set(&mut step.timeout_ms, written.timeout_ms.map(Millis::get));
+    set(&mut step.idle_warning_ms, written.idle_warning_ms.map(Millis::get));
+    set(&mut step.required_skills, written.required_skills.0);
+    step.ui = policy(written.ui.as_ref());
+    step.kind = *written.kind;
+    step.execution = *written.execution;
+    set(&mut step.retry, written.retry.0.map(retry));
+    step
+}
+
+fn retry(part: RetryPart) -> Retry {
+    let default = Retry::default();
+    Retry {
+        max_attempts: part.max_attempts.map_or(default.max_attempts, Count::small),
+        backoff_ms: part.backoff_ms.map_or(default.backoff_ms, Millis::get),
+        factor: part.factor.map_or(default.factor, |factor| factor.get()),
+        max_backoff_ms: part.max_backoff_ms.map_or(default.max_backoff_ms, Millis::get),
+        on: part.on.0.unwrap_or(default.on),
+    }
+}
+
+fn apply_boomerang(config: &mut Config, boomerang: Boomerang, caps: Limits, issues: &mut Vec<Issue>) {
+    if boomerang.enabled.is_some_and(|enabled| !enabled) {
+        config.workflows.shift_remove(ROOCODE_BOOMERANG);
+        return;
+    }
+    let Some(workflow) = config.workflows.get_mut(ROOCODE_BOOMERANG) else { return };
+    let limits = LimitsPart {
+        max_steps: boomerang.max_steps,
+        max_task_chars: boomerang.max_task_chars,
+        max_carry_chars: boomerang.max_carry_chars,
+        per_step_timeout_ms: boomerang.per_step_timeout_ms,
+        ..LimitsPart::default()
+    };
+    workflow.limits = lowered(lowest(workflow.limits, caps), Some(&limits));
+    let Some(steps) = boomerang.steps.0 else { return };
+    if steps.is_empty() {
+        let place = Path::keys("workflows.roocodeBoomerang.steps");
+        issues.push(Issue::error(
+            code::EMPTY_WORKFLOW,
+            place,
+            "the workflow \"roocode-boomerang\" has no steps",
+        ));
+        return;
+    }
+    workflow.steps = steps.into_iter().map(|written| boomerang_step(workflow, written)).collect();
+}
+
+/// What a step leaves out comes from the built-in step with its id.
+fn boomerang_step(builtin: &WorkflowDefinition, written: BoomerangStep) -> StepDefinition {
+    let base = builtin.step(written.id.as_str()).cloned();
+    let mut step = base.unwrap_or_else(|| StepDefinition {
+        carry: true,
+        timeout_ms: UNSAID,
+        idle_warning_ms: UNSAID,
+        ..StepDefinition::new(written.id, ProfileId::literal("coder"), "Task:\n{task}")
+    });
+    set(&mut step.title, written.title.0);
+    set(&mut step.worker, written.worker_id.0);
+    set(&mut step.prompt, written.prompt.0);
+    set(&mut step.carry, written.carry.0);
+    set(&mut step.timeout_ms, written.timeout_ms.map(Millis::get));
+    set(&mut step.required_skills, written.required_skills.0);
+    step
+}
+
+/// No step may take longer than the limit, and one that says nothing takes the limit.
+fn settle_steps(workflow: &mut WorkflowDefinition, issues: &mut Vec<Issue>) {
+    let (id, cap) = (workflow.id.clone(), workflow.limits.per_step_timeout_ms);
+    for (index, step) in workflow.steps.iter_mut().enumerate() {
+        if step.timeout_ms > cap && step.timeout_ms != UNSAID {
+            issues.push(capped(&id, index, step.timeout_ms, cap));
+        }
+        step.timeout_ms = step.timeout_ms.min(cap);
+        if step.idle_warning_ms == UNSAID {
+            step.idle_warning_ms = workflow.limits.idle_warning_ms;
+        }
+    }
+}
+
+fn capped(id: &WorkflowId, index: usize, timeout_ms: u64, cap: u64) -> Issue {
+    let place = Path::workflow(id.as_str()).key("steps").index(index).key("timeoutMs");
+    let message = format!("`timeoutMs` {timeout_ms} is above the limit of {cap} and is lowered to it");
+    Issue::warning(code::CAPPED, place, message)
+        .help("raise `security.workflows.perStepTimeoutMs`, or lower `timeoutMs`")
+}
+
+/// The policy that an object says.
+pub(super) fn policy(part: Option<&PolicyPart>) -> PolicyPatch {
+    part.map(PolicyPatch::from).unwrap_or_default()
+}
+
+/// `security.workflows` sets the caps, upwards too.
+pub(crate) fn lifted(mut limits: Limits, part: Option<&LimitsPart>) -> Limits {
+    let Some(part) = part else { return limits };
+    set(&mut limits.max_steps, part.max_steps.map(Count::small));
+    set(&mut limits.max_task_chars, part.max_task_chars.map(Count::small));
+    set(&mut limits.max_carry_chars, part.max_carry_chars.map(Count::small));
+    set(&mut limits.per_step_timeout_ms, part.per_step_timeout_ms.map(Millis::get));
+    set(&mut limits.idle_warning_ms, part.idle_warning_ms.map(Millis::get));
+    limits
+}
+
+/// Any other place can only lower them. The silence that is remarked is no cap: there the nearest value counts.
+pub(super) fn lowered(limits: Limits, part: Option<&LimitsPart>) -> Limits {
+    let written = lifted(limits, part);
+    Limits { idle_warning_ms: written.idle_warning_ms, ..lowest(limits, written) }
+}
+
+fn lowest(one: Limits, other: Limits) -> Limits {
+    Limits {
+        max_steps: one.max_steps.min(other.max_steps),
+        max_task_chars: one.max_task_chars.min(other.max_task_chars),
+        max_carry_chars: one.max_carry_chars.min(other.max_carry_chars),
+        per_step_timeout_ms: one.per_step_timeout_ms.min(other.per_step_timeout_ms),
+        idle_warning_ms: other.idle_warning_ms,
+    }
+}

@@ -1,0 +1,48 @@
+//! The JSON Schema of `orchestrator.json`, generated from the types that read it.
+
+use std::sync::LazyLock;
+
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use crate::model::{Root, marker};
+
+/// Everything that can be said about the file, including keys that this version only knows in order to refuse them.
+pub(crate) static FULL: LazyLock<Value> = LazyLock::new(|| {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Root>().to_value()
+});
+
+/// The schema that is published: what may be written today.
+#[must_use]
+pub fn value() -> Value {
+    let mut schema = FULL.clone();
+    publish(&mut schema);
+    schema
+}
+
+/// The published schema as text, as it is committed.
+#[must_use]
+pub fn json() -> String {
+    format!("{:#}\n", value())
+}
+
+/// Drops what is not offered, marks what has no effect as deprecated, and leaves out our own keywords.
+fn publish(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
+                properties.retain(|_, property| {
+                    property.get(marker::KEYWORD).is_none_or(|mark| mark != marker::FUTURE)
+                });
+            }
+            if let Some(mark) = object.shift_remove(marker::KEYWORD)
+                && mark == marker::IGNORED
+            {
+                object.insert("deprecated".to_owned(), Value::Bool(true));
+            }
+            object.values_mut().for_each(publish);
+        }
+        Value::Array(items) => items.iter_mut().for_each(publish),
+        _ => {}
+    }
+}

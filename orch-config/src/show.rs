@@ -1,0 +1,220 @@
+//! From what is so back to how it is written: under the file's own field names, with every default filled in.
+//!
+//! What this prints is itself a valid file that loads to the same configuration. Environment values are printed as they
+//! are; `Debug` hides them.
+
+use indexmap::IndexMap;
+use serde::{Serialize, Serializer};
+
+use crate::{
+    builtin::{self, ROOCODE_BOOMERANG},
+    config::Config,
+    model::{
+        Root,
+        layer::Field,
+        list::ById,
+        number::{Count, Millis, Number, Port, Real},
+        profile::{ProfilePatch, RestartPatch},
+        settings::{Opencode, RetentionPart, Security, Store, Ui},
+        table::{Command, PermissionValue, ProfileEntry, Table},
+        workflow::{Boomerang, Definition, LimitsPart, PolicyPart, RetryPart, Step, Workflows},
+    },
+    permission::{self, PermissionAction, PermissionRule},
+    policy::PolicyPatch,
+    profile::Profile,
+    retry::Retry,
+    workflow::{Limits, StepDefinition, WorkflowDefinition},
+};
+
+impl Serialize for Config {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Root::from(self).serialize(serializer)
+    }
+}
+
+impl Serialize for Profile {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        ProfilePatch::from(self).serialize(serializer)
+    }
+}
+
+impl Serialize for WorkflowDefinition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Definition::from(self).serialize(serializer)
+    }
+}
+
+impl From<&Config> for Root {
+    fn from(config: &Config) -> Self {
+        let patches = config.profiles.values().map(|profile| ProfileEntry::Patch(Box::new(profile.into())));
+        Self {
+            profiles: ById(patches.collect()).into(),
+            workers: config.spawn.iter().cloned().map(ProfileEntry::Name).collect::<Vec<_>>().into(),
+            auto_spawn: config.auto_spawn.into(),
+            workflows: workflows(config).into(),
+            ui: Ui {
+                toasts: config.ui.toasts.into(),
+                prompt_hints: config.ui.prompt_hints.into(),
+                wakeup_injection: config.ui.wakeup_injection.into(),
+                debug: config.ui.debug.into(),
+                ..Ui::default()
+            }
+            .into(),
+            opencode: Opencode {
+                command: Field(config.opencode.command.clone().map(Command::Line)),
+                url: Field(config.opencode.url.clone()),
+                username_env: config.opencode.username_env.clone().into(),
+                password_env: config.opencode.password_env.clone().into(),
+            }
+            .into(),
+            store: store(config).into(),
+            security: Security { workflows: limits(config.limits).into() }.into(),
+            base_port: Port::clamped(config.base_port.into()).into(),
+            startup_timeout: Millis::clamped(config.startup_timeout_ms).into(),
+            health_check_interval: Millis::clamped(config.health_check_interval_ms).into(),
+            ..Self::default()
+        }
+    }
+}
+
+fn workflows(config: &Config) -> Workflows {
+    let without_boomerang = !config.workflows.contains_key(ROOCODE_BOOMERANG);
+    let off = || Boomerang { enabled: false.into(), ..Boomerang::default() };
+    Workflows {
+        enabled: config.workflows_enabled.into(),
+        ui: PolicyPart {
+            execution: config.policy.execution.into(),
+            intervene: config.policy.intervene.into(),
+        }
+        .into(),
+        definitions: ById(config.workflows.values().map(Definition::from).collect()).into(),
+        roocode_boomerang: Field(without_boomerang.then(off)),
+        ..Workflows::default()
+    }
+}
+
+fn store(config: &Config) -> Store {
+    let retention = &config.store.retention;
+    let retention = RetentionPart {
+        max_age_days: Field(retention.max_age_days.map(|days| Count::clamped(days.into()))),
+        max_runs: Field(retention.max_runs.map(|runs| Count::clamped(runs.into()))),
+    };
+    Store {
+        path: Field(config.store.path.as_ref().map(|path| path.to_string_lossy().into_owned())),
+        retention: retention.into(),
+    }
+}
+
+fn limits(limits: Limits) -> LimitsPart {
+    LimitsPart {
+        max_steps: Count::clamped(limits.max_steps.into()).into(),
+        max_task_chars: Count::clamped(limits.max_task_chars.into()).into(),
+        max_carry_chars: Count::clamped(limits.max_carry_chars.into()).into(),
+        per_step_timeout_ms: Millis::clamped(limits.per_step_timeout_ms).into(),
+        idle_warning_ms: Millis::clamped(limits.idle_warning_ms).into(),
+        ..LimitsPart::default()
+    }
+}
+
+impl From<&Profile> for ProfilePatch {
+    fn from(profile: &Profile) -> Self {
+        let tools = tools(profile);
+        Self {
+            name: profile.name.clone().into(),
+            purpose: profile.purpose.clone().into(),
+            when_to_use: profile.when_to_use.clone().into(),
+            kind: profile.kind.into(),
+            execution: profile.execution.into(),
+            model: Field(profile.model.clone()),
+            agent: Field(profile.agent.clone()),
+            system_prompt: Field(profile.system_prompt.clone()),
+            tools: Field((!tools.0.is_empty()).then_some(tools)),
+            permission: permission(&profile.permission).into(),
+            temperature: Field(profile.temperature.map(Real::clamped)),
+            env: Table(profile.env.0.clone().into_iter().collect()).into(),
+            context: profile.context.into(),
+            handoff: profile.handoff.into(),
+            max_concurrency: Count::clamped(profile.max_concurrency.into()).into(),
+            restart: RestartPatch {
+                max_restarts: Number::clamped(profile.restart.max_restarts.into()).into(),
+                window_ms: Millis::clamped(profile.restart.window_ms).into(),
+            }
+            .into(),
+            required_skills: profile.required_skills.clone().into(),
+            supports_vision: profile.supports_vision.into(),
+            supports_web: profile.supports_web.into(),
+            inject_repo_context: profile.inject_repo_context.into(),
+            tags: profile.tags.clone().into(),
+            ..Self::from((profile.id.clone(),))
+        }
+    }
+}
+
+/// Says of every tool that the built-in profile is refused whether it still is.
+fn tools(profile: &Profile) -> Table<bool> {
+    let mut tools = builtin::tools(profile.id.as_str());
+    for (tool, enabled) in &mut tools.0 {
+        *enabled = !profile.permission.contains(&PermissionRule::deny(permission::of_tool(tool)));
+    }
+    tools
+}
+
+fn permission(rules: &[PermissionRule]) -> Table<PermissionValue> {
+    let mut named: IndexMap<String, IndexMap<String, PermissionAction>> = IndexMap::new();
+    for rule in rules {
+        named.entry(rule.permission.clone()).or_default().insert(rule.pattern.clone(), rule.action);
+    }
+    let value = |patterns: IndexMap<String, PermissionAction>| match patterns.get("*") {
+        Some(action) if patterns.len() == 1 => PermissionValue::Action(*action),
+        _ => PermissionValue::Patterns(Table(patterns)),
+    };
+    Table(named.into_iter().map(|(name, patterns)| (name, value(patterns))).collect())
+}
+
+impl From<&WorkflowDefinition> for Definition {
+    fn from(workflow: &WorkflowDefinition) -> Self {
+        Self {
+            name: workflow.name.clone().into(),
+            description: Field(workflow.description.clone()),
+            ui: policy(workflow.ui),
+            limits: limits(workflow.limits).into(),
+            gate_timeout_ms: Field(workflow.gate_timeout_ms.map(Millis::clamped)),
+            gate_default: Field(workflow.gate_default),
+            steps: workflow.steps.iter().map(Step::from).collect::<Vec<_>>().into(),
+            ..Self::from((workflow.id.clone(),))
+        }
+    }
+}
+
+impl From<&StepDefinition> for Step {
+    fn from(step: &StepDefinition) -> Self {
+        Self {
+            title: step.title.clone().into(),
+            carry: step.carry.into(),
+            timeout_ms: Millis::clamped(step.timeout_ms).into(),
+            idle_warning_ms: Millis::clamped(step.idle_warning_ms).into(),
+            required_skills: step.required_skills.clone().into(),
+            ui: policy(step.ui),
+            kind: Field(step.kind),
+            execution: Field(step.execution),
+            retry: retry(&step.retry).into(),
+            ..Self::from((step.id.clone(), step.worker.clone(), step.prompt.clone()))
+        }
+    }
+}
+
+/// A policy that says nothing is left out.
+fn policy(patch: PolicyPatch) -> Field<PolicyPart> {
+    let part = PolicyPart { execution: Field(patch.execution), intervene: Field(patch.intervene) };
+    Field((patch != PolicyPatch::default()).then_some(part))
+}
+
+fn retry(retry: &Retry) -> RetryPart {
+    RetryPart {
+        max_attempts: Count::clamped(retry.max_attempts.into()).into(),
+        backoff_ms: Millis::clamped(retry.backoff_ms).into(),
+        factor: Real::clamped(retry.factor).into(),
+        max_backoff_ms: Millis::clamped(retry.max_backoff_ms).into(),
+        on: retry.on.clone().into(),
+    }
+}

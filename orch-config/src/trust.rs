@@ -1,0 +1,119 @@
+//! What a project may not say before a person trusts it.
+//!
+//! A cloned repository is hostile: its file may name agents, models, prompts and workflows, and nothing that reaches
+//! beyond them.
+
+use crate::{
+    code,
+    issue::Issue,
+    model::{
+        Root,
+        profile::ProfilePatch,
+        table::{PermissionValue, ProfileEntry},
+        workflow::LimitsPart,
+    },
+    path::Path,
+    permission::PermissionAction,
+    workflow::Limits,
+};
+
+/// Whether a project's own file may use everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Trust {
+    /// Only what cannot do harm.
+    #[default]
+    Untrusted,
+    /// Everything, as the person's own file.
+    Trusted,
+}
+
+/// Everything in a project's file that only a trusted one may say, given what the person's own files say.
+pub(crate) fn refusals(project: &Root, person: &Root) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    if let Some(opencode) = &*project.opencode {
+        let place = Path::keys("opencode");
+        let keys = [
+            ("command", opencode.command.is_some(), "choose another program"),
+            ("url", opencode.url.is_some(), "point at another server"),
+            ("usernameEnv", opencode.username_env.is_some(), "name the variables that hold credentials"),
+            ("passwordEnv", opencode.password_env.is_some(), "name the variables that hold credentials"),
+        ];
+        for (key, _, what) in keys.into_iter().filter(|(_, present, _)| *present) {
+            issues.push(refusal(place.clone().key(key), what));
+        }
+    }
+    if project.store.as_ref().is_some_and(|store| store.path.is_some()) {
+        issues.push(refusal(Path::keys("store.path"), "choose where runs are kept"));
+    }
+    if let Some(caps) = project.security.as_ref().and_then(|security| security.workflows.as_ref()) {
+        lifted_caps(caps, person, &mut issues);
+    }
+    for patch in patches(project) {
+        let own: Vec<_> = patches(person).filter(|own| own.id == patch.id).collect();
+        refused_in_profile(patch, &own, &mut issues);
+    }
+    issues
+}
+
+fn patches(root: &Root) -> impl Iterator<Item = &ProfilePatch> {
+    let profiles = root.profiles.iter().flat_map(|profiles| &profiles.0);
+    let workers = root.workers.iter().flatten();
+    profiles.chain(workers).filter_map(|entry| match entry {
+        ProfileEntry::Patch(patch) => Some(patch.as_ref()),
+        ProfileEntry::Name(_) => None,
+    })
+}
+
+fn lifted_caps(caps: &LimitsPart, person: &Root, issues: &mut Vec<Issue>) {
+    let own = person.security.as_ref().and_then(|security| security.workflows.as_ref());
+    let allowed = crate::resolve::lifted(Limits::default(), own);
+    let wanted = crate::resolve::lifted(allowed, Some(caps));
+    let keys = [
+        ("maxSteps", u64::from(wanted.max_steps), u64::from(allowed.max_steps)),
+        ("maxTaskChars", u64::from(wanted.max_task_chars), u64::from(allowed.max_task_chars)),
+        ("maxCarryChars", u64::from(wanted.max_carry_chars), u64::from(allowed.max_carry_chars)),
+        ("perStepTimeoutMs", wanted.per_step_timeout_ms, allowed.per_step_timeout_ms),
+    ];
+    for (key, wanted, allowed) in keys.into_iter().filter(|(_, wanted, allowed)| wanted > allowed) {
+        let what = format!("lift the cap from {allowed} to {wanted}");
+        issues.push(refusal(Path::keys("security.workflows").key(key), &what));
+    }
+}
+
+fn refused_in_profile(patch: &ProfilePatch, own: &[&ProfilePatch], issues: &mut Vec<Issue>) {
+    let place = Path::profile(patch.id.as_str());
+    if patch.env.as_ref().is_some_and(|env| !env.0.is_empty()) {
+        issues.push(refusal(place.clone().key("env"), "set a worker's environment"));
+    }
+    for (name, value) in patch.permission.iter().flat_map(|permission| &permission.0) {
+        let place = place.clone().key("permission").key(name.as_str());
+        match value {
+            PermissionValue::Action(PermissionAction::Deny) => {}
+            PermissionValue::Action(_) => issues.push(refusal(place, "widen permissions")),
+            PermissionValue::Patterns(patterns) => {
+                let wider = patterns.0.iter().filter(|(_, action)| **action != PermissionAction::Deny);
+                issues.extend(
+                    wider.map(|(pattern, _)| {
+                        refusal(place.clone().key(pattern.as_str()), "widen permissions")
+                    }),
+                );
+            }
+        }
+    }
+    for (tool, _) in patch.tools.iter().flat_map(|tools| &tools.0).filter(|(_, enabled)| **enabled) {
+        let refused =
+            own.iter().any(|own| own.tools.as_ref().is_some_and(|tools| tools.0.get(tool) == Some(&false)));
+        if refused {
+            issues.push(refusal(
+                place.clone().key("tools").key(tool.as_str()),
+                "allow a tool that you refused",
+            ));
+        }
+    }
+}
+
+fn refusal(place: Path, what: &str) -> Issue {
+    let message = format!("a project that is not trusted may not {what}");
+    Issue::error(code::UNTRUSTED, place, message)
+        .help("leave the key out, or put it into your own file, orchestrator.json in OpenCode's configuration directory")
+}

@@ -1,0 +1,3 @@
+//! What the configuration promises, file by file.
+
+mod schema;
