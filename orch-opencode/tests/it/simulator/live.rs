@@ -15,15 +15,15 @@ use super::client::Client;
 /// A cold start on a busy machine.
 const START: Duration = Duration::from_secs(90);
 
-struct Server {
-    url: String,
-    directory: String,
+pub(super) struct Server {
+    pub(super) url: String,
+    pub(super) directory: String,
     /// Killed when dropped.
     _process: Child,
     _home: TempDir,
 }
 
-fn binary() -> Option<String> {
+pub(super) fn binary() -> Option<String> {
     if let Ok(path) = std::env::var("ORCH_TEST_OPENCODE") {
         return Some(path);
     }
@@ -33,7 +33,7 @@ fn binary() -> Option<String> {
     None
 }
 
-async fn serve(binary: &str, model: &ScriptedModel) -> Server {
+pub(super) async fn serve(binary: &str, model: &ScriptedModel) -> Server {
     let home = tempfile::tempdir().unwrap();
     let project = home.path().join("project");
     std::fs::create_dir(&project).unwrap();

@@ -2,6 +2,8 @@
 #![expect(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod client;
+#[cfg(feature = "http")]
+mod conformance;
 mod faults;
 mod host;
 mod live;
