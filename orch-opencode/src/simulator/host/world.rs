@@ -277,8 +277,8 @@ impl World {
         match thread.messages.iter_mut().find(|known| known.id() == message.id()) {
             Some(known) => known.info = message.info,
             None => {
+                // Created now, so it comes last: the host orders by time, not by the ids that clients choose.
                 thread.messages.push(message);
-                thread.messages.sort_by(|a, b| (a.created(), a.id()).cmp(&(b.created(), b.id())));
             }
         }
         self.emit(session, "message.updated", json!({ "info": info }));

@@ -157,8 +157,9 @@ pub(super) async fn list(
         return error::not_found("Session", &id);
     };
     if let Some(cursor) = query.get("before") {
-        let Some(before) = read_cursor(cursor) else { return error::bad("Query", "Invalid cursor") };
-        messages.retain(|message| (message.created(), message.id()) < (before.0, before.1.as_str()));
+        let place = read_cursor(cursor).and_then(|id| messages.iter().position(|message| message.id() == id));
+        let Some(place) = place else { return error::bad("Query", "Invalid cursor") };
+        messages.truncate(place);
     }
     let limit = match query.get("limit").map(|limit| limit.parse::<usize>()).transpose() {
         Ok(limit) => limit.unwrap_or(usize::MAX),
@@ -182,7 +183,7 @@ fn cursor(message: &Message) -> String {
     URL_SAFE_NO_PAD.encode(place.to_string())
 }
 
-fn read_cursor(cursor: &str) -> Option<(u64, String)> {
+fn read_cursor(cursor: &str) -> Option<String> {
     let place: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-    Some((place["time"].as_u64()?, place["id"].as_str()?.to_owned()))
+    Some(place["id"].as_str()?.to_owned())
 }
