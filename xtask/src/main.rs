@@ -12,6 +12,7 @@ mod command;
 mod error;
 mod msrv;
 mod opencode;
+mod schema;
 mod test;
 mod workspace;
 
@@ -27,6 +28,7 @@ Usage: cargo xtask <command>
 
   test [stage…]     everything CI runs, or only the named stages
   test --list       the stages
+  schema            writes schema/orchestrator.schema.json
   bench [crate…]    every benchmark, or those of the named crates";
 
 fn main() -> ExitCode {
@@ -52,6 +54,7 @@ fn run(arguments: &[&str]) -> Result<(), Error> {
             Ok(())
         }
         ["test", stages @ ..] => test::run(&Workspace::load()?, stages),
+        ["schema"] => schema::write(),
         ["bench", crates @ ..] => bench::run(&Workspace::load()?, crates),
         [unknown, ..] => Err(Error::Usage(format!("no command `{unknown}`\n\n{USAGE}"))),
     }

@@ -10,7 +10,7 @@ use crate::command::{answer, cargo, run};
 use crate::error::Error;
 use crate::opencode::{self, OpenCode};
 use crate::workspace::{Crate, FeatureSet, Workspace};
-use crate::{arrows, msrv};
+use crate::{arrows, msrv, schema};
 
 pub(super) struct Stage {
     pub(super) name: &'static str,
@@ -33,6 +33,7 @@ pub(super) const STAGES: &[Stage] = &[
         run: check_arrows,
     },
     Stage { name: "msrv", about: "no dependency asks for a newer Rust than we promise", run: check_msrv },
+    Stage { name: "schema", about: "the committed JSON Schema is the one of the types", run: check_schema },
     Stage { name: "deny", about: "advisories, licences and sources of the dependencies", run: deny },
     Stage { name: "clippy", about: "no warning, with all features and with none", run: clippy },
     Stage { name: "docs", about: "the documentation builds without a warning", run: docs },
@@ -54,6 +55,10 @@ fn check_arrows(workspace: &Workspace) -> Result<Done, Error> {
 
 fn check_msrv(workspace: &Workspace) -> Result<Done, Error> {
     msrv::check(&workspace.metadata).map(|()| Done::Passed)
+}
+
+fn check_schema(_: &Workspace) -> Result<Done, Error> {
+    schema::check().map(|()| Done::Passed)
 }
 
 fn deny(_: &Workspace) -> Result<Done, Error> {
