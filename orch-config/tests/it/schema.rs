@@ -7,8 +7,5 @@ use std::{fs, path::Path};
 fn the_committed_schema_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schema/orchestrator.schema.json");
     let committed = fs::read_to_string(path).unwrap();
-    assert!(
-        committed == orch_config::schema::json(),
-        "run: cargo run -p orch-config --example schema > schema/orchestrator.schema.json"
-    );
+    assert!(committed == orch_config::schema::json(), "run `cargo xtask schema` and commit the result");
 }

@@ -10,8 +10,8 @@
 //!        └──────────────── what became of them, time, people ◄─────────────┘
 //! ```
 //!
-//! Two kinds of memory: [`State`](state::State) is the fold of the journal and is written by
-//! [`evolve`](evolve::evolve) alone; [`Follow`](live::Follow) holds the clocks of the work that this process has
+//! Two kinds of memory: `State` is the fold of the journal and is written by
+//! `evolve` alone; `Follow` holds the clocks of the work that this process has
 //! under way, and is gone when the process is.
 
 mod deadline;
