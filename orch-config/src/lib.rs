@@ -1,7 +1,7 @@
 //! Vocabulary, `orchestrator.json` and its JSON Schema.
 //!
 //! A [`Config`] is what files, defaults and overrides come to: policies, worker profiles, workflows. Parsing is a
-//! pure function of bytes; only [`load`] touches files, and nothing here reads the environment, prints, waits or
+//! pure function of bytes; only [`load()`] touches files, and nothing here reads the environment, prints, waits or
 //! talks to a network.
 
 mod builtin;
