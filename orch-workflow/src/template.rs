@@ -204,15 +204,15 @@ fn parse(inner: &str) -> Option<Placeholder<'_>> {
         _ => {}
     }
     let steps = inner.strip_prefix("steps.")?;
-    let named = |step: &&str| !step.is_empty();
-    if let Some(step) = steps.strip_suffix(".text").filter(named) {
-        return Some(Placeholder::StepText { step });
+    if let Some((step, path)) = steps.split_once(".output.") {
+        return (!step.is_empty() && !path.is_empty()).then_some(Placeholder::StepOutput { step, path });
     }
+    let named = |step: &&str| !step.is_empty();
     if let Some(step) = steps.strip_suffix(".output").filter(named) {
         return Some(Placeholder::StepOutput { step, path: "" });
     }
-    let (step, path) = steps.split_once(".output.")?;
-    (!step.is_empty() && !path.is_empty()).then_some(Placeholder::StepOutput { step, path })
+    let step = steps.strip_suffix(".text").filter(named)?;
+    Some(Placeholder::StepText { step })
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
             step.status = StepStatus::Running;
             if let Some(attempt) = open_attempt(step) {
                 attempt.turns.push(turn(dispatch, prompt, at));
+                // A turn that was to be stopped has answered all the same; this one is another.
+                attempt.stopping = None;
             }
         }),
         RecordBody::Placed { dispatch, locator, session, parent_session } => {

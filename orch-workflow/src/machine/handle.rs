@@ -46,12 +46,12 @@ pub(crate) fn handle(draft: &mut Draft<'_>, input: Input) -> Result<(), Rejected
         Input::Lost { dispatch, error } => lost(draft, &dispatch, &error),
         Input::NeverArrived { dispatch } => never_arrived(draft, &dispatch),
         Input::Unknown { dispatch, reason } => {
-            if let Some((step, ..)) = draft.state.live(&dispatch).filter(|_| !aborting(draft, &dispatch)) {
+            if let Some((step, ..)) = draft.state.live(&dispatch).filter(|_| !is_stopping(draft, &dispatch)) {
                 in_doubt(draft, step, reason);
             }
         }
         Input::AbortEnded { dispatch, result } => {
-            if let Some((step, ..)) = draft.state.live(&dispatch).filter(|_| aborting(draft, &dispatch)) {
+            if let Some((step, ..)) = draft.state.live(&dispatch).filter(|_| is_stopping(draft, &dispatch)) {
                 abort_ended(draft, step, result.err());
             }
         }
@@ -65,8 +65,10 @@ pub(crate) fn handle(draft: &mut Draft<'_>, input: Input) -> Result<(), Rejected
     Ok(())
 }
 
-fn aborting(draft: &Draft<'_>, dispatch: &DispatchId) -> bool {
-    draft.follow(dispatch).is_some_and(|follow| matches!(follow.phase, Phase::Aborting { .. }))
+/// Whether a live dispatch only has to come to rest: what a probe says of it does not matter any more.
+fn is_stopping(draft: &Draft<'_>, dispatch: &DispatchId) -> bool {
+    let stopped = draft.state.live(dispatch).is_some_and(|(_, attempt, _)| attempt.stopping.is_some());
+    stopped || draft.state.cancel_requested.is_some()
 }
 
 /// Unfinished work first: what nobody follows is placed, probed or aborted; only then is something new begun.
@@ -124,7 +126,7 @@ fn lost(draft: &mut Draft<'_>, dispatch: &DispatchId, error: &AttemptError) {
 }
 
 fn never_arrived(draft: &mut Draft<'_>, dispatch: &DispatchId) {
-    let Some((step, _, turn)) = draft.state.live(dispatch).filter(|_| !aborting(draft, dispatch)) else {
+    let Some((step, _, turn)) = draft.state.live(dispatch).filter(|_| !is_stopping(draft, dispatch)) else {
         return;
     };
     let Some(place) = turn.placed.clone() else { return };

@@ -1,4 +1,10 @@
 //! What the crate promises, seen from outside.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and so do its helpers"
+)]
 
+mod machine;
 mod store;

@@ -1,0 +1,15 @@
+//! The machine alone: no clock, no store, no worker.
+
+mod crashes;
+mod decisions;
+mod definition;
+mod gates;
+mod interactive;
+mod journal;
+mod plans;
+mod predecessor;
+mod properties;
+mod requests;
+mod retries;
+mod story;
+mod time;

@@ -1,0 +1,138 @@
+//! From a configuration to a plan: every problem at once, no token spent.
+
+use orch_config::{
+    Profile,
+    id::ProfileId,
+    kind::{ExecutionMode, WorkerKind},
+    profile::Handoff,
+    retry::Retry,
+    workflow::GateDefault,
+};
+use orch_workflow::{decision::DecisionKind, machine::Machine, plan::Plan};
+
+use super::story::{config, plan, step, workflow};
+
+#[test]
+fn a_plan_has_everything_resolved() {
+    let mut definition = workflow([step("one"), step("two")]);
+    definition.steps[1].kind = Some(WorkerKind::Subagent);
+    definition.gate_timeout_ms = Some(5);
+    definition.gate_default = Some(GateDefault::Abort);
+    let plan = plan(definition);
+    assert_eq!(plan.gate_default, Some(DecisionKind::Abort));
+    assert_eq!((plan.steps[0].kind, plan.steps[1].kind), (WorkerKind::Agent, WorkerKind::Subagent));
+    assert_eq!(plan.steps[0].needs, []);
+    assert_eq!(plan.steps[1].needs, [plan.steps[0].id.clone()]);
+    let json = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let mut one = step("one");
+    one.worker = ProfileId::new("codr").unwrap();
+    one.prompt = "{steps.two.text} {steps.oen.text}".to_owned();
+    let mut two = step("two");
+    two.kind = Some(WorkerKind::Server);
+    two.execution = Some(ExecutionMode::Foreground);
+    let mut definition = workflow([one, two, step("two"), step("four")]);
+    definition.limits.max_steps = 3;
+    definition.gate_timeout_ms = Some(5);
+    let error = Plan::compile(&config(definition), "boat").unwrap_err();
+    let codes: Vec<_> = error.problems.iter().map(|problem| problem.code).collect();
+    assert_eq!(
+        codes,
+        [
+            "orch::plan::too-many-steps",
+            "orch::plan::gate-default",
+            "orch::plan::duplicate-step",
+            "orch::plan::later-step",
+            "orch::plan::unknown-step",
+            "orch::plan::unknown-worker",
+            "orch::plan::foreground-server",
+        ]
+    );
+    let text = error.to_string();
+    assert!(text.contains("step one: no worker profile \"codr\": did you mean \"coder\"?"), "{text}");
+    assert!(text.contains("refers to step \"oen\", which is not there: did you mean \"one\"?"), "{text}");
+}
+
+#[test]
+fn an_unknown_an_empty_and_a_switched_off_workflow_are_refused() {
+    let mut config = config(workflow([]));
+    let code = |config: &orch_config::Config, id: &str| Plan::compile(config, id).unwrap_err();
+    assert_eq!(code(&config, "baot").code(), "orch::plan::unknown-workflow");
+    assert!(code(&config, "baot").to_string().contains("did you mean \"boat\"?"));
+    assert_eq!(code(&config, "boat").code(), "orch::plan::no-steps");
+    config.workflows_enabled = false;
+    assert_eq!(code(&config, "boat").code(), "orch::plan::disabled");
+}
+
+#[test]
+fn a_foreground_step_that_cannot_be_kept_is_refused() {
+    let mut one = step("one");
+    one.execution = Some(ExecutionMode::Foreground);
+    let mut config = config(workflow([one]));
+    let mut profile = Profile::new(ProfileId::new("coder").unwrap()).with_kind(WorkerKind::Agent);
+    profile.handoff = Handoff::Last;
+    config.insert_profile(profile);
+    assert_eq!(Plan::compile(&config, "boat").unwrap_err().code(), "orch::plan::handoff-last");
+}
+
+#[test]
+fn digests_differ_exactly_when_plans_do() {
+    let base = plan(workflow([step("one"), step("two")]));
+    assert_eq!(base.digest(), plan(workflow([step("one"), step("two")])).digest());
+    assert_eq!(base.digest().len(), 64);
+    assert_eq!(base.difference(&base.clone()), None);
+    let mut reordered = base.clone();
+    reordered.steps.reverse();
+    let mut renamed = base.clone();
+    renamed.name = "ship".to_owned();
+    let mut fewer = base.clone();
+    fewer.steps.pop();
+    let mut slower = base.clone();
+    slower.steps[0].timeout_ms += 1;
+    slower.steps[0].carry = true;
+    for (other, words) in [
+        (reordered, "the order of its steps"),
+        (renamed, "its name"),
+        (fewer, "step two is gone"),
+        (slower, "step one has another carry and timeout"),
+    ] {
+        assert_ne!(base.digest(), other.digest());
+        assert_eq!(base.difference(&other).as_deref(), Some(words));
+    }
+}
+
+#[test]
+fn the_worst_case_is_steps_times_attempts() {
+    let mut one = step("one");
+    one.retry = Retry { max_attempts: 3, ..Retry::default() };
+    one.timeout_ms = 1_000;
+    let mut two = step("two");
+    two.timeout_ms = 500;
+    let worst = plan(workflow([one, two])).worst_case();
+    assert_eq!((worst.steps, worst.attempts, worst.active_ms), (2, 4, 3_500));
+}
+
+#[test]
+fn near_misses_are_remarked_and_other_braces_are_not() {
+    let mut one = step("one");
+    one.prompt = "{taks} { task } {\"json\": {\"task\": 1}} {step.one.text} {Carry} \\{tsak}".to_owned();
+    let remarks = plan(workflow([one])).remarks();
+    let found: Vec<_> = remarks.iter().map(|remark| remark.split(' ').nth(2).unwrap()).collect();
+    assert_eq!(found, ["{taks}", "{", "{step.one.text}", "{Carry}"], "{remarks:?}");
+}
+
+#[test]
+fn a_task_that_is_too_long_is_refused_before_anything_begins() {
+    let mut definition = workflow([step("one")]);
+    definition.limits.max_task_chars = 5;
+    let mut started = super::story::run_started(plan(definition), Default::default());
+    started.task = "abcdé".to_owned();
+    assert!(Machine::begin(Default::default(), started.clone()).is_ok(), "characters, not bytes");
+    started.task.push('f');
+    let refused = Machine::begin(Default::default(), started).unwrap_err();
+    assert_eq!(refused.to_string(), "the task has 6 characters, workflow boat takes 5");
+}

@@ -1,0 +1,373 @@
+//! The machine's invariants, under inputs that no driver would ever give in such an order.
+
+use std::collections::{HashMap, HashSet};
+
+use orch_config::{
+    kind::ExecutionMode,
+    policy::{Execution, Intervene, PolicyPatch},
+    retry::Retry,
+    workflow::GateDefault,
+};
+use orch_workflow::{
+    attempt::{AttemptError, DispatchId, ErrorCode, Settled, Timestamp},
+    decision::{Decision, GateId},
+    event::Projector,
+    machine::{Effect, Input, Machine},
+    port::{Ask, AskId, AskReply},
+    record::{Record, RecordBody, RunStatus},
+};
+use proptest::prelude::*;
+
+use super::story::{Story, failed, placement, policy, replace, retry, run_started, step, warned, workflow};
+
+/// What happens next. Dispatches are named by how long ago they were begun, so that late ones come up too.
+#[derive(Debug, Clone)]
+enum Move {
+    Placed(usize, bool),
+    Settled(usize, u8),
+    Lost(usize),
+    NeverArrived(usize),
+    Attached(usize),
+    Unknown(usize),
+    AbortEnded(usize, bool),
+    Ask(usize, u8),
+    AskClosed(usize, u8),
+    Answer(u8),
+    Waiting(usize, bool),
+    Decide(u8, Option<u8>),
+    Pause,
+    Interrupt,
+    Cancel,
+    DefinitionChanged,
+    Pass(u64),
+    Crash,
+    Reopen,
+    TakenUp,
+}
+
+fn moves() -> impl Strategy<Value = Move> {
+    let ago = 0..3_usize;
+    prop_oneof![
+        8 => (ago.clone(), prop::bool::weighted(0.9)).prop_map(|(ago, ok)| Move::Placed(ago, ok)),
+        8 => (ago.clone(), 0..8_u8).prop_map(|(ago, kind)| Move::Settled(ago, kind)),
+        1 => ago.clone().prop_map(Move::Lost),
+        1 => ago.clone().prop_map(Move::NeverArrived),
+        1 => ago.clone().prop_map(Move::Attached),
+        1 => ago.clone().prop_map(Move::Unknown),
+        2 => (ago.clone(), any::<bool>()).prop_map(|(ago, ok)| Move::AbortEnded(ago, ok)),
+        1 => (ago.clone(), 0..2_u8).prop_map(|(ago, ask)| Move::Ask(ago, ask)),
+        1 => (ago.clone(), 0..2_u8).prop_map(|(ago, ask)| Move::AskClosed(ago, ask)),
+        1 => (0..2_u8).prop_map(Move::Answer),
+        1 => (ago, any::<bool>()).prop_map(|(ago, waiting)| Move::Waiting(ago, waiting)),
+        6 => (0..5_u8, prop::option::weighted(0.2, 0..20_u8)).prop_map(|(kind, gate)| Move::Decide(kind, gate)),
+        1 => Just(Move::Pause),
+        1 => Just(Move::Interrupt),
+        1 => prop::bool::weighted(0.2).prop_map(|sure| if sure { Move::Cancel } else { Move::Pause }),
+        1 => Just(Move::DefinitionChanged),
+        2 => (0..20_000_u64).prop_map(Move::Pass),
+        1 => Just(Move::Crash),
+        1 => Just(Move::Reopen),
+        1 => Just(Move::TakenUp),
+    ]
+}
+
+fn stories() -> impl Strategy<Value = Story> {
+    let steps = prop::collection::vec((any::<bool>(), any::<bool>(), 1..4_u32), 1..4);
+    let execution = prop_oneof![Just(Execution::Step), Just(Execution::Auto)];
+    let intervene = prop_oneof![
+        Just(Intervene::Never),
+        Just(Intervene::OnError),
+        Just(Intervene::OnWarning),
+        Just(Intervene::Always)
+    ];
+    let default = prop::option::of(prop_oneof![
+        Just(GateDefault::Continue),
+        Just(GateDefault::Retry),
+        Just(GateDefault::Skip),
+        Just(GateDefault::Abort)
+    ]);
+    (steps, execution, intervene, default).prop_map(|(steps, execution, intervene, default)| {
+        let steps =
+            steps.into_iter().zip(["one", "two", "three"]).map(|((foreground, carry, attempts), id)| {
+                let mut step = step(id);
+                step.execution = foreground.then_some(ExecutionMode::Foreground);
+                step.carry = carry;
+                step.prompt = "{task} {carry}".to_owned();
+                step.timeout_ms = 30_000;
+                step.idle_warning_ms = 8_000;
+                step.retry = Retry { max_attempts: attempts, ..Retry::default() };
+                step
+            });
+        let mut workflow = workflow(steps);
+        workflow.gate_timeout_ms = default.map(|_| 60_000);
+        workflow.gate_default = default;
+        workflow.limits.max_carry_chars = 120;
+        Story::of(run_started(super::story::plan(workflow), policy(execution, intervene)))
+    })
+}
+
+fn input(story: &Story, step: &Move) -> Option<Input> {
+    let begun: Vec<DispatchId> = story
+        .journal
+        .iter()
+        .filter_map(|record| match &record.body {
+            RecordBody::AttemptStarted { dispatch, .. } | RecordBody::TurnStarted { dispatch, .. } => {
+                Some(dispatch.clone())
+            }
+            _ => None,
+        })
+        .collect();
+    let dispatch = |ago: &usize| begun.iter().rev().nth(*ago).cloned();
+    let ask = |number: &u8| AskId(format!("ask_{number}"));
+    let by = || "ann".to_owned();
+    let error = || AttemptError::new(ErrorCode::Unreachable, "gone");
+    Some(match step {
+        Move::Placed(ago, ok) => {
+            let dispatch = dispatch(ago)?;
+            let result = if *ok { Ok(placement(&dispatch)) } else { Err(error()) };
+            Input::Placed { dispatch, result }
+        }
+        Move::Settled(ago, kind) => {
+            Input::Settled { dispatch: dispatch(ago)?, result: Box::new(result(*kind)) }
+        }
+        Move::Lost(ago) => Input::Lost { dispatch: dispatch(ago)?, error: error() },
+        Move::NeverArrived(ago) => Input::NeverArrived { dispatch: dispatch(ago)? },
+        Move::Attached(ago) => Input::Attached { dispatch: dispatch(ago)? },
+        Move::Unknown(ago) => Input::Unknown { dispatch: dispatch(ago)?, reason: "gone".to_owned() },
+        Move::AbortEnded(ago, ok) => {
+            let result = if *ok { Ok(()) } else { Err(error()) };
+            Input::AbortEnded { dispatch: dispatch(ago)?, result }
+        }
+        Move::Ask(ago, number) => {
+            let ask = Ask::permission(ask(number), "ses", "bash: make");
+            Input::AskOpened { dispatch: dispatch(ago)?, ask }
+        }
+        Move::AskClosed(ago, number) => {
+            Input::AskClosed { dispatch: dispatch(ago)?, ask: ask(number), by: by() }
+        }
+        Move::Answer(number) => Input::Answer { ask: ask(number), reply: AskReply::Once, by: by() },
+        Move::Waiting(ago, waiting) => Input::Waiting { dispatch: dispatch(ago)?, waiting: *waiting },
+        Move::Decide(kind, gate) => Input::Decide {
+            gate: gate.map(|number| GateId(format!("g{number}"))),
+            decision: match kind {
+                0 => Decision::Continue,
+                1 => retry(),
+                2 => Decision::Skip,
+                3 => replace("by hand"),
+                _ => Decision::Abort,
+            },
+            policy: PolicyPatch::default(),
+            by: by(),
+        },
+        Move::Pause => Input::Pause { by: by() },
+        Move::Interrupt => Input::Interrupt { by: by() },
+        Move::Cancel => Input::Cancel { by: by() },
+        Move::DefinitionChanged => Input::DefinitionChanged { message: "everything".to_owned() },
+        Move::TakenUp => Input::TakenUp,
+        Move::Pass(_) | Move::Crash | Move::Reopen => return None,
+    })
+}
+
+fn result(kind: u8) -> Settled {
+    match kind {
+        0 => warned("careful"),
+        1 => failed(ErrorCode::Model, "no"),
+        2 => failed(ErrorCode::WorkerLost, "lost"),
+        3 => failed(ErrorCode::Aborted, "aborted"),
+        4 => Settled::failed(
+            AttemptError::new(ErrorCode::RateLimited, "slow").with_reset_at(Timestamp(20_000)),
+        ),
+        _ => Settled::answer("## Summary\nall is well with the boat and with everybody on board of it"),
+    }
+}
+
+/// What is known from the journal alone, by rules that are written down here a second time.
+#[derive(Default)]
+struct Ledger {
+    begun: HashSet<DispatchId>,
+    placed: HashSet<DispatchId>,
+    over: HashSet<DispatchId>,
+    live: HashMap<String, DispatchId>,
+    open_gates: Vec<GateId>,
+    stopping: HashSet<DispatchId>,
+    asked: HashSet<AskId>,
+    status: Option<RunStatus>,
+    cancelled: bool,
+    tries: HashMap<String, u32>,
+    read: usize,
+}
+
+impl Ledger {
+    fn read(&mut self, journal: &[Record]) -> Result<(), TestCaseError> {
+        for record in &journal[self.read..] {
+            prop_assert!(
+                self.status.is_none_or(|status| !status.is_terminal()),
+                "a record after the end: {record:?}"
+            );
+            self.take(&record.body)?;
+        }
+        self.read = journal.len();
+        Ok(())
+    }
+
+    fn take(&mut self, body: &RecordBody) -> Result<(), TestCaseError> {
+        match body {
+            RecordBody::RunStarted(_) => self.status = Some(RunStatus::Running),
+            RecordBody::AttemptStarted { dispatch, .. } | RecordBody::TurnStarted { dispatch, .. } => {
+                prop_assert_eq!(self.status, Some(RunStatus::Running), "a paused run dispatches nothing");
+                prop_assert!(self.open_gates.is_empty(), "nothing new while a gate is open");
+                prop_assert!(!self.cancelled, "nothing new once the end is asked for");
+                prop_assert!(self.begun.insert(dispatch.clone()), "{} begun twice", dispatch);
+                let before = self.live.insert(dispatch.step.to_string(), dispatch.clone());
+                prop_assert_eq!(before, None, "two live dispatches in one step");
+                if matches!(body, RecordBody::AttemptStarted { .. }) {
+                    *self.tries.entry(dispatch.step.to_string()).or_default() += 1;
+                }
+            }
+            RecordBody::Placed { dispatch, .. } => {
+                prop_assert!(self.is_live(dispatch), "placed what is not live");
+                prop_assert!(self.placed.insert(dispatch.clone()), "{} placed twice", dispatch);
+            }
+            RecordBody::Stopping { dispatch, .. } => {
+                prop_assert!(self.stopping.insert(dispatch.clone()), "stopped twice");
+            }
+            RecordBody::AskAnswered { ask, .. } => {
+                self.asked.insert(ask.clone());
+            }
+            RecordBody::Answered { dispatch, .. }
+            | RecordBody::Settled { dispatch, .. }
+            | RecordBody::InDoubt { dispatch, .. } => {
+                prop_assert!(self.is_live(dispatch), "{} is over, but was not live", dispatch);
+                prop_assert!(self.over.insert(dispatch.clone()), "{} settled twice", dispatch);
+                self.live.remove(dispatch.step.as_str());
+            }
+            RecordBody::BackedOff { dispatch, error, .. } => {
+                let tries = self.tries.get(dispatch.step.as_str()).copied().unwrap_or_default();
+                // Three attempts at most. A rate limit is waited for beyond that, until it comes three times running.
+                let most = if error.code == ErrorCode::RateLimited { 4 } else { 2 };
+                prop_assert!(tries <= most, "backs off after {} tries: {:?}", tries, error);
+            }
+            RecordBody::GateOpened { gate } => {
+                prop_assert!(!gate.allowed.is_empty());
+                prop_assert!(gate.default.is_none_or(|default| gate.allows(default)));
+                self.open_gates.push(gate.id.clone());
+            }
+            RecordBody::GateResolved { gate, .. } => {
+                let position = self.open_gates.iter().position(|open| open == gate);
+                prop_assert!(position.is_some(), "resolved {} which was not open", gate);
+                self.open_gates.remove(position.unwrap());
+                self.tries.clear();
+            }
+            RecordBody::CancelRequested { .. } => self.cancelled = true,
+            RecordBody::Paused => {
+                prop_assert_eq!(self.status, Some(RunStatus::Running));
+                prop_assert!(self.live.is_empty(), "a paused run has nothing in flight");
+                self.status = Some(RunStatus::Paused);
+            }
+            RecordBody::Resumed => {
+                prop_assert_eq!(self.status, Some(RunStatus::Paused));
+                self.status = Some(RunStatus::Running);
+            }
+            RecordBody::Finished { status, .. } => {
+                prop_assert!(status.is_terminal());
+                prop_assert!(self.live.is_empty(), "an ended run has nothing in flight");
+                self.status = Some(*status);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn is_live(&self, dispatch: &DispatchId) -> bool {
+        self.live.get(dispatch.step.as_str()) == Some(dispatch)
+    }
+
+    /// No effect without its intent in the journal.
+    fn check_effect(&self, effect: &Effect) -> Result<(), TestCaseError> {
+        let dispatch = effect.dispatch();
+        prop_assert!(self.is_live(dispatch), "an effect for what is not live: {effect:?}");
+        match effect {
+            Effect::Place(_) => prop_assert!(!self.placed.contains(dispatch)),
+            Effect::Send(sent, _) => {
+                prop_assert!(self.placed.contains(dispatch));
+                prop_assert!(
+                    !self.stopping.contains(dispatch) && !self.cancelled,
+                    "sent what is being stopped"
+                );
+                prop_assert_eq!(self.status, Some(RunStatus::Running));
+                prop_assert_eq!(&sent.id, dispatch);
+            }
+            Effect::Probe(..) => prop_assert!(self.placed.contains(dispatch)),
+            Effect::Abort(..) => prop_assert!(self.stopping.contains(dispatch) || self.cancelled),
+            Effect::Answer(_, _, ask, _) => prop_assert!(self.asked.contains(ask)),
+            other => prop_assert!(false, "an unknown effect: {other:?}"),
+        }
+        Ok(())
+    }
+}
+
+fn check(story: &mut Story, ledger: &mut Ledger) -> Result<(), TestCaseError> {
+    ledger.read(&story.journal)?;
+    for effect in std::mem::take(&mut story.effects) {
+        ledger.check_effect(&effect)?;
+    }
+    let replayed = Machine::replay(&story.journal).unwrap();
+    prop_assert_eq!(&replayed.view(), &story.view(), "the journal tells another story");
+    prop_assert!(replayed == story.machine, "the journal tells another story");
+    let view = story.view();
+    prop_assert_eq!(Some(view.status), ledger.status);
+    let gates: Vec<_> = view.gate.iter().chain(&view.gates).map(|gate| gate.id.clone()).collect();
+    if view.status.is_terminal() {
+        prop_assert!(gates.is_empty() && view.asks.is_empty());
+        prop_assert_eq!(story.machine.next_deadline(), None, "an ended run has no timer");
+        prop_assert!(story.machine.at_rest());
+    } else {
+        prop_assert_eq!(gates, ledger.open_gates.clone());
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_order_of_events_breaks_an_invariant(mut story in stories(), steps in prop::collection::vec(moves(), 1..60)) {
+        let mut ledger = Ledger::default();
+        check(&mut story, &mut ledger)?;
+        for step in &steps {
+            match step {
+                Move::Pass(ms) => {
+                    story.now = story.now.plus_ms(*ms);
+                    story.tell(Input::Tick);
+                }
+                Move::Crash => {
+                    story.crash();
+                }
+                Move::Reopen => {
+                    story.reopen();
+                }
+                other => {
+                    let Some(input) = input(&story, other) else { continue };
+                    let before = (story.journal.len(), story.machine.view());
+                    let batch = story.machine.handle(story.now, input);
+                    prop_assert_eq!(&story.machine.view(), &before.1, "handling alone changes nothing");
+                    match batch {
+                        Ok(batch) => story.commit(batch),
+                        Err(_) => prop_assert_eq!(story.journal.len(), before.0),
+                    }
+                }
+            }
+            check(&mut story, &mut ledger)?;
+        }
+        let mut projector = Projector::new();
+        for record in &story.journal {
+            let json = serde_json::to_string(record).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<Record>(&json).unwrap(), record);
+            if let Some(event) = projector.project(record) {
+                prop_assert_eq!(event.seq, record.seq);
+                let json = serde_json::to_string(&event).unwrap();
+                prop_assert_eq!(serde_json::from_str::<orch_workflow::event::Event>(&json).unwrap(), event);
+            }
+        }
+    }
+}
