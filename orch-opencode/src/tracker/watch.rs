@@ -218,6 +218,12 @@ impl Tracker {
             (Some(reason), settled) => {
                 Settled::Looped { reason, turn: settled.turn().cloned().unwrap_or_default() }
             }
+            // The host said why it gave up, and left that out of the transcript: a context that cannot be shortened.
+            (None, Settled::Interrupted(turn)) => match self.complaint.take() {
+                Some(failure) if failure.is_abort() => Settled::Aborted(turn),
+                Some(failure) => Settled::Failed { failure, turn },
+                None => Settled::Interrupted(turn),
+            },
             (None, settled) => settled,
         })
     }

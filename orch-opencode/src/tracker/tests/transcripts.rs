@@ -226,6 +226,22 @@ fn the_hosts_first_complaint_says_why_a_prompt_never_started() {
 }
 
 #[test]
+fn a_turn_that_broke_off_with_a_complaint_failed_for_that_reason() {
+    for kind in [FailureKind::ContextOverflow, FailureKind::Aborted] {
+        let mut tracker = tracker(Instant::now());
+        let failure = ModelFailure::new(kind.clone(), "why");
+        tracker.hint(&HostEvent::Error { session: Some(session()), failure });
+        match rest(tracker, vec![asked(1), answer(2, 1, None, "half")]).0 {
+            Settled::Failed { failure, turn } => {
+                assert_eq!((failure.kind, turn.text.as_str()), (FailureKind::ContextOverflow, "half"));
+            }
+            Settled::Aborted(_) => assert_eq!(kind, FailureKind::Aborted),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn the_complaint_of_another_session_is_not_ours() {
     let mut tracker = tracker(Instant::now());
     let failure = ModelFailure::new(FailureKind::Api, "not ours");
