@@ -7,7 +7,7 @@ use std::{
 };
 
 use orch_config::{Config, id::ProfileId};
-use orch_opencode::OpenCode;
+use orch_opencode::{OpenCode, tracker::Patience};
 use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Parents, Pool, lock};
@@ -21,6 +21,7 @@ pub struct PoolBuilder {
     config: Arc<Config>,
     host: Arc<dyn OpenCode>,
     create_parent: bool,
+    patience: Patience,
     registered: HashMap<ProfileId, Arc<dyn Worker>>,
     observer: Arc<dyn Fn(WorkerEvent) + Send + Sync>,
 }
@@ -36,13 +37,27 @@ impl fmt::Debug for PoolBuilder {
 
 impl PoolBuilder {
     pub(super) fn new(config: Arc<Config>, host: Arc<dyn OpenCode>) -> Self {
-        Self { config, host, create_parent: false, registered: HashMap::new(), observer: Arc::new(|_| ()) }
+        Self {
+            config,
+            host,
+            create_parent: false,
+            patience: Patience::default(),
+            registered: HashMap::new(),
+            observer: Arc::new(|_| ()),
+        }
     }
 
     /// Whether a subagent step of a run without a parent session gets one created; no unless said.
     #[must_use]
     pub fn create_parent(mut self, create: bool) -> Self {
         self.create_parent = create;
+        self
+    }
+
+    /// Other limits for waiting on hosts.
+    #[must_use]
+    pub fn patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -78,6 +93,7 @@ impl PoolBuilder {
             config: self.config,
             host: self.host,
             can,
+            patience: self.patience,
             registered: self.registered,
             workers: Mutex::default(),
             parents: Parents::default(),

@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use orch_config::{Config, id::ProfileId, kind::WorkerKind};
-use orch_opencode::OpenCode;
+use orch_opencode::{OpenCode, tracker::Patience};
 use orch_workflow::{
     attempt::{AttemptError, Settled},
     port::{AskId, AskReply, Dispatch, Locator, Placement, Probe, SendError, StepExecutor, Task},
@@ -48,6 +48,7 @@ struct Inner {
     config: Arc<Config>,
     host: Arc<dyn OpenCode>,
     can: HostCapabilities,
+    patience: Patience,
     registered: HashMap<ProfileId, Arc<dyn Worker>>,
     workers: Mutex<HashMap<Key, Arc<dyn Worker>>>,
     parents: Parents,
@@ -142,7 +143,7 @@ impl Inner {
             WorkerKind::Subagent => OpenCodeWorker::subagent(profile, host),
             WorkerKind::Server => return Err(Error::no_server_command(id)),
         };
-        let worker: Arc<dyn Worker> = Arc::new(worker);
+        let worker: Arc<dyn Worker> = Arc::new(worker.with_patience(self.patience.clone()));
         workers.insert((id.clone(), kind), Arc::clone(&worker));
         Ok(worker)
     }

@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test helper that cannot go on fails its test")]
 
 mod bench;
+mod children;
+mod conversation;
+mod pool;
 mod suite;
 mod world;

@@ -12,9 +12,10 @@ use orch_opencode::{
     simulator::{Script, Simulator, SimulatorOptions},
     tracker::Patience,
 };
+use orch_workers::{Worker, worker::Context};
 use orch_workflow::{
-    attempt::{DispatchId, RunId},
-    port::{AskPolicy, Dispatch, SessionChoice},
+    attempt::{DispatchId, RunId, Settled, WarningCode},
+    port::{AskPolicy, Dispatch, Placement, SessionChoice, Task, Update},
 };
 
 /// The engine's patience with a real host is needless with one that answers in a millisecond.
@@ -67,4 +68,47 @@ pub(crate) fn dispatch(kind: WorkerKind, prompt: &str) -> Dispatch {
         directory: PathBuf::from("/project"),
         asks: AskPolicy::Deny,
     }
+}
+
+/// Places and sends.
+pub(crate) async fn start(worker: &dyn Worker, dispatch: &Dispatch) -> (Placement, Task) {
+    let cx = Context::default();
+    let placement = worker.place(&cx, dispatch).await.unwrap();
+    let task = worker.send(&cx, &placement.locator, dispatch).await.unwrap();
+    (placement, task)
+}
+
+/// Everything a task reports, the result last.
+pub(crate) async fn outcome(mut task: Task) -> (Vec<Update>, Settled) {
+    let mut updates = Vec::new();
+    let all = async {
+        while let Some(update) = task.next().await {
+            match update {
+                Update::Settled(settled) => return *settled,
+                update => updates.push(update),
+            }
+        }
+        panic!("the task ended without a result");
+    };
+    let settled = tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
+    (updates, settled)
+}
+
+/// Waits for the first update that `pick` accepts.
+pub(crate) async fn wait_for<T>(task: &mut Task, pick: impl Fn(&Update) -> Option<T>) -> T {
+    let found = async {
+        loop {
+            let update = task.next().await.unwrap();
+            if let Some(found) = pick(&update) {
+                return found;
+            }
+            assert!(!matches!(update, Update::Settled(_)), "settled instead: {update:?}");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), found).await.unwrap()
+}
+
+/// The codes of a result's warnings.
+pub(crate) fn codes(settled: &Settled) -> Vec<WarningCode> {
+    settled.warnings.iter().map(|warning| warning.code).collect()
 }
