@@ -198,6 +198,28 @@ pub struct DecisionRequest {
     pub by: String,
 }
 
+impl DecisionRequest {
+    /// This decision for the gate that is open.
+    pub fn new(decision: Decision, by: impl Into<String>) -> Self {
+        let answer = Answer::Decision(decision);
+        Self { gate: None, answer, policy: PolicyPatch::default(), by: by.into() }
+    }
+
+    /// The same for this gate and no other.
+    #[must_use]
+    pub fn at(mut self, gate: GateId) -> Self {
+        self.gate = Some(gate);
+        self
+    }
+
+    /// The same with a change of policy for the rest of the run.
+    #[must_use]
+    pub fn with_policy(mut self, policy: PolicyPatch) -> Self {
+        self.policy = policy;
+        self
+    }
+}
+
 /// What a decision request asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -97,6 +97,14 @@ pub enum StepStatus {
     Skipped,
 }
 
+impl StepStatus {
+    /// Whether nothing of it is left to do.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Skipped)
+    }
+}
+
 /// One step of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

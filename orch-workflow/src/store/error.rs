@@ -68,6 +68,12 @@ pub enum StoreError {
         /// Whether trying again may help.
         transient: bool,
     },
+    /// The store did not answer in time. A write may have taken place.
+    #[error("the store did not answer within {waited_ms} ms")]
+    Silent {
+        /// How long it was waited for.
+        waited_ms: u64,
+    },
 }
 
 impl StoreError {
@@ -82,13 +88,13 @@ impl StoreError {
             Self::Conflict { .. } => "orch::store::conflict",
             Self::TooNew { .. } => "orch::store::too-new",
             Self::Corrupt { .. } => "orch::store::corrupt",
-            Self::Unavailable { .. } => "orch::store::unavailable",
+            Self::Unavailable { .. } | Self::Silent { .. } => "orch::store::unavailable",
         }
     }
 
     /// Whether the same call may succeed a moment later, with nobody doing anything about it.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { transient: true, .. })
+        matches!(self, Self::Unavailable { transient: true, .. } | Self::Silent { .. })
     }
 }

@@ -1,0 +1,143 @@
+//! One run's journal and lease, from its owner's side, with patience for a store that fails for a moment.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, timeout},
+};
+
+use super::clock::WallClock;
+use crate::{
+    decision::{Reply, Request},
+    record::Record,
+    store::{HEARTBEAT_MS, Lease, RequestId, RunStore, StoreError},
+};
+
+/// How long one call may take before it counts as failed.
+const CALL_LIMIT_MS: u64 = 6_000;
+/// How long a failing store is tried again: well below the time after which the lease would expire.
+const PATIENCE: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How often the store is asked for requests of other processes.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The owner's side of one run in a store.
+#[derive(Debug, Clone)]
+pub(super) struct Ledger {
+    pub(super) store: Arc<dyn RunStore>,
+    pub(super) lease: Lease,
+    pub(super) wall: WallClock,
+}
+
+impl Ledger {
+    /// Makes records and replies durable. A store that fails for a moment is tried again for a while.
+    pub(super) async fn append(
+        &self,
+        records: &[Record],
+        replies: &[(RequestId, Reply)],
+    ) -> Result<(), StoreError> {
+        let mut patience = Patience::new();
+        let mut tried = false;
+        loop {
+            let error = match answer(self.store.append(&self.lease, records, replies)).await {
+                Ok(()) => return Ok(()),
+                // An earlier try got through although its answer did not.
+                Err(StoreError::Conflict { .. }) if tried && self.holds(records).await => return Ok(()),
+                Err(error) => error,
+            };
+            tried = true;
+            if !patience.lasts(&error).await {
+                return Err(error);
+            }
+            tracing::warn!(run = %self.lease.run, %error, "the store failed; trying again");
+        }
+    }
+
+    /// Gives the lease back, as well as it can be done.
+    pub(super) async fn release(&self) {
+        let mut patience = Patience::new();
+        while let Err(error) = answer(self.store.release(&self.lease)).await {
+            if !patience.lasts(&error).await {
+                tracing::warn!(run = %self.lease.run, %error, "the lease could not be given back; it will expire");
+                return;
+            }
+        }
+    }
+
+    /// Renews the lease for ever. Returns only when the run has been taken over or is gone.
+    pub(super) async fn keep_lease(&self) -> StoreError {
+        loop {
+            sleep(Duration::from_millis(HEARTBEAT_MS)).await;
+            match answer(self.store.renew(&self.lease, self.wall.now())).await {
+                Ok(()) => {}
+                Err(error @ (StoreError::Fenced(_) | StoreError::UnknownRun(_))) => return error,
+                // Every write is fenced by itself, so nothing is lost if this goes on.
+                Err(error) => {
+                    tracing::warn!(run = %self.lease.run, %error, "the lease could not be renewed");
+                }
+            }
+        }
+    }
+
+    /// What other processes have posted and nobody has replied to.
+    pub(super) async fn requests(&self) -> Result<Vec<(RequestId, Request)>, StoreError> {
+        answer(self.store.requests(&self.lease.run)).await
+    }
+
+    /// Looks for posted requests for ever, and passes them on, again and again until they are replied to.
+    pub(super) async fn watch_requests(&self, found: mpsc::Sender<(RequestId, Request)>) {
+        let mut readable = true;
+        loop {
+            sleep(LOOK).await;
+            let requests = self.requests().await;
+            if let Err(error) = &requests
+                && readable
+            {
+                tracing::warn!(run = %self.lease.run, %error, "posted requests cannot be read");
+            }
+            readable = requests.is_ok();
+            for request in requests.unwrap_or_default() {
+                // The task that listens ends this future when it ends.
+                let _ = found.send(request).await;
+            }
+        }
+    }
+
+    async fn holds(&self, records: &[Record]) -> bool {
+        let Some(first) = records.first() else { return true };
+        let found = answer(self.store.load(&self.lease.run, first.seq.saturating_sub(1))).await;
+        found.is_ok_and(|found| found == records)
+    }
+}
+
+/// The store's answer, or [`StoreError::Silent`] when it takes too long.
+pub(super) async fn answer<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match timeout(Duration::from_millis(CALL_LIMIT_MS), call).await {
+        Ok(result) => result,
+        Err(_) => Err(StoreError::Silent { waited_ms: CALL_LIMIT_MS }),
+    }
+}
+
+/// How often and how long a failing store is tried again.
+struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { until: Instant::now() + PATIENCE, pause: FIRST_PAUSE }
+    }
+
+    /// Whether to try again after `error`; waits before it says yes.
+    async fn lasts(&mut self, error: &StoreError) -> bool {
+        if !error.is_transient() || Instant::now() + self.pause >= self.until {
+            return false;
+        }
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        true
+    }
+}

@@ -1,0 +1,276 @@
+//! The one task that owns a run while it is driven.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    clock::RunClock,
+    error::EngineError,
+    events::RunFeed,
+    ledger::Ledger,
+    requests::{Asker, Command, Inbox},
+    work::{Heard, Work},
+};
+use crate::{
+    attempt::DispatchId,
+    decision::{Reply, Request},
+    event::StepProgress,
+    machine::{Input, Machine},
+    port::Update,
+    record::{Record, RecordBody},
+    store::StoreError,
+};
+
+/// Signs of life are told to the machine no more often than this.
+const ALIVE_EVERY: Duration = Duration::from_millis(100);
+/// A deadline that stays due although the machine was told of it is told again no sooner than this.
+const TICK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a drive begins with.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    /// What is different in the workflow's present definition.
+    pub(super) changed: Option<String>,
+    /// The request that caused the drive.
+    pub(super) command: Option<Command>,
+}
+
+/// One run under way.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) machine: Arc<Mutex<Machine>>,
+    pub(super) ledger: Ledger,
+    pub(super) feed: RunFeed,
+    pub(super) work: Work,
+    pub(super) inbox: Inbox,
+    pub(super) clock: RunClock,
+    /// When the machine was last told of a sign of life.
+    alive: HashMap<DispatchId, Instant>,
+    no_tick_before: Instant,
+}
+
+impl Task {
+    pub(super) fn new(
+        machine: Arc<Mutex<Machine>>,
+        ledger: Ledger,
+        clock: RunClock,
+        feed: RunFeed,
+        work: Work,
+        inbox: Inbox,
+    ) -> Self {
+        let (alive, no_tick_before) = (HashMap::new(), Instant::now());
+        Self { machine, ledger, feed, work, inbox, clock, alive, no_tick_before }
+    }
+
+    /// Drives the run until it is at rest, until it must stop because the store fails, or until `stopping`.
+    ///
+    /// Dropping the future leaves everything as a crash would: journaled, and ready to be taken up again.
+    pub(super) async fn run(
+        mut self,
+        opening: Opening,
+        stopping: &CancellationToken,
+    ) -> Result<(), EngineError> {
+        let run = self.ledger.lease.run.clone();
+        match self.drive(opening, stopping).await {
+            Ok(End::AtRest) => Ok(()),
+            Ok(End::Stopped) => Err(EngineError::ShutDown { run }),
+            Err(error) => {
+                tracing::error!(%run, %error, "the run cannot go on");
+                if !is_taken_over(&error) {
+                    self.work.abort_all().await;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn drive(&mut self, opening: Opening, stopping: &CancellationToken) -> Result<End, StoreError> {
+        self.open(opening).await?;
+        loop {
+            self.tick().await?;
+            let at_rest = self.machine().at_rest() && !self.reads_an_answer();
+            if at_rest {
+                match self.take_up_waiting().await? {
+                    Waiting::Some => continue,
+                    Waiting::None => return Ok(End::AtRest),
+                }
+            }
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => return Ok(End::Stopped),
+                (request, asker) = self.inbox.next() => self.request(request, asker).await?,
+                heard = self.work.next() => self.hear(heard).await?,
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
+            }
+        }
+    }
+
+    /// What was asked for while nobody drove the run comes first, so that a pause or a cancel holds before anything
+    /// new begins. An answer to an ask has to wait until the work that asks is followed again.
+    async fn open(&mut self, opening: Opening) -> Result<(), StoreError> {
+        if let Some(message) = opening.changed {
+            self.take(Input::DefinitionChanged { message }, Asker::Nobody).await?;
+        }
+        let mut requests = self.inbox.unseen(self.ledger.requests().await?);
+        requests.extend(opening.command.map(Command::into_request));
+        let (answers, others): (Vec<_>, Vec<_>) =
+            requests.into_iter().partition(|(request, _)| matches!(request, Request::Answer { .. }));
+        for (request, asker) in others {
+            self.request(request, asker).await?;
+        }
+        self.take(Input::TakenUp, Asker::Nobody).await?;
+        for (request, asker) in answers {
+            self.request(request, asker).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes up what has been asked for until now.
+    async fn take_up_waiting(&mut self) -> Result<Waiting, StoreError> {
+        let mut requests = self.inbox.waiting();
+        requests.extend(self.inbox.unseen(self.ledger.requests().await?));
+        if requests.is_empty() {
+            return Ok(Waiting::None);
+        }
+        for (request, asker) in requests {
+            self.request(request, asker).await?;
+        }
+        Ok(Waiting::Some)
+    }
+
+    async fn tick(&mut self) -> Result<(), StoreError> {
+        let due = self.deadline().is_some_and(|deadline| deadline <= Instant::now());
+        if due {
+            self.take(Input::Tick, Asker::Nobody).await?;
+            let now = Instant::now();
+            if self.deadline().is_some_and(|deadline| deadline <= now) {
+                self.no_tick_before = now + TICK_AGAIN;
+            }
+        }
+        Ok(())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let at = self.machine().next_deadline()?;
+        Some(self.clock.instant(at).max(self.no_tick_before))
+    }
+
+    async fn hear(&mut self, heard: Heard) -> Result<(), StoreError> {
+        let (dispatch, update) = match heard {
+            Heard::Input(input) => {
+                if let Input::Lost { dispatch, error } = &input {
+                    tracing::warn!(%dispatch, %error, "the work got lost; probing");
+                    self.work.note_lost(dispatch);
+                }
+                return self.take(input, Asker::Nobody).await;
+            }
+            Heard::Answer(number, result) => return self.replace(number, result).await,
+            Heard::Update(dispatch, update) => (dispatch, update),
+        };
+        let input = match update {
+            Update::Progress(progress) => {
+                self.publish_live(&dispatch, StepProgress::Worker { progress });
+                if !self.is_news(&dispatch) {
+                    return Ok(());
+                }
+                Input::Alive { dispatch }
+            }
+            Update::AskOpened(ask) => Input::AskOpened { dispatch, ask },
+            Update::AskClosed { id, by } => Input::AskClosed { dispatch, ask: id, by },
+            Update::Waiting { reason, until } => {
+                self.publish_live(&dispatch, StepProgress::Waiting { reason, until });
+                Input::Waiting { dispatch, waiting: true }
+            }
+            Update::Resumed => Input::Waiting { dispatch, waiting: false },
+            Update::Warned(warning) => Input::Warned { dispatch, warning },
+            Update::Settled(result) => Input::Settled { dispatch, result },
+        };
+        self.take(input, Asker::Nobody).await
+    }
+
+    /// Gives the machine an input and does what follows from it: journal, commit, publish, act, reply.
+    pub(super) async fn take(&mut self, input: Input, asker: Asker) -> Result<(), StoreError> {
+        let moot_at_the_end =
+            matches!(input, Input::Pause { .. } | Input::Interrupt { .. } | Input::Cancel { .. });
+        let handled = self.machine().handle(self.clock.now(), input);
+        let batch = match handled {
+            Ok(batch) => batch,
+            Err(rejected) => return self.refuse(rejected, moot_at_the_end, asker).await,
+        };
+        let replies = asker.posted_reply(&Reply::Accepted);
+        if !batch.records.is_empty() || !replies.is_empty() {
+            self.ledger.append(&batch.records, &replies).await?;
+        }
+        let ended: Vec<_> = batch.records.iter().filter_map(ended_by).cloned().collect();
+        let events = self.feed.project(&batch.records);
+        let effects = self.machine().commit(batch);
+        self.feed.publish(events);
+        for dispatch in &ended {
+            self.work.end(dispatch);
+            self.alive.remove(dispatch);
+        }
+        for effect in effects {
+            self.work.begin(effect);
+        }
+        asker.reply(Reply::Accepted);
+        Ok(())
+    }
+
+    fn is_news(&mut self, dispatch: &DispatchId) -> bool {
+        let now = Instant::now();
+        match self.alive.get_mut(dispatch) {
+            Some(last) if now.duration_since(*last) < ALIVE_EVERY => return false,
+            Some(last) => *last = now,
+            None => drop(self.alive.insert(dispatch.clone(), now)),
+        }
+        true
+    }
+
+    fn publish_live(&self, dispatch: &DispatchId, progress: StepProgress) {
+        let seq = self.machine().seq();
+        self.feed.publish_live(seq, self.clock.now(), dispatch, progress);
+    }
+
+    pub(super) fn machine(&self) -> MutexGuard<'_, Machine> {
+        lock(&self.machine)
+    }
+}
+
+/// How a drive ends, when nothing failed.
+enum End {
+    AtRest,
+    Stopped,
+}
+
+/// Whether anybody had asked for anything.
+enum Waiting {
+    Some,
+    None,
+}
+
+/// Locks a machine. Only the task that owns it changes it, so a panic elsewhere has spoilt nothing.
+pub(super) fn lock(machine: &Mutex<Machine>) -> MutexGuard<'_, Machine> {
+    machine.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether somebody else may be driving the run: then nothing more may be done for it here.
+fn is_taken_over(error: &StoreError) -> bool {
+    matches!(error, StoreError::Fenced(_) | StoreError::Conflict { .. } | StoreError::UnknownRun(_))
+}
+
+/// The dispatch that has its result with this record: nothing that is said about it later counts.
+fn ended_by(record: &Record) -> Option<&DispatchId> {
+    match &record.body {
+        RecordBody::Settled { dispatch, .. }
+        | RecordBody::Answered { dispatch, .. }
+        | RecordBody::InDoubt { dispatch, .. } => Some(dispatch),
+        _ => None,
+    }
+}

@@ -1,0 +1,79 @@
+//! Looking at runs without driving them.
+
+use super::{engine::Engine, error::EngineError, ledger::answer};
+use crate::{
+    attempt::RunId,
+    event::{Event, Projector},
+    record::{Record, RunStatus},
+    view::{OwnerView, RunView},
+};
+
+impl Engine {
+    /// A run as it stands, whoever drives it.
+    ///
+    /// # Errors
+    /// The run is unknown, its journal is damaged, or the store cannot be read.
+    pub async fn view(&self, run: &RunId) -> Result<RunView, EngineError> {
+        if let Some(run) = self.driven_here(run) {
+            return Ok(run.view());
+        }
+        let mut view = self.look_at(run).await?;
+        if view.interrupted {
+            // Between the two looks that make a view, somebody may have taken the run up, or come to its end.
+            view = self.look_at(run).await?;
+        }
+        Ok(view)
+    }
+
+    /// All runs of the store, newest first. A damaged one does not hide the others.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn views(&self) -> Result<Vec<(RunId, Result<RunView, EngineError>)>, EngineError> {
+        let mut views = Vec::new();
+        for entry in answer(self.0.store.list()).await? {
+            match self.view(&entry.run).await {
+                // It was removed since the list was made.
+                Err(error) if error.kind() == super::EngineErrorKind::Unknown => {}
+                view => views.push((entry.run, view)),
+            }
+        }
+        Ok(views)
+    }
+
+    /// The journaled events of a run with numbers greater than `after`.
+    ///
+    /// To follow a run without a gap, [`subscribe`](Self::subscribe) first, replay, and then skip what has a number
+    /// that was replayed.
+    ///
+    /// # Errors
+    /// The run is unknown, its journal is damaged, or the store cannot be read.
+    pub async fn events(&self, run: &RunId, after: u64) -> Result<Vec<Event>, EngineError> {
+        let mut projector = Projector::new();
+        let records = self.records(run).await?;
+        let events = records.iter().filter_map(|record| projector.project(record));
+        Ok(events.filter(|event| event.seq > after).collect())
+    }
+
+    /// The journal of a run, in the store's own format.
+    ///
+    /// # Errors
+    /// As [`events`](Self::events).
+    pub async fn records(&self, run: &RunId) -> Result<Vec<Record>, EngineError> {
+        Ok(answer(self.0.store.load(run, 0)).await?)
+    }
+
+    async fn look_at(&self, run: &RunId) -> Result<RunView, EngineError> {
+        let holder = answer(self.0.store.holder(run, self.0.wall.now())).await?;
+        let driver = holder.filter(|holder| holder.alive);
+        let (machine, _) = self.replay(run).await?;
+        let mut view = machine.view();
+        view.interrupted = view.status == RunStatus::Running && driver.is_none();
+        view.owner = driver.map(|holder| OwnerView {
+            pid: holder.owner.pid,
+            host: holder.owner.host,
+            since: holder.since,
+        });
+        Ok(view)
+    }
+}
