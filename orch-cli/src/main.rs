@@ -1,2 +1,61 @@
-//! orch-cli
-fn main() {}
+//! The `orch` command: the first embedder of the library.
+#![expect(clippy::print_stderr, reason = "only the command writes to a terminal")]
+
+mod args;
+mod ask;
+mod command;
+mod exit;
+mod follow;
+mod interrupt;
+mod project;
+mod report;
+
+use std::{io::Write as _, process::ExitCode};
+
+use clap::Parser as _;
+
+use crate::{
+    args::Cli,
+    exit::{Exit, Failure},
+};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            // A closed pipe is no reason to fail: whoever closed it has read enough.
+            drop(error.print());
+            return exit.into();
+        }
+    };
+    log_to_stderr();
+    let json = cli.json;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(json, &Failure::from(error)),
+    };
+    let ended = runtime.block_on(command::execute(cli));
+    // A thread may still wait for a line of standard input: nobody waits for it.
+    runtime.shutdown_background();
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => fail(json, &failure),
+    }
+}
+
+fn fail(json: bool, failure: &Failure) -> ExitCode {
+    if json {
+        let object = serde_json::json!({ "error": failure });
+        drop(writeln!(std::io::stdout().lock(), "{object}"));
+    } else {
+        eprint!("{}", failure.render());
+    }
+    failure.exit.into()
+}
+
+/// `ORCH_LOG=orch=debug` shows what the library traces, on stderr; nothing by default.
+fn log_to_stderr() {
+    let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("ORCH_LOG") else { return };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

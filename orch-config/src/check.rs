@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    builtin, code,
+    code,
     config::Config,
     diagnostic::Diagnostics,
     id::ProfileId,
@@ -117,11 +117,20 @@ fn foreground_server(place: Path, id: &str) -> Issue {
 
 fn check_workflow(config: &Config, workflow: &WorkflowDefinition, issues: &mut Vec<Issue>) {
     let place = Path::workflow(workflow.id.as_str()).key("steps");
+    let most = workflow.limits.max_steps as usize;
     if workflow.steps.is_empty() {
         let message = format!("the workflow {:?} has no steps", workflow.id.as_str());
         issues.push(Issue::error(code::EMPTY_WORKFLOW, place.clone(), message));
-    } else if workflow.exceeds_max_steps() {
-        issues.push(too_many_steps(workflow, place.clone()));
+    } else if workflow.steps.len() > most {
+        let message = format!(
+            "the workflow {:?} has {} steps; at most {most} are allowed",
+            workflow.id.as_str(),
+            workflow.steps.len()
+        );
+        issues.push(
+            Issue::error(code::TOO_MANY_STEPS, place.clone(), message)
+                .help("raise `maxSteps` where it is lowered"),
+        );
     }
     let mut earlier = BTreeSet::new();
     for (index, step) in workflow.steps.iter().enumerate() {
@@ -135,25 +144,6 @@ fn check_workflow(config: &Config, workflow: &WorkflowDefinition, issues: &mut V
             issues.push(Issue::error(code::DUPLICATE_ID, place.key("id"), message));
         }
     }
-}
-
-/// A cap may be lower than a built-in workflow is long: then that one cannot run, and everything else can.
-fn too_many_steps(workflow: &WorkflowDefinition, place: Path) -> Issue {
-    let (id, most) = (workflow.id.as_str(), workflow.limits.max_steps);
-    let message = format!(
-        "the workflow {id:?} has {} steps and cannot run: at most {most} are allowed",
-        workflow.steps.len()
-    );
-    let ids =
-        |workflow: &WorkflowDefinition| workflow.steps.iter().map(|step| step.id.clone()).collect::<Vec<_>>();
-    let untouched =
-        builtin::workflows().any(|builtin| builtin.id == workflow.id && ids(&builtin) == ids(workflow));
-    let issue = if untouched {
-        Issue::warning(code::TOO_MANY_STEPS, place, message)
-    } else {
-        Issue::error(code::TOO_MANY_STEPS, place, message)
-    };
-    issue.help("raise `maxSteps` where it is lowered")
 }
 
 fn check_step(config: &Config, step: &StepDefinition, place: &Path, issues: &mut Vec<Issue>) {

@@ -1,1 +1,68 @@
-//! orch
+//! Deterministic, gated, multi-worker workflows on OpenCode.
+//!
+//! An [`Orchestrator`] ties the layers together: the configuration, a host, the workers on it, the engine with its
+//! store, and what people see of it. Everything it does can be had from the crates below it, one by one; they are
+//! re-exported here as [`config`], [`opencode`], [`workflow`], [`workers`] and [`ux`].
+//!
+//! ```no_run
+//! use orch::prelude::*;
+//!
+//! # async fn embed() -> Result<(), orch::Error> {
+//! let orchestrator = Orchestrator::builder("/path/to/project")
+//!     .config(Config::builtin())
+//!     .host(Host::server("http://127.0.0.1:4096").password("secret"))
+//!     .store_at("/path/to/state")
+//!     .build()
+//!     .await?;
+//!
+//! let mut run = orchestrator.run(RunRequest::new("build", "add a --version flag")).await?;
+//! loop {
+//!     let view = run.wait().await?;
+//!     let Some(gate) = view.gate else { break };
+//!     println!("{}: {}", gate.step, gate.message);
+//!     let decision = DecisionRequest::new(Decision::Continue, "me").at(gate.id);
+//!     match orchestrator.decide(&view.id, decision).await?.run {
+//!         Some(driven_on) => run = driven_on,
+//!         None => break, // another process was faster
+//!     }
+//! }
+//! orchestrator.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The library prints nothing and reads no environment; it emits `tracing`. Dropping an orchestrator stops driving
+//! its runs and ends every process that it started; what was in flight can be continued by any process.
+
+mod builder;
+mod connection;
+mod error;
+mod host;
+mod orchestrator;
+pub mod prelude;
+mod request;
+mod show;
+
+pub use orch_config as config;
+pub use orch_opencode as opencode;
+pub use orch_ux as ux;
+pub use orch_workers as workers;
+pub use orch_workflow as workflow;
+
+pub use orch_workflow::{
+    attempt::{Outcome, RunId},
+    decision::{Answer, Decision, DecisionKind, DecisionRequest, Gate, GateId, GateReason},
+    driver::{EventStream, Received, Requested, Run},
+    event::{Event, EventBody},
+    record::RunStatus,
+    view::RunView,
+};
+
+pub use self::{
+    builder::Builder,
+    connection::Shutdown,
+    error::{Error, ErrorKind},
+    host::Host,
+    orchestrator::Orchestrator,
+    request::RunRequest,
+};

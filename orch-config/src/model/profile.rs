@@ -1,16 +1,18 @@
 //! Profiles as the file has them.
 
 use super::{
-    layer::{Word, layer},
+    layer::{layer, replaced},
     marker::{Ignored, Retired},
     number::{Count, Millis, Number, Port, Real},
-    table::{PermissionValue, Table, Text},
+    table::{PermissionValue, Table},
 };
 use crate::{
     id::ProfileId,
     kind::{Backend, ExecutionMode, WorkerKind},
     profile::{Context, Handoff},
 };
+
+replaced!(WorkerKind, Backend, ExecutionMode, Context, Handoff);
 
 layer! {
     /// A worker profile, or changes to the one with this id. What is left out stays as it is there, or takes the default.
@@ -28,22 +30,23 @@ layer! {
         when_to_use: String = "",
         /// What it runs as: `server` (an OpenCode server of its own), `agent` (a session of its own on the given server)
         /// or `subagent` (a child session of the parent session). Default: the built-in profile's, else `server`.
-        kind: Word<WorkerKind>,
+        kind: WorkerKind,
         /// Older spelling of `kind` without `subagent`; prefer `kind`.
-        backend: Word<Backend>,
+        backend: Backend,
         /// `foreground`: the view switches to the worker's session and a person takes part. Not for `server` workers.
-        execution: Word<ExecutionMode> = "background",
+        execution: ExecutionMode = "background",
         /// The model: `provider/model`, or a tag (`node`, `node:fast`, `node:docs`, `node:vision`, `auto`). Default: the
         /// host's default model.
-        #[schemars(example = "anthropic/claude-sonnet-4-5")]
-        model: Text,
+        #[schemars(length(min = 1), example = "anthropic/claude-sonnet-4-5")]
+        model: String,
         /// The OpenCode agent whose settings the worker's session uses. Default: the host's default agent.
-        agent: Text,
+        #[schemars(length(min = 1))]
+        agent: String,
         /// What the worker is told about its role. Comes before `promptFile`.
         system_prompt: String,
         /// A file with the role's text, below `.opencode/orch/prompts/`, or one that ships with orch.
-        #[schemars(example = "workers/coder.md")]
-        prompt_file: Text,
+        #[schemars(length(min = 1), example = "workers/coder.md")]
+        prompt_file: String,
         /// Tools by name; `false` refuses the tool, `true` lifts a refusal of the built-in profile.
         tools: Table<bool>,
         /// Permission rules in OpenCode's own shape: `{ "bash": { "*": "ask", "git status": "allow" }, "webfetch": "deny" }`.
@@ -55,9 +58,9 @@ layer! {
         env: Table<String>,
         /// What a subagent knows at its start: `fresh` (its prompt), `fork` (the parent's transcript), `summary` (a summary
         /// of it).
-        context: Word<Context> = "fresh",
+        context: Context = "fresh",
         /// What becomes the result of a foreground step: `last` (the latest answer), `summarize` (an answer asked for), `none`.
-        handoff: Word<Handoff> = "summarize",
+        handoff: Handoff = "summarize",
         /// How many sessions of this worker may work at once.
         max_concurrency: Count = 1,
         /// How often the worker's own server may be started again after it died.

@@ -7,7 +7,7 @@ use super::{
     layer::{layer, replaced},
     marker::Ignored,
     number::{Count, Number},
-    table::{Command, Table, Text},
+    table::{Command, Table},
     workflow::LimitsPart,
 };
 
@@ -53,12 +53,14 @@ layer! {
         /// The program, or the program and its first arguments. Default: `opencode` on the search path.
         command: Command,
         /// A server that runs already.
-        #[schemars(example = "http://127.0.0.1:4096")]
-        url: Text,
+        #[schemars(length(min = 1), example = "http://127.0.0.1:4096")]
+        url: String,
         /// The variable that holds the user name for that server.
-        username_env: Text = "OPENCODE_SERVER_USERNAME",
+        #[schemars(length(min = 1))]
+        username_env: String = "OPENCODE_SERVER_USERNAME",
         /// The variable that holds the password for that server.
-        password_env: Text = "OPENCODE_SERVER_PASSWORD",
+        #[schemars(length(min = 1))]
+        password_env: String = "OPENCODE_SERVER_PASSWORD",
     }
 }
 
@@ -68,7 +70,8 @@ layer! {
     struct Store {
         /// The directory; a relative one is below the project. Default: below the state directory, one per project.
         /// Never from a project that is not trusted.
-        path: Text,
+        #[schemars(length(min = 1))]
+        path: String,
         /// Which finished runs are pruned. Default: none.
         retention: RetentionPart,
     }

@@ -14,7 +14,7 @@ use crate::{
     issue::Issue,
     model::{
         Root,
-        layer::{Field, Merge, Word},
+        layer::Merge,
         list::{ById, Identified},
         settings::{Opencode, Store, Ui},
         table::{Command, ProfileEntry},
@@ -57,7 +57,24 @@ pub(crate) fn duplicates(root: &Root) -> Vec<Issue> {
     report_twice(
         &mut issues,
         "workflow",
-        definitions.map(|(index, definition)| (at(index), definition.id())),
+        definitions.clone().map(|(index, definition)| (at(index), definition.id())),
+    );
+    for (index, definition) in definitions {
+        let steps = definition.steps.iter().flatten().enumerate();
+        let place = |step| at(index).key("steps").index(step);
+        report_twice(
+            &mut issues,
+            "step",
+            steps.map(|(step, definition)| (place(step), definition.id.as_str())),
+        );
+    }
+    let boomerang =
+        workflows.roocode_boomerang.iter().flat_map(|boomerang| boomerang.steps.iter().flatten()).enumerate();
+    let place = |step| Path::keys("workflows.roocodeBoomerang.steps").index(step);
+    report_twice(
+        &mut issues,
+        "step",
+        boomerang.map(|(step, definition)| (place(step), definition.id.as_str())),
     );
     issues
 }
@@ -139,29 +156,24 @@ fn opencode(opencode: Opencode) -> OpencodeSettings {
     let default = OpencodeSettings::default();
     OpencodeSettings {
         command: opencode.command.0.map(|command| match command {
-            Command::Program(program) => vec![program.0],
-            Command::Line(line) => line.into_iter().map(|part| part.0).collect(),
+            Command::Program(program) => vec![program],
+            Command::Line(line) => line,
         }),
-        url: opencode.url.0.map(|url| url.0),
-        username_env: opencode.username_env.0.map_or(default.username_env, |name| name.0),
-        password_env: opencode.password_env.0.map_or(default.password_env, |name| name.0),
+        url: opencode.url.0,
+        username_env: opencode.username_env.0.unwrap_or(default.username_env),
+        password_env: opencode.password_env.0.unwrap_or(default.password_env),
     }
 }
 
 fn store(store: Store) -> StoreSettings {
     let retention = store.retention.0.unwrap_or_default();
     StoreSettings {
-        path: store.path.0.map(|path| PathBuf::from(path.0)),
+        path: store.path.0.map(PathBuf::from),
         retention: Retention {
             max_age_days: retention.max_age_days.map(|days| days.small()),
             max_runs: retention.max_runs.map(|runs| runs.small()),
         },
     }
-}
-
-/// The word that was written, if one was.
-fn word<T: Copy>(field: &Field<Word<T>>) -> Option<T> {
-    field.map(|word| word.0)
 }
 
 fn set<T>(value: &mut T, written: Option<T>) {
@@ -173,6 +185,6 @@ fn set<T>(value: &mut T, written: Option<T>) {
 /// A policy as written, from its two optional halves.
 impl From<&crate::model::workflow::PolicyPart> for PolicyPatch {
     fn from(part: &crate::model::workflow::PolicyPart) -> Self {
-        Self { execution: word(&part.execution), intervene: word(&part.intervene) }
+        Self { execution: *part.execution, intervene: *part.intervene }
     }
 }

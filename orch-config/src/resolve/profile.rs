@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{set, unknown_profile, word};
+use super::{set, unknown_profile};
 use crate::{
     builtin, code,
     config::Config,
@@ -48,7 +48,7 @@ pub(super) fn resolve(
                         .as_ref()
                         .map(restart)
                         .is_some_and(|restart| restart != Restart::default()),
-                    context: word(&patch.context).is_some_and(|context| context != Context::default()),
+                    context: patch.context.is_some_and(|context| context != Context::default()),
                 });
                 let base = config.profiles.get(&patch.id).cloned();
                 let profile = patched(base, *patch, issues);
@@ -68,7 +68,7 @@ fn patched(builtin: Option<Profile>, patch: ProfilePatch, issues: &mut Vec<Issue
     let mut tools: Table<bool> = builtin::tools(patch.id.as_str());
     let mut profile = builtin.unwrap_or_else(|| Profile::new(patch.id));
 
-    match kind::resolve(word(&patch.backend), word(&patch.kind), builtin_kind) {
+    match kind::resolve(*patch.backend, *patch.kind, builtin_kind) {
         Ok(kind) => profile.kind = kind,
         Err(conflict) => issues.push(
             Issue::error(code::KIND_BACKEND_CONFLICT, place.clone().key("kind"), conflict.to_string())
@@ -88,14 +88,14 @@ fn patched(builtin: Option<Profile>, patch: ProfilePatch, issues: &mut Vec<Issue
     set(&mut profile.name, patch.name.0);
     set(&mut profile.purpose, patch.purpose.0);
     set(&mut profile.when_to_use, patch.when_to_use.0);
-    set(&mut profile.execution, word(&patch.execution));
-    set(&mut profile.model, patch.model.0.map(|model| Some(model.0)));
-    set(&mut profile.agent, patch.agent.0.map(|agent| Some(agent.0)));
+    set(&mut profile.execution, patch.execution.0);
+    set(&mut profile.model, patch.model.0.map(Some));
+    set(&mut profile.agent, patch.agent.0.map(Some));
     set(&mut profile.system_prompt, patch.system_prompt.0.map(Some));
     set(&mut profile.temperature, patch.temperature.map(|temperature| Some(temperature.get())));
     set(&mut profile.env, patch.env.0.map(|env| Environment(env.0.into_iter().collect())));
-    set(&mut profile.context, word(&patch.context));
-    set(&mut profile.handoff, word(&patch.handoff));
+    set(&mut profile.context, patch.context.0);
+    set(&mut profile.handoff, patch.handoff.0);
     set(&mut profile.max_concurrency, patch.max_concurrency.map(|count| count.small()));
     set(&mut profile.restart, patch.restart.as_ref().map(restart));
     set(&mut profile.required_skills, patch.required_skills.0);
@@ -121,10 +121,8 @@ pub(crate) fn from_tools(tools: &IndexMap<String, bool>) -> Vec<PermissionRule> 
 fn from_permission(permission: Table<PermissionValue>) -> impl Iterator<Item = PermissionRule> {
     permission.0.into_iter().flat_map(|(name, value)| {
         let patterns: Vec<(String, PermissionAction)> = match value {
-            PermissionValue::Action(action) => vec![("*".to_owned(), action.0)],
-            PermissionValue::Patterns(patterns) => {
-                patterns.0.into_iter().map(|(pattern, action)| (pattern, action.0)).collect()
-            }
+            PermissionValue::Action(action) => vec![("*".to_owned(), action)],
+            PermissionValue::Patterns(patterns) => patterns.0.into_iter().collect(),
         };
         patterns.into_iter().map(move |(pattern, action)| PermissionRule::new(name.clone(), pattern, action))
     })

@@ -1,15 +1,3 @@
 //! What the configuration promises, file by file.
 
-#![cfg(test)]
-
-mod builtins;
-mod diagnostics;
-mod files;
-mod kinds;
-mod merge;
-mod predecessor;
-mod prompts;
-mod properties;
 mod schema;
-mod support;
-mod trust;

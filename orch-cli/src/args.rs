@@ -1,0 +1,255 @@
+//! The command line, as data. Every flag and variable here is part of the stable contract.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use orch::config::policy::{Execution, Intervene, PolicyPatch};
+
+/// Deterministic, gated, multi-worker workflows on OpenCode.
+///
+/// Try `orch demo` first: it needs no key, no network and no set-up.
+#[derive(Debug, Parser)]
+#[command(name = "orch", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "\
+Exit codes: 0 success, 1 error, 2 usage or configuration, 3 paused at a gate, 4 another process drives the run,
+130 interrupted (the run is left paused and can be continued).
+
+Environment: ORCH_SERVER, OPENCODE_SERVER_PASSWORD, OPENCODE_SERVER_USERNAME, ORCH_OPENCODE, ORCH_STATE_DIR, NO_COLOR.")]
+pub(crate) struct Cli {
+    /// The project directory; the current one by default.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// Write machine-readable JSON to stdout and nothing else.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch the build workflow on a simulated host: plan, implement, review, a gate, fix.
+    Demo(DemoArgs),
+    /// Run a workflow on a task.
+    Run(RunArgs),
+    /// Answer a gate: go on. After an error this retries the failed step.
+    Continue(ContinueArgs),
+    /// Answer a gate: try the step again.
+    Retry(RetryArgs),
+    /// Answer a gate: leave the step out.
+    Skip(DecideArgs),
+    /// Answer a gate: give the step's result yourself.
+    Replace(ReplaceArgs),
+    /// End a run: the decision `abort` at a gate, a cancel while it works.
+    Abort(AbortArgs),
+    /// Pause a run after the step at work; any process may ask.
+    Pause(RunIdArgs),
+    /// List the runs of this project, newest first.
+    Runs(RunsArgs),
+    /// Show a run: its steps, its gate, and the commands that go on.
+    Show(RunIdArgs),
+    /// Print the result of a run, or of one of its steps.
+    Output(OutputArgs),
+    /// Print the events of a run, one JSON object a line.
+    Events(EventsArgs),
+    /// Show what a workflow would do, without spending a token.
+    Plan(WorkflowArgs),
+    /// List the workflows.
+    Workflows,
+    /// List the worker profiles.
+    Profiles,
+    /// Check or show the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the JSON Schema of orchestrator.json.
+    Schema,
+    /// Check this machine: OpenCode, the server, the configuration, the store.
+    Doctor(HostArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Run on a real OpenCode with a scripted model instead of the simulator.
+    ///
+    /// Takes the binary from the value, else from ORCH_OPENCODE, else from PATH.
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true)]
+    pub(crate) opencode: Option<Option<PathBuf>>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The workflow; `orch workflows` lists them.
+    pub(crate) workflow: String,
+    /// The task; `-` reads it from standard input.
+    pub(crate) task: Option<String>,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    /// The session whose children the subagents become; one is created when none is given.
+    #[arg(long, value_name = "SESSION")]
+    pub(crate) parent: Option<String>,
+    #[command(flatten)]
+    pub(crate) drive: DriveArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContinueArgs {
+    #[command(flatten)]
+    pub(crate) decide: DecideArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    #[command(flatten)]
+    pub(crate) decide: DecideArgs,
+    /// Appended to the step's prompt.
+    #[arg(long)]
+    pub(crate) note: Option<String>,
+    /// The session to try in; by default the same, or a fresh one after a context overflow.
+    #[arg(long, value_enum)]
+    pub(crate) session: Option<SessionArg>,
+}
+
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(crate) struct ReplaceArgs {
+    #[command(flatten)]
+    pub(crate) decide: DecideArgs,
+    /// The text that counts as the step's result; `-` reads standard input.
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "from_session",
+        conflicts_with = "from_session"
+    )]
+    pub(crate) output: Option<PathBuf>,
+    /// Take the latest answer in the worker's session, after you repaired it there.
+    #[arg(long)]
+    pub(crate) from_session: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AbortArgs {
+    #[command(flatten)]
+    pub(crate) decide: DecideArgs,
+}
+
+/// What every decision takes.
+#[derive(Debug, Args)]
+pub(crate) struct DecideArgs {
+    /// The run; `orch runs` lists them.
+    pub(crate) run: String,
+    /// The gate this answers; the open one by default.
+    #[arg(long, value_name = "ID")]
+    pub(crate) gate: Option<String>,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    #[command(flatten)]
+    pub(crate) drive: DriveArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunIdArgs {
+    /// The run; `orch runs` lists them.
+    pub(crate) run: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    /// At most this many.
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// The run; `orch runs` lists them.
+    pub(crate) run: String,
+    /// The step; by default the last one that has a result.
+    pub(crate) step: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// The run; `orch runs` lists them.
+    pub(crate) run: String,
+    /// Start with this event number.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) from: u64,
+    /// Go on until the run ends.
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkflowArgs {
+    /// The workflow; `orch workflows` lists them.
+    pub(crate) workflow: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check configuration files; those that apply to this project by default.
+    Check {
+        /// Files to check by themselves.
+        files: Vec<PathBuf>,
+        /// Treat warnings as errors.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Show the resolved configuration.
+    Show,
+}
+
+/// The policy for the run, over that of the workflow.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Policy")]
+pub(crate) struct PolicyArgs {
+    /// Stop after every step, or go on by itself.
+    #[arg(long, value_name = "step|auto", value_parser = parse::<Execution>)]
+    pub(crate) execution: Option<Execution>,
+    /// When to ask: never, on-warning, on-error, always.
+    #[arg(long, value_name = "WHEN", value_parser = parse::<Intervene>)]
+    pub(crate) intervene: Option<Intervene>,
+}
+
+impl PolicyArgs {
+    pub(crate) fn patch(self) -> PolicyPatch {
+        PolicyPatch { execution: self.execution, intervene: self.intervene }
+    }
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// What driving a run takes: a host and a way to ask.
+#[derive(Debug, Args)]
+pub(crate) struct DriveArgs {
+    /// Never ask: exit with code 3 at a gate, deny permissions that no rule answers.
+    #[arg(long)]
+    pub(crate) no_input: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+/// Which OpenCode to work on.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Host")]
+pub(crate) struct HostArgs {
+    /// A running OpenCode server; its password comes from OPENCODE_SERVER_PASSWORD.
+    #[arg(long, env = "ORCH_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// The opencode binary to start for the run; `opencode` on PATH by default.
+    #[arg(long, env = "ORCH_OPENCODE", value_name = "PATH")]
+    pub(crate) opencode: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SessionArg {
+    /// The same session: the worker remembers.
+    Same,
+    /// A new session.
+    Fresh,
+}

@@ -1,0 +1,78 @@
+//! `orch config check`, `orch config show`, `orch schema`.
+
+use std::path::PathBuf;
+
+use orch::config::{Diagnostics, LoadOptions, load, load::SourceFile, schema as config_schema};
+use serde_json::json;
+
+use super::{print, print_json};
+use crate::{
+    args::ConfigCommand,
+    exit::{Exit, Failure},
+    project::Project,
+    report,
+};
+
+pub(crate) fn execute(project: &Project, command: ConfigCommand, json: bool) -> Result<Exit, Failure> {
+    match command {
+        ConfigCommand::Check { files, strict } => check(project, files, strict, json),
+        ConfigCommand::Show => show(project, json),
+    }
+}
+
+pub(crate) fn schema() -> Result<Exit, Failure> {
+    print(&config_schema::json())?;
+    Ok(Exit::Success)
+}
+
+fn check(project: &Project, files: Vec<PathBuf>, strict: bool, json: bool) -> Result<Exit, Failure> {
+    let lookups: Vec<LoadOptions> = if files.is_empty() {
+        vec![project.load_options()]
+    } else {
+        files.into_iter().map(|file| LoadOptions::only(project.directory().join(file))).collect()
+    };
+    let mut found = Diagnostics::default();
+    let mut texts: Vec<SourceFile> = Vec::new();
+    for mut options in lookups {
+        options.strict = strict;
+        let (diagnostics, files) = match load(&options) {
+            Ok(loaded) => (loaded.warnings, loaded.files),
+            Err(error) => (error.diagnostics, error.files),
+        };
+        found.0.extend(diagnostics.0);
+        texts.extend(files);
+    }
+    let ok = !found.has_errors();
+    if json {
+        print_json(&json!({ "ok": ok, "diagnostics": found }))?;
+    } else {
+        print(&report::diagnostics(&found, &texts))?;
+        print(&verdict(ok, &found, &texts))?;
+    }
+    Ok(if ok { Exit::Success } else { Exit::Usage })
+}
+
+fn verdict(ok: bool, found: &Diagnostics, files: &[SourceFile]) -> String {
+    let checked: Vec<String> =
+        files.iter().filter_map(|file| Some(file.path.as_ref()?.display().to_string())).collect();
+    let checked = match checked.as_slice() {
+        [] => "no orchestrator.json here; the built-in configuration applies".to_owned(),
+        files => files.join(", "),
+    };
+    match (ok, found.len()) {
+        (true, 0) => format!("ok: {checked}"),
+        (true, count) => format!("ok, with {count} to look at: {checked}"),
+        (false, count) => format!("{count} to look at: {checked}"),
+    }
+}
+
+/// JSON for programs and for people: it is the language of the file.
+fn show(project: &Project, json: bool) -> Result<Exit, Failure> {
+    let config = project.config(json)?;
+    if json {
+        print_json(&config)?;
+    } else {
+        print(&serde_json::to_string_pretty(&config).map_err(std::io::Error::from)?)?;
+    }
+    Ok(Exit::Success)
+}

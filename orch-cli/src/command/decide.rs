@@ -1,0 +1,158 @@
+//! The commands that answer gates, and `pause` and `abort`, which any process may use.
+
+use std::io::Read as _;
+
+use orch::{
+    Answer, Decision, DecisionKind, DecisionRequest, GateId, Orchestrator, RunId, RunStatus, ux::command,
+    workflow::port::SessionChoice,
+};
+use serde_json::json;
+
+use super::{print, print_json, run::at_gate};
+use crate::{
+    args::{AbortArgs, ContinueArgs, DecideArgs, ReplaceArgs, RetryArgs, RunIdArgs, SessionArg},
+    exit::{Exit, Failure},
+    follow::{AtGate, by, follow},
+    project::Project,
+    report::Report,
+};
+
+/// A decision with everything that it takes to carry it out.
+pub(crate) struct Decide {
+    args: DecideArgs,
+    answer: Answer,
+}
+
+pub(crate) fn proceed(args: ContinueArgs) -> Decide {
+    Decide { args: args.decide, answer: Answer::Decision(Decision::Continue) }
+}
+
+pub(crate) fn retry(args: RetryArgs) -> Decide {
+    let session = args.session.map(|session| match session {
+        SessionArg::Same => SessionChoice::Same,
+        SessionArg::Fresh => SessionChoice::Fresh,
+    });
+    Decide { args: args.decide, answer: Answer::Decision(Decision::Retry { note: args.note, session }) }
+}
+
+pub(crate) fn skip(args: DecideArgs) -> Decide {
+    Decide { args, answer: Answer::Decision(Decision::Skip) }
+}
+
+pub(crate) fn replace(args: ReplaceArgs) -> Result<Decide, Failure> {
+    let answer = match args.output {
+        None => Answer::ReplaceFromSession,
+        Some(path) => {
+            let text = if path.as_os_str() == "-" {
+                let mut text = String::new();
+                std::io::stdin().read_to_string(&mut text)?;
+                text
+            } else {
+                std::fs::read_to_string(&path).map_err(|error| {
+                    let message = format!("read the replacement {}: {error}", path.display());
+                    Failure::usage("orch::cli::unreadable", message)
+                })?
+            };
+            Answer::Decision(Decision::Replace { text, output: None })
+        }
+    };
+    Ok(Decide { args: args.decide, answer })
+}
+
+/// Answers the gate and drives the run on. A run that was interrupted is taken up by `continue`.
+pub(crate) async fn decide(project: &Project, decide: Decide, json: bool) -> Result<Exit, Failure> {
+    let id = run_id(&decide.args.run)?;
+    let config = project.config(json)?;
+    let orchestrator = project.orchestrator(config, &decide.args.drive.host).await?;
+    let ended = drive(&orchestrator, &id, decide, json).await;
+    orchestrator.shutdown().await;
+    ended
+}
+
+async fn drive(orchestrator: &Orchestrator, id: &RunId, decide: Decide, json: bool) -> Result<Exit, Failure> {
+    let Decide { args, answer } = decide;
+    let mut report = Report::new(json);
+    let events = orchestrator.subscribe();
+    let view = orchestrator.view(id).await?;
+    let proceed = matches!(answer, Answer::Decision(Decision::Continue));
+    let run = if proceed && view.gate.is_none() && view.status == RunStatus::Running {
+        Some(orchestrator.resume(id).await?)
+    } else {
+        let gate = args.gate.map(GateId);
+        let request = DecisionRequest { gate, answer, policy: args.policy.patch(), by: by() };
+        orchestrator.decide(id, request).await?.run
+    };
+    match run {
+        Some(run) => {
+            let at_gate = at_gate(args.drive.no_input, json);
+            follow(orchestrator, run, events, &mut report, at_gate).await
+        }
+        None => {
+            accepted(orchestrator, id, json).await?;
+            Ok(Exit::Success)
+        }
+    }
+}
+
+/// At a gate this is the decision `abort`, otherwise a cancel. Either way the run has ended without success.
+pub(crate) async fn abort(project: &Project, args: AbortArgs, json: bool) -> Result<Exit, Failure> {
+    let id = run_id(&args.decide.run)?;
+    let config = project.config(json)?;
+    let orchestrator = project.orchestrator(config, &args.decide.drive.host).await?;
+    let ended = end(&orchestrator, &id, args, json).await;
+    orchestrator.shutdown().await;
+    ended
+}
+
+async fn end(orchestrator: &Orchestrator, id: &RunId, args: AbortArgs, json: bool) -> Result<Exit, Failure> {
+    let view = orchestrator.view(id).await?;
+    let at_gate = view.gate.as_ref().is_some_and(|gate| gate.allows(DecisionKind::Abort));
+    if args.decide.gate.is_some() || at_gate {
+        let decide = Decide { args: args.decide, answer: Answer::Decision(Decision::Abort) };
+        return drive(orchestrator, id, decide, json).await;
+    }
+    let mut report = Report::new(json);
+    let events = orchestrator.subscribe();
+    match orchestrator.cancel(id, &by()).await?.run {
+        Some(run) => follow(orchestrator, run, events, &mut report, AtGate::Exit).await,
+        None => {
+            accepted(orchestrator, id, json).await?;
+            Ok(Exit::Error)
+        }
+    }
+}
+
+/// Asks for a pause. The process that drives the run takes it up within a second.
+pub(crate) async fn pause(project: &Project, args: &RunIdArgs, json: bool) -> Result<Exit, Failure> {
+    let id = run_id(&args.run)?;
+    let orchestrator = project.reader().await?;
+    let view = orchestrator.view(&id).await?;
+    if view.interrupted {
+        let message = format!("pause {id}: the process that drove it is gone, so it is not running");
+        let help = format!("take it up again with `{}`", command::CONTINUE.on(&id));
+        return Err(Failure::new(Exit::Error, "orch::run::interrupted", message).help(help));
+    }
+    orchestrator.pause(&id, &by()).await?;
+    accepted(&orchestrator, &id, json).await?;
+    orchestrator.shutdown().await;
+    Ok(Exit::Success)
+}
+
+/// A run id from the command line.
+pub(super) fn run_id(text: &str) -> Result<RunId, Failure> {
+    RunId::new(text).map_err(|error| Failure::usage("orch::run::invalid-id", error.to_string()))
+}
+
+/// Says that a request took effect, and where.
+async fn accepted(orchestrator: &Orchestrator, run: &RunId, json: bool) -> Result<(), Failure> {
+    let view = orchestrator.view(run).await?;
+    if json {
+        return print_json(
+            &json!({ "run": run, "accepted": true, "status": view.status, "owner": view.owner }),
+        );
+    }
+    match view.owner {
+        Some(owner) => print(&format!("{run}: accepted by process {}, which drives the run", owner.pid)),
+        None => print(&format!("{run}: accepted; the run is {}", view.status.as_str())),
+    }
+}

@@ -1,0 +1,138 @@
+//! `orch doctor`: what works here, what does not, and how to mend it.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{print, print_json};
+use crate::{
+    args::HostArgs,
+    exit::{Exit, Failure},
+    project::Project,
+    report::Paint,
+};
+
+/// One examined thing.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    ok: bool,
+    message: String,
+    help: Option<String>,
+}
+
+impl Check {
+    fn passed(name: &'static str, message: impl Into<String>) -> Self {
+        Self { name, ok: true, message: message.into(), help: None }
+    }
+
+    fn failed(name: &'static str, failure: Failure) -> Self {
+        Self { name, ok: false, message: failure.message, help: failure.help }
+    }
+}
+
+pub(crate) async fn doctor(project: &Project, host: &HostArgs, json: bool) -> Result<Exit, Failure> {
+    let checks = vec![configuration(project), store(project).await, search(), reach(project, host).await];
+    let ok = checks.iter().all(|check| check.ok);
+    if json {
+        print_json(&json!({ "ok": ok, "checks": checks }))?;
+    } else {
+        let paint = Paint::stdout();
+        for Check { name, ok, message, help } in &checks {
+            let mark = if *ok { paint.good("✓") } else { paint.bad("✗") };
+            print(&format!("{mark} {name:<14} {message}"))?;
+            if let Some(help) = help {
+                print(&format!("  {:<14} {help}", ""))?;
+            }
+        }
+    }
+    Ok(if ok { Exit::Success } else { Exit::Error })
+}
+
+fn configuration(project: &Project) -> Check {
+    match project.load() {
+        Ok(loaded) => {
+            let files: Vec<_> = loaded
+                .files
+                .iter()
+                .filter_map(|file| Some(file.path.as_ref()?.display().to_string()))
+                .collect();
+            let from = if files.is_empty() { "built in".to_owned() } else { files.join(", ") };
+            let (profiles, workflows) = (loaded.config.profiles.len(), loaded.config.workflows.len());
+            Check::passed(
+                "configuration",
+                format!(
+                    "{profiles} profiles, {workflows} workflows, {} warnings; {from}",
+                    loaded.warnings.len()
+                ),
+            )
+        }
+        Err(failure) => {
+            Check::failed("configuration", failure.help("see it in full with `orch config check`"))
+        }
+    }
+}
+
+async fn store(project: &Project) -> Check {
+    let runs = async { Ok::<_, Failure>(project.reader().await?.runs().await?.len()) };
+    match runs.await {
+        Ok(count) => Check::passed("store", format!("{count} runs")),
+        Err(failure) => Check::failed("store", failure),
+    }
+}
+
+/// OpenCode's own search tools need ripgrep (observed: without it `glob`, `grep` and `skill` fail).
+fn search() -> Check {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    match std::env::split_paths(&path).map(|directory| directory.join("rg")).find(|program| program.is_file())
+    {
+        Some(program) => Check::passed("ripgrep", program.display().to_string()),
+        None => Check::failed(
+            "ripgrep",
+            Failure::new(
+                Exit::Error,
+                "orch::doctor::no-ripgrep",
+                "`rg` is not on PATH: the agents' search tools fail",
+            )
+            .help("install ripgrep"),
+        ),
+    }
+}
+
+/// Reaches the host the way a run would: an own one is started and ended again.
+async fn reach(project: &Project, host: &HostArgs) -> Check {
+    let config = match project.load() {
+        Ok(loaded) => loaded.config,
+        Err(_) => orch::config::Config::builtin(),
+    };
+    let examined = async {
+        let orchestrator = project.orchestrator(config, host).await?;
+        let examined = async {
+            let host = orchestrator.host().await?;
+            let (health, agents) = (host.health().await?, host.agents().await?);
+            let catalog = host.catalog().await?;
+            Ok::<_, orch::Error>((
+                host.origin().to_owned(),
+                health.version,
+                agents.len(),
+                catalog.providers.len(),
+            ))
+        };
+        let examined = examined.await;
+        orchestrator.shutdown().await;
+        Ok::<_, Failure>(examined?)
+    };
+    match examined.await {
+        Ok((origin, version, agents, providers)) => {
+            let problem = (providers == 0).then_some("no provider is set up: run `opencode auth login`");
+            let message = format!("{version} at {origin}, {agents} agents, {providers} providers");
+            match problem {
+                None => Check::passed("opencode", message),
+                Some(help) => {
+                    let failure = Failure::new(Exit::Error, "orch::doctor::no-provider", message);
+                    Check::failed("opencode", failure.help(help))
+                }
+            }
+        }
+        Err(failure) => Check::failed("opencode", failure),
+    }
+}

@@ -1,0 +1,64 @@
+//! One module for each family of commands.
+
+mod config;
+mod decide;
+mod demo;
+mod doctor;
+mod list;
+mod look;
+mod run;
+
+use std::io::Write as _;
+
+use serde::Serialize;
+
+use crate::{
+    args::{Cli, Command},
+    exit::{Exit, Failure},
+    project::Project,
+};
+
+/// Carries out the command line.
+pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
+    let json = cli.json;
+    if let Command::Demo(args) = &cli.command {
+        return demo::demo(args, json).await;
+    }
+    let project = Project::find(cli.dir.as_deref())?;
+    match cli.command {
+        Command::Demo(_) => Ok(Exit::Success),
+        Command::Run(args) => run::run(&project, args, json).await,
+        Command::Continue(args) => decide::decide(&project, decide::proceed(args), json).await,
+        Command::Retry(args) => decide::decide(&project, decide::retry(args), json).await,
+        Command::Skip(args) => decide::decide(&project, decide::skip(args), json).await,
+        Command::Replace(args) => decide::decide(&project, decide::replace(args)?, json).await,
+        Command::Abort(args) => decide::abort(&project, args, json).await,
+        Command::Pause(args) => decide::pause(&project, &args, json).await,
+        Command::Runs(args) => look::runs(&project, &args, json).await,
+        Command::Show(args) => look::show(&project, &args, json).await,
+        Command::Output(args) => look::output(&project, &args, json).await,
+        Command::Events(args) => look::events(&project, &args).await,
+        Command::Plan(args) => list::plan(&project, &args, json),
+        Command::Workflows => list::workflows(&project, json),
+        Command::Profiles => list::profiles(&project, json),
+        Command::Config(args) => config::execute(&project, args, json),
+        Command::Schema => config::schema(),
+        Command::Doctor(args) => doctor::doctor(&project, &args, json).await,
+    }
+}
+
+/// Writes one JSON value and a line break to stdout.
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(std::io::Error::from)?;
+    print(&text)
+}
+
+/// Writes text to stdout, with a line break at its end.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        stdout.write_all(b"\n")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! How a command ends: the documented exit codes, and errors that name the way out.
+
+use std::{fmt::Write as _, process::ExitCode};
+
+use console::style;
+use orch::{
+    config::{LoadError, Severity},
+    workflow::driver::EngineError,
+};
+use serde::Serialize;
+
+/// The documented exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// The run, or the command, succeeded.
+    Success = 0,
+    /// The run, or the command, failed.
+    Error = 1,
+    /// The call or the configuration is wrong.
+    Usage = 2,
+    /// The run waits at a gate.
+    Paused = 3,
+    /// Another process drives the run.
+    Locked = 4,
+    /// Ctrl-C; the run is left paused and can be continued.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A failure of a command, ready to be shown to a person or a program.
+#[derive(Debug, Serialize)]
+pub(crate) struct Failure {
+    /// A stable machine code.
+    pub(crate) code: String,
+    /// What went wrong, and where.
+    pub(crate) message: String,
+    /// The way out.
+    pub(crate) help: Option<String>,
+    /// More than a line, for people: source excerpts.
+    #[serde(skip)]
+    detail: Option<String>,
+    #[serde(skip)]
+    pub(crate) exit: Exit,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), help: None, detail: None, exit }
+    }
+
+    pub(crate) fn usage(code: &str, message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, code, message)
+    }
+
+    #[must_use]
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// For a terminal.
+    pub(crate) fn render(&self) -> String {
+        let mut text = String::new();
+        if let Some(detail) = &self.detail {
+            text.push_str(detail);
+        }
+        let label = style("error").red().bold().for_stderr();
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{label}: {}", self.message);
+        if let Some(help) = &self.help {
+            let _ = writeln!(text, "{}: {help}", style("help").cyan().for_stderr());
+        }
+        text
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(Exit::Error, "orch::cli::io", format!("read or write: {error}"))
+    }
+}
+
+impl From<orch::Error> for Failure {
+    fn from(error: orch::Error) -> Self {
+        let exit = match error.kind() {
+            orch::ErrorKind::Locked => Exit::Locked,
+            orch::ErrorKind::Usage | orch::ErrorKind::Config => Exit::Usage,
+            _ => Exit::Error,
+        };
+        let failure = Self::new(exit, error.code(), error.to_string());
+        match error.help() {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        Self::from(orch::Error::from(error))
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        let errors: Vec<_> =
+            error.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).collect();
+        let message = match errors.as_slice() {
+            [only] => only.to_string(),
+            errors => format!("the configuration has {} errors", errors.len()),
+        };
+        Self::usage(error.code(), message)
+            .detail(crate::report::diagnostics(&error.diagnostics, &error.files))
+    }
+}

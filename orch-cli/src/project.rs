@@ -1,0 +1,127 @@
+//! The project a command works on: its directory, its configuration, its state, its host.
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use orch::{
+    Host, Orchestrator,
+    config::{Config, LoadOptions, Loaded, load},
+};
+
+use crate::{
+    args::HostArgs,
+    exit::{Exit, Failure},
+    report,
+};
+
+/// A project directory, found and made absolute.
+#[derive(Debug, Clone)]
+pub(crate) struct Project {
+    directory: PathBuf,
+}
+
+impl Project {
+    pub(crate) fn find(dir: Option<&Path>) -> Result<Self, Failure> {
+        let given = match dir {
+            Some(dir) => dir.to_owned(),
+            None => std::env::current_dir()?,
+        };
+        let directory = std::fs::canonicalize(&given).map_err(|error| {
+            Failure::usage(
+                "orch::cli::no-directory",
+                format!("open the project directory {}: {error}", given.display()),
+            )
+            .help("name an existing directory with --dir")
+        })?;
+        if !directory.is_dir() {
+            return Err(Failure::usage(
+                "orch::cli::no-directory",
+                format!("the project directory {} is not a directory", directory.display()),
+            ));
+        }
+        Ok(Self { directory })
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn load_options(&self) -> LoadOptions {
+        LoadOptions::discover(&self.directory, |name| std::env::var_os(name))
+    }
+
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        Ok(load(&self.load_options())?)
+    }
+
+    /// The configuration in force. Its warnings go to stderr, unless a program reads along.
+    pub(crate) fn config(&self, json: bool) -> Result<Config, Failure> {
+        let loaded = self.load()?;
+        if !json && !loaded.warnings.is_empty() {
+            let text = report::diagnostics(&loaded.warnings, &loaded.files);
+            write!(std::io::stderr().lock(), "{text}")?;
+        }
+        Ok(loaded.config)
+    }
+
+    /// An orchestrator that only looks: it never needs a host.
+    pub(crate) async fn reader(&self) -> Result<Orchestrator, Failure> {
+        self.orchestrator(self.load()?.config, &HostArgs::default()).await
+    }
+
+    /// Where this project's runs are kept: `ORCH_STATE_DIR`, else the XDG state directory; one store per project.
+    pub(crate) fn state(&self) -> Result<PathBuf, Failure> {
+        let variable =
+            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let root = variable("ORCH_STATE_DIR")
+            .or_else(|| variable("XDG_STATE_HOME").map(|state| state.join("orch")))
+            .or_else(|| variable("HOME").map(|home| home.join(".local/state/orch")))
+            .ok_or_else(|| {
+                Failure::new(Exit::Error, "orch::cli::no-state", "find the state directory: HOME is not set")
+                    .help("set ORCH_STATE_DIR to a directory that orch may write to")
+            })?;
+        Ok(root)
+    }
+
+    /// An orchestrator on this project. Nothing is started before something has to be done.
+    pub(crate) async fn orchestrator(
+        &self,
+        config: Config,
+        host: &HostArgs,
+    ) -> Result<Orchestrator, Failure> {
+        let host = choose_host(host, &config);
+        let builder = Orchestrator::builder(&self.directory)
+            .state_root(self.state()?)
+            .environment(std::env::vars_os())
+            .host(host)
+            .config(config);
+        Ok(builder.build().await?)
+    }
+}
+
+/// `--server` or `ORCH_SERVER`, else the configuration, else `opencode` from `--opencode`, `ORCH_OPENCODE` or PATH.
+fn choose_host(args: &HostArgs, config: &Config) -> Host {
+    let settings = &config.opencode;
+    let secret = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let server = args.server.clone().or_else(|| match args.opencode {
+        Some(_) => None,
+        None => settings.url.clone(),
+    });
+    if let Some(url) = server {
+        let mut host = Host::server(url);
+        if let Some(user) = secret(&settings.username_env) {
+            host = host.username(user);
+        }
+        if let Some(password) = secret(&settings.password_env) {
+            host = host.password(password);
+        }
+        return host;
+    }
+    match (&args.opencode, &settings.command) {
+        (Some(program), _) => Host::launch([program.clone()]),
+        (None, Some(command)) => Host::launch(command),
+        (None, None) => Host::launch(["opencode"]),
+    }
+}

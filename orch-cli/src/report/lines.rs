@@ -1,0 +1,137 @@
+//! One line for each thing worth remembering.
+
+use std::collections::HashMap;
+
+use orch::{
+    Event, EventBody, Outcome, RunStatus, RunView,
+    config::id::StepId,
+    ux::text::{duration, plain},
+    workflow::event::StepProgress,
+};
+
+use super::Paint;
+
+/// Turns events into lines of text.
+pub(crate) struct Lines {
+    paint: Paint,
+    steps: HashMap<StepId, Heard>,
+}
+
+/// What earlier events said of a step.
+#[derive(Default)]
+struct Heard {
+    title: String,
+    session: String,
+}
+
+impl Lines {
+    pub(crate) fn new(paint: Paint) -> Self {
+        Self { paint, steps: HashMap::new() }
+    }
+
+    /// The line of an event, if it is worth one.
+    pub(crate) fn event(&mut self, event: &Event) -> Option<String> {
+        let paint = self.paint;
+        Some(match &event.body {
+            EventBody::RunStarted { workflow, task, .. } => {
+                let title = format!("{}  {}", paint.strong(workflow.as_str()), event.run);
+                format!("{title}\n{}", paint.faint(&format!("  {}", plain(task, 100))))
+            }
+            EventBody::RunRequested { request, by } => {
+                paint.remark(&format!("  {request} requested by {by}"))
+            }
+            EventBody::StepStarted { step, title, worker, kind, dispatch, .. } => {
+                let title = plain(title, 60);
+                self.steps.entry(step.clone()).or_default().title.clone_from(&title);
+                let again = match dispatch.attempt {
+                    1 => String::new(),
+                    attempt => format!(", attempt {attempt}"),
+                };
+                format!(
+                    "  {} {title}  {}",
+                    paint.faint("▸"),
+                    paint.faint(&format!("{worker}, {kind}{again}"))
+                )
+            }
+            EventBody::StepProgress { step, progress, .. } => return self.progress(step, progress),
+            EventBody::StepSettled { step, outcome, error, warnings, active_ms, .. } => {
+                let mark = match outcome {
+                    Outcome::Ok => paint.good("✓"),
+                    Outcome::Warning => paint.remark("!"),
+                    Outcome::Error => paint.bad("✗"),
+                };
+                let Heard { title, session } = self.steps.entry(step.clone()).or_default();
+                let facts = paint.faint(&format!("{}  {session}", duration(*active_ms)));
+                let mut line = format!("  {mark} {title}  {facts}");
+                for warning in warnings {
+                    line.push_str(&format!("\n      {}", paint.remark(&plain(&warning.message, 200))));
+                }
+                if let Some(error) = error {
+                    line.push_str(&format!("\n      {}", paint.bad(&plain(&error.message, 400))));
+                }
+                line
+            }
+            EventBody::Warning { step, warning } => {
+                format!("  {} {step}  {}", paint.remark("!"), plain(&warning.message, 200))
+            }
+            EventBody::GateOpened { gate } => {
+                let reason = serde_json::to_value(gate.reason).ok()?;
+                let head = format!("gate {} after {} ({})", gate.id, gate.step, reason.as_str()?);
+                format!(
+                    "\n  {} {}\n    {}",
+                    paint.remark("●"),
+                    paint.strong(&head),
+                    plain(&gate.message, 400)
+                )
+            }
+            EventBody::GateResolved { gate, decision, by, .. } => {
+                let decision = serde_json::to_value(decision).ok()?;
+                format!("  {} gate {gate}: {} by {}", paint.good("●"), decision.as_str()?, plain(by, 80))
+            }
+            EventBody::AskOpened { step, ask } => {
+                format!("  {} {step} asks: {}", paint.remark("?"), plain(&ask.summary, 300))
+            }
+            EventBody::AskResolved { ask, by, .. } => format!("    {ask} answered by {}", plain(by, 80)),
+            _ => return None,
+        })
+    }
+
+    /// How a run stands when nothing moves any more.
+    pub(crate) fn rest(&self, view: &RunView) -> String {
+        let status = match view.status {
+            RunStatus::Success => self.paint.good("success"),
+            RunStatus::Paused => self.paint.remark("paused"),
+            RunStatus::Running => self.paint.remark("interrupted"),
+            RunStatus::Error => self.paint.bad("error"),
+            RunStatus::Cancelled => self.paint.bad("cancelled"),
+        };
+        let tokens = view.tokens.input + view.tokens.output + view.tokens.reasoning;
+        let mut cost = format!("{} at work, {tokens} tokens", duration(view.active_ms));
+        if view.cost_usd > 0.0 {
+            cost.push_str(&format!(", ${:.4}", view.cost_usd));
+        }
+        let mut text = format!("\n{status}  {}  {}", view.id, self.paint.faint(&cost));
+        for note in &view.notes {
+            text.push_str(&format!("\n  {}", self.paint.remark(&plain(note, 400))));
+        }
+        text
+    }
+
+    fn progress(&mut self, step: &StepId, progress: &StepProgress) -> Option<String> {
+        match progress {
+            StepProgress::Placed { session, .. } => {
+                self.steps.entry(step.clone()).or_default().session.clone_from(session);
+                None
+            }
+            StepProgress::InDoubt { reason } => {
+                Some(format!("  {} {step} in doubt: {}", self.paint.remark("?"), plain(reason, 300)))
+            }
+            StepProgress::Backoff { error, .. } => Some(format!(
+                "  {} {step} waits to try again: {}",
+                self.paint.remark("…"),
+                plain(&error.message, 300)
+            )),
+            _ => None,
+        }
+    }
+}

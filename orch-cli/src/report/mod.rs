@@ -1,0 +1,78 @@
+//! What a person, or a program, sees while a run goes on.
+
+mod diagnostics;
+mod lines;
+mod live;
+mod paint;
+
+use std::io::{IsTerminal as _, Write as _};
+
+use orch::{Event, RunView};
+
+pub(crate) use self::{diagnostics::diagnostics, lines::Lines, live::Live, paint::Paint};
+
+/// Shows events as they happen. Exactly one thing is written to stdout: JSON lines, or text lines.
+pub(crate) enum Report {
+    /// One JSON event a line.
+    Json,
+    /// Lines for people, with a live line below them on a terminal.
+    Text { lines: Lines, live: Option<Live> },
+}
+
+impl Report {
+    pub(crate) fn new(json: bool) -> Self {
+        if json {
+            return Self::Json;
+        }
+        let live = std::io::stderr().is_terminal().then(Live::default);
+        Self::Text { lines: Lines::new(Paint::stdout()), live }
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) -> std::io::Result<()> {
+        match self {
+            Self::Json => {
+                let line = serde_json::to_string(event)?;
+                writeln!(std::io::stdout().lock(), "{line}")
+            }
+            Self::Text { lines, live } => {
+                if let Some(live) = live {
+                    live.event(event);
+                }
+                match lines.event(event) {
+                    Some(text) => Self::write(live.as_ref(), &text),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Says something that is no event: a hint, a question's preamble. Nothing under `--json`.
+    pub(crate) fn say(&mut self, text: &str) -> std::io::Result<()> {
+        match self {
+            Self::Json => Ok(()),
+            Self::Text { live, .. } => Self::write(live.as_ref(), text),
+        }
+    }
+
+    /// The last words on a run: how it stands, what it cost, how to go on.
+    pub(crate) fn rest(&mut self, view: &RunView) -> std::io::Result<()> {
+        let text = match self {
+            Self::Json => return Ok(()),
+            Self::Text { lines, live } => {
+                if let Some(live) = live {
+                    live.clear();
+                }
+                lines.rest(view)
+            }
+        };
+        self.say(&text)
+    }
+
+    fn write(live: Option<&Live>, text: &str) -> std::io::Result<()> {
+        let print = || writeln!(std::io::stdout().lock(), "{text}");
+        match live {
+            Some(live) => live.suspend(print),
+            None => print(),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What to run.
+
+use orch_config::policy::{Execution, Intervene, PolicyPatch};
+use orch_workflow::port::AskPolicy;
+use serde_json::Value;
+
+/// One workflow on one task.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RunRequest {
+    /// The workflow's id.
+    pub workflow: String,
+    /// The task, as the person put it.
+    pub task: String,
+    /// The policy, over that of the workflow.
+    pub policy: PolicyPatch,
+    /// The session whose children the subagents become. None: one is created when it is first needed.
+    pub parent_session: Option<String>,
+    /// What to do with permissions and questions that no rule answers.
+    pub asks: AskPolicy,
+    /// Free data, kept with the run and never looked at.
+    pub metadata: Value,
+}
+
+impl RunRequest {
+    /// A run with the workflow's own policy.
+    pub fn new(workflow: impl Into<String>, task: impl Into<String>) -> Self {
+        Self {
+            workflow: workflow.into(),
+            task: task.into(),
+            policy: PolicyPatch::default(),
+            parent_session: None,
+            asks: AskPolicy::default(),
+            metadata: Value::Null,
+        }
+    }
+
+    /// The same run with this change of policy.
+    #[must_use]
+    pub fn policy(mut self, policy: PolicyPatch) -> Self {
+        self.policy = self.policy.then(policy);
+        self
+    }
+
+    /// The same run, step by step or by itself.
+    #[must_use]
+    pub fn execution(mut self, execution: Execution) -> Self {
+        self.policy.execution = Some(execution);
+        self
+    }
+
+    /// The same run, asking at these occasions.
+    #[must_use]
+    pub fn intervene(mut self, intervene: Intervene) -> Self {
+        self.policy.intervene = Some(intervene);
+        self
+    }
+
+    /// The same run under this session.
+    #[must_use]
+    pub fn parent(mut self, session: impl Into<String>) -> Self {
+        self.parent_session = Some(session.into());
+        self
+    }
+
+    /// The same run with nobody to ask: permissions and questions that no rule answers are denied.
+    #[must_use]
+    pub fn unattended(mut self) -> Self {
+        self.asks = AskPolicy::Deny;
+        self
+    }
+
+    /// The same run with free data.
+    #[must_use]
+    pub fn metadata(mut self, metadata: Value) -> Self {
+        self.metadata = metadata;
+        self
+    }
+}
