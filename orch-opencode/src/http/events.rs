@@ -19,6 +19,10 @@ use crate::wire::parse_event;
 /// Items that a subscriber may be behind before it loses some.
 const BEHIND: usize = 1024;
 
+/// Observed: the host greets a subscriber up to some ten milliseconds before it really sends it events, so that what
+/// happens right after the greeting is lost. Waiting costs this once for each connection.
+const ATTACH: Duration = Duration::from_millis(150);
+
 /// Shares one connection among subscribers. The connection is opened by the first and closed after the last.
 pub(crate) struct Hub {
     transport: Arc<Transport>,
@@ -193,7 +197,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Opens the stream and waits for its first event, which proves that the subscription is live.
+    /// Opens the stream and waits until the subscription is live.
     async fn open(transport: &Transport, silence: Duration) -> Result<Self, HostError> {
         let call = Call::get("subscribe to the events", &["global", "event"]);
         let opening = async {
@@ -217,6 +221,7 @@ impl Connection {
                     .await
                     .map_err(|end| transport.error(HostErrorKind::Unreachable, &call, end))?;
             }
+            tokio::time::sleep(ATTACH).await;
             Ok(connection)
         };
         let late = || transport.error(HostErrorKind::Timeout, &call, "the stream does not begin");

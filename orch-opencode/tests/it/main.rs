@@ -13,6 +13,8 @@
 mod events;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(all(feature = "http", feature = "simulator"))]
+mod live;
 #[cfg(feature = "http")]
 mod scripted_server;
 #[cfg(feature = "http")]
