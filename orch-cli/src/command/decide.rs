@@ -3,8 +3,8 @@
 use std::io::Read as _;
 
 use orch::{
-    Answer, Decision, DecisionKind, DecisionRequest, GateId, Orchestrator, RunId, RunStatus, ux::command,
-    workflow::port::SessionChoice,
+    Answer, Decision, DecisionKind, DecisionRequest, GateId, Orchestrator, RunId, RunStatus,
+    config::policy::PolicyPatch, ux::command, workflow::port::SessionChoice,
 };
 use serde_json::json;
 
@@ -74,12 +74,17 @@ async fn drive(orchestrator: &Orchestrator, id: &RunId, decide: Decide, json: bo
     let mut report = Report::new(json);
     let events = orchestrator.subscribe();
     let view = orchestrator.view(id).await?;
-    let proceed = matches!(answer, Answer::Decision(Decision::Continue));
+    report.catch_up(&orchestrator.events(id, 1).await?);
+    let proceed = matches!(answer, Answer::Decision(Decision::Continue)) && args.gate.is_none();
+    let policy = args.policy.patch();
     let run = if proceed && view.gate.is_none() && view.status == RunStatus::Running {
+        if policy != PolicyPatch::default() {
+            return Err(policy_without_gate(id));
+        }
         Some(orchestrator.resume(id).await?)
     } else {
         let gate = args.gate.map(GateId);
-        let request = DecisionRequest { gate, answer, policy: args.policy.patch(), by: by() };
+        let request = DecisionRequest { gate, answer, policy, by: by() };
         orchestrator.decide(id, request).await?.run
     };
     match run {
@@ -141,6 +146,12 @@ pub(crate) async fn pause(project: &Project, args: &RunIdArgs, json: bool) -> Re
 /// A run id from the command line.
 pub(super) fn run_id(text: &str) -> Result<RunId, Failure> {
     RunId::new(text).map_err(|error| Failure::usage("orch::run::invalid-id", error.to_string()))
+}
+
+fn policy_without_gate(run: &RunId) -> Failure {
+    let message = format!("continue {run}: a policy changes with the answer to a gate, and no gate is open");
+    Failure::usage("orch::run::no-gate", message)
+        .help(format!("continue without --execution and --intervene: `{}`", command::CONTINUE.on(run)))
 }
 
 /// Says that a request took effect, and where.

@@ -28,6 +28,15 @@ impl Report {
         Self::Text { lines: Lines::new(Paint::stdout()), live }
     }
 
+    /// Takes in what happened before, without showing it: later lines name steps and sessions from it.
+    pub(crate) fn catch_up(&mut self, events: &[Event]) {
+        if let Self::Text { lines, .. } = self {
+            for event in events {
+                let _ = lines.event(event);
+            }
+        }
+    }
+
     pub(crate) fn event(&mut self, event: &Event) -> std::io::Result<()> {
         match self {
             Self::Json => {
