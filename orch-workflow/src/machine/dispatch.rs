@@ -19,8 +19,8 @@ pub(crate) fn advance(draft: &mut Draft<'_>) {
         if draft.state.status.is_terminal() || draft.state.anything_live() {
             return;
         }
-        if let Some(by) = draft.state.cancel_requested.clone() {
-            return gates::finish_cancelled(draft, &by, Vec::new());
+        if let Some(ending) = draft.state.ending.clone() {
+            return finish(draft, ending.status, Some(ending.error.clone()));
         }
         if !draft.state.gates.is_empty() {
             if draft.state.status == RunStatus::Running {
@@ -32,11 +32,7 @@ pub(crate) fn advance(draft: &mut Draft<'_>) {
             draft.record(RecordBody::Resumed);
         }
         let Some(step) = draft.state.current_step() else {
-            return draft.record(RecordBody::Finished {
-                status: RunStatus::Success,
-                error: None,
-                notes: Vec::new(),
-            });
+            return finish(draft, RunStatus::Success, None);
         };
         match draft.state.steps[step].status {
             StepStatus::Pending | StepStatus::Ready if draft.state.pause_requested => {
@@ -49,10 +45,16 @@ pub(crate) fn advance(draft: &mut Draft<'_>) {
     }
 }
 
+/// Ends the run. Nothing is in flight.
+pub(crate) fn finish(draft: &mut Draft<'_>, status: RunStatus, error: Option<AttemptError>) {
+    let notes = std::mem::take(&mut draft.notes);
+    draft.record(RecordBody::Finished { status, error, notes });
+}
+
 /// Does what a live dispatch needs when nobody follows it: it is stopped, probed, or placed under the same name.
 pub(crate) fn begin_or_resume(draft: &mut Draft<'_>, step: usize) {
     let Some((attempt, turn)) = draft.state.steps[step].live() else { return };
-    let stopping = attempt.stopping.is_some() || draft.state.cancel_requested.is_some();
+    let stopping = draft.state.is_stopping(attempt);
     let id = turn.dispatch.clone();
     let place = turn.placed.clone();
     match (place, draft.dispatch(step)) {

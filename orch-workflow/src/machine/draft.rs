@@ -13,11 +13,20 @@ pub(crate) struct Draft<'m> {
     follows: &'m [Follow],
     records: Vec<Record>,
     effects: Vec<Effect>,
+    /// What people must know about how the run ends, should it end now.
+    pub(crate) notes: Vec<String>,
 }
 
 impl<'m> Draft<'m> {
     pub(crate) fn new(now: Timestamp, state: &State, follows: &'m [Follow]) -> Self {
-        Self { now, state: state.clone(), follows, records: Vec::new(), effects: Vec::new() }
+        Self {
+            now,
+            state: state.clone(),
+            follows,
+            records: Vec::new(),
+            effects: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     /// Writes a record down.

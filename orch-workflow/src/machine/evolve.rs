@@ -9,7 +9,7 @@ use crate::{
     carry::Block,
     decision::{Decision, Gate, GateReason},
     machine::state::{
-        Attempt, End, Finished, OpenAsk, Place, Resolved, Signature, State, Step, Turn, outcome_of,
+        Attempt, End, Ending, Finished, OpenAsk, Place, Resolved, Signature, State, Step, Turn, outcome_of,
     },
     port::SessionChoice,
     record::{Record, RecordBody, RunStatus, StopReason},
@@ -109,11 +109,20 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
             let gate = state.gates.remove(position);
             state.policy = state.policy.then(*policy);
             decided(state, &gate, decision, at);
+            if *decision == Decision::Abort {
+                let Gate { id, step, reason, .. } = gate.as_ref();
+                let message = format!("aborted by {by} at gate {id} ({}) of step {step}", reason.as_str());
+                let error = AttemptError::new(ErrorCode::Aborted, message);
+                state.ending = Some(Arc::new(Ending { status: RunStatus::Error, error }));
+            }
             let resolved = Resolved { gate, decision: decision.kind(), by: by.clone() };
             Arc::make_mut(&mut state.resolved).push(resolved);
         }
         RecordBody::PauseRequested { .. } => state.pause_requested = true,
-        RecordBody::CancelRequested { by } => state.cancel_requested = Some(by.clone()),
+        RecordBody::CancelRequested { by } => {
+            let error = AttemptError::new(ErrorCode::Aborted, format!("cancelled by {by}"));
+            state.ending = Some(Arc::new(Ending { status: RunStatus::Cancelled, error }));
+        }
         RecordBody::Paused => state.status = RunStatus::Paused,
         RecordBody::Resumed => state.status = RunStatus::Running,
         RecordBody::Finished { status, error, notes } => {

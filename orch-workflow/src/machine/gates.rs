@@ -1,18 +1,19 @@
-//! Gates: how they open, how they are answered, how they end a run.
+//! Gates: how they open, and how they are answered.
 
 use orch_config::policy::PolicyPatch;
 
 use crate::{
-    attempt::{AttemptError, ErrorCode, Outcome},
+    attempt::Outcome,
     decision::{Decision, DecisionKind, Gate, GateId, GateReason, Rejected},
     gate::{Behind, allowed},
     machine::{
         dispatch::advance,
         draft::Draft,
+        requests,
         settle::deeper_than,
         state::{Resolved, State},
     },
-    record::{RecordBody, RunStatus},
+    record::RecordBody,
     view::StepStatus,
 };
 
@@ -132,24 +133,10 @@ fn checked(gate: &Gate, decision: Decision) -> Result<Decision, Rejected> {
 
 fn resolve(draft: &mut Draft<'_>, gate: &Gate, decision: Decision, policy: PolicyPatch, by: String) {
     let aborts = decision == Decision::Abort;
-    let message =
-        format!("aborted by {by} at gate {} ({}) of step {}", gate.id, gate.reason.as_str(), gate.step);
-    draft.record(RecordBody::GateResolved { gate: gate.id.clone(), decision, policy, by: by.clone() });
-    if !aborts {
-        return advance(draft);
+    draft.record(RecordBody::GateResolved { gate: gate.id.clone(), decision, policy, by });
+    if aborts {
+        // What is still in flight behind the gate is aborted first, as for any other end.
+        requests::abort_everything(draft);
     }
-    // What is in flight behind a gate is aborted first, as for any other end.
-    if draft.state.anything_live() {
-        return super::requests::abort_everything(draft, by);
-    }
-    finish_failed(draft, AttemptError::new(ErrorCode::Aborted, message));
-}
-
-pub(crate) fn finish_failed(draft: &mut Draft<'_>, error: AttemptError) {
-    draft.record(RecordBody::Finished { status: RunStatus::Error, error: Some(error), notes: Vec::new() });
-}
-
-pub(crate) fn finish_cancelled(draft: &mut Draft<'_>, by: &str, notes: Vec<String>) {
-    let error = Some(AttemptError::new(ErrorCode::Aborted, format!("cancelled by {by}")));
-    draft.record(RecordBody::Finished { status: RunStatus::Cancelled, error, notes });
+    advance(draft);
 }

@@ -65,10 +65,9 @@ pub(crate) fn handle(draft: &mut Draft<'_>, input: Input) -> Result<(), Rejected
     Ok(())
 }
 
-/// Whether a live dispatch only has to come to rest: what a probe says of it does not matter any more.
+/// What a probe says of work that only has to come to rest does not matter any more.
 fn is_stopping(draft: &Draft<'_>, dispatch: &DispatchId) -> bool {
-    let stopped = draft.state.live(dispatch).is_some_and(|(_, attempt, _)| attempt.stopping.is_some());
-    stopped || draft.state.cancel_requested.is_some()
+    draft.state.live(dispatch).is_some_and(|(_, attempt, _)| draft.state.is_stopping(attempt))
 }
 
 /// Unfinished work first: what nobody follows is placed, probed or aborted; only then is something new begun.

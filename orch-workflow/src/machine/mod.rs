@@ -99,6 +99,14 @@ pub enum ReplayError {
     },
 }
 
+/// How much of an input the clocks have taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    Nothing,
+    Life,
+    Everything,
+}
+
 /// Two machines are equal when their journals say the same; the clocks of a process do not count.
 impl PartialEq for Machine {
     fn eq(&self, other: &Self) -> bool {
@@ -154,7 +162,9 @@ impl Machine {
     /// # Errors
     /// A person asked for something that is not possible now; nothing changes.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Result<Batch, Rejected> {
-        self.take_note(now, &input);
+        if self.take_note(now, &input) == Noted::Everything {
+            return Ok(Batch { records: Vec::new(), at: now, effects: Vec::new(), next: None });
+        }
         let mut draft = Draft::new(now, &self.state, &self.follows);
         handle::handle(&mut draft, input)?;
         Ok(draft.finish())
@@ -229,27 +239,28 @@ impl Machine {
         Some((dispatch.clone(), place.locator.clone()))
     }
 
-    /// Signs of life move clocks and nothing else.
-    fn take_note(&mut self, now: Timestamp, input: &Input) {
-        let (dispatch, waiting) = match input {
-            Input::Alive { dispatch } | Input::Warned { dispatch, .. } | Input::Attached { dispatch } => {
-                (dispatch, None)
+    /// Signs of life move clocks and nothing else. They are many, so no draft is made for those that say no more.
+    fn take_note(&mut self, now: Timestamp, input: &Input) -> Noted {
+        let (dispatch, noted) = match input {
+            Input::Alive { dispatch } | Input::Waiting { dispatch, .. } | Input::Attached { dispatch } => {
+                (dispatch, Noted::Everything)
             }
-            Input::Waiting { dispatch, waiting } => (dispatch, Some(*waiting)),
-            _ => return,
+            Input::Warned { dispatch, .. } => (dispatch, Noted::Life),
+            _ => return Noted::Nothing,
         };
         let Some(follow) = self.follows.iter_mut().find(|follow| follow.dispatch == *dispatch) else {
-            return;
+            return noted;
         };
         follow.alive_at = now;
         if matches!(input, Input::Attached { .. }) && follow.phase == live::Phase::Probing {
             follow.phase = live::Phase::Working;
         }
-        if let Some(waiting) = waiting {
-            follow.waiting = waiting;
+        if let Input::Waiting { waiting, .. } = input {
+            follow.waiting = *waiting;
             let asks = self.state.live(dispatch).is_some_and(|(_, _, turn)| !turn.asks.is_empty());
             follow.set_clock(asks, now);
         }
+        noted
     }
 
     /// Follows what the effects begin, and lets go of what has ended.

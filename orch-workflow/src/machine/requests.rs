@@ -19,7 +19,7 @@ use crate::{
 pub(crate) fn pause(draft: &mut Draft<'_>, by: String) -> Result<(), Rejected> {
     refuse_if_ended(draft)?;
     let state = &draft.state;
-    if state.pause_requested || state.cancel_requested.is_some() || !state.gates.is_empty() {
+    if state.pause_requested || state.ending.is_some() || !state.gates.is_empty() {
         return Ok(());
     }
     draft.record(RecordBody::PauseRequested { by });
@@ -43,7 +43,7 @@ pub(crate) fn interrupt(draft: &mut Draft<'_>, by: String) -> Result<(), Rejecte
         .filter(|(_, attempt, _)| attempt.stopping.is_none())
         .map(|(step, ..)| step)
         .collect();
-    if live.is_empty() || draft.state.cancel_requested.is_some() {
+    if live.is_empty() || draft.state.ending.is_some() {
         return pause(draft, by);
     }
     for step in live {
@@ -55,20 +55,21 @@ pub(crate) fn interrupt(draft: &mut Draft<'_>, by: String) -> Result<(), Rejecte
 /// The run ends as soon as what is in flight is at rest.
 pub(crate) fn cancel(draft: &mut Draft<'_>, by: String) -> Result<(), Rejected> {
     refuse_if_ended(draft)?;
-    if draft.state.cancel_requested.is_some() {
+    if draft.state.ending.is_some() {
         return Ok(());
     }
-    abort_everything(draft, by);
+    draft.record(RecordBody::CancelRequested { by });
+    abort_everything(draft);
+    advance(draft);
     Ok(())
 }
 
-pub(crate) fn abort_everything(draft: &mut Draft<'_>, by: String) {
-    draft.record(RecordBody::CancelRequested { by });
+/// Aborts whatever is in flight, for an end that is in the journal from now on.
+pub(crate) fn abort_everything(draft: &mut Draft<'_>) {
     let live: Vec<_> = draft.state.live_steps().map(|(step, ..)| step).collect();
     for step in live {
         abort(draft, step);
     }
-    advance(draft);
 }
 
 /// Aborts a live dispatch for a reason that is in the journal from now on.

@@ -8,12 +8,12 @@ use crate::{
     decision::GateReason,
     gate::{Verdict, WorkLeft, gate},
     machine::{
-        dispatch::advance,
+        dispatch::{advance, finish},
         draft::Draft,
-        gates::{self, finish_cancelled, finish_failed},
+        gates,
         live::Phase,
     },
-    record::{RecordBody, StopReason},
+    record::{RecordBody, RunStatus, StopReason},
 };
 
 /// The same failure so many times running is not worth another automatic attempt.
@@ -32,10 +32,13 @@ pub(crate) fn settle(draft: &mut Draft<'_>, step: usize, mut result: Settled) {
     if result.error.is_none() {
         remark(draft, step, &mut result, probed);
     }
+    if let Some(attempt) = draft.state.steps[step].open_attempt() {
+        result.warnings.retain(|warning| !attempt.warned(warning));
+    }
     let active_ms = draft.active_ms(step);
     if talks_to_a_person(draft, step, &dispatch, &result) {
         draft.record(RecordBody::Answered { dispatch, result: Box::new(result), active_ms });
-        if draft.state.cancel_requested.is_none() {
+        if draft.state.ending.is_none() {
             let title = &draft.state.planned(step).title;
             let next = match draft.state.planned(step).handoff {
                 Handoff::None => "goes on without a hand-off",
@@ -50,7 +53,7 @@ pub(crate) fn settle(draft: &mut Draft<'_>, step: usize, mut result: Settled) {
     let handed_off = dispatch.turn > 1;
     let result = Box::new(result);
     draft.record(RecordBody::Settled { dispatch, result, active_ms });
-    if draft.state.cancel_requested.is_none() {
+    if draft.state.ending.is_none() {
         judge(draft, step, handed_off);
     }
     advance(draft);
@@ -63,7 +66,7 @@ pub(crate) fn in_doubt(draft: &mut Draft<'_>, step: usize, reason: String) {
     let place =
         turn.placed.as_ref().map_or_else(String::new, |place| format!(" in session {}", place.session));
     draft.record(RecordBody::InDoubt { dispatch, reason: reason.clone() });
-    if draft.state.cancel_requested.is_none() {
+    if draft.state.ending.is_none() {
         let title = &draft.state.planned(step).title;
         let message = format!("nobody can know whether {title} was carried out{place}: {reason}");
         gates::open(draft, step, GateReason::InDoubt, message);
@@ -74,27 +77,17 @@ pub(crate) fn in_doubt(draft: &mut Draft<'_>, step: usize, reason: String) {
 /// An abort ended, or took too long: the attempt settles as what it was aborted for.
 pub(crate) fn abort_ended(draft: &mut Draft<'_>, step: usize, unconfirmed: Option<AttemptError>) {
     let Some((attempt, turn)) = draft.state.steps[step].live() else { return };
-    let session = turn.placed.as_ref().map_or("its session", |place| place.session.as_str());
-    let still_runs = unconfirmed.map(|error| format!("session {session} may still run: {error}"));
-    let mut error = match (&attempt.stopping, &draft.state.cancel_requested) {
-        (_, Some(by)) => AttemptError::new(ErrorCode::Aborted, format!("cancelled by {by}")),
-        (Some(why), None) => stopped(why),
+    let mut error = match (&draft.state.ending, &attempt.stopping) {
+        (Some(ending), _) => ending.error.clone(),
+        (None, Some(why)) => stopped(why),
         (None, None) => return,
     };
+    let session = turn.placed.as_ref().map_or("its session", |place| place.session.as_str());
+    let still_runs = unconfirmed.map(|cause| format!("session {session} may still run: {cause}"));
     if let Some(still_runs) = &still_runs {
         error.message = format!("{}; {still_runs}", error.message);
     }
-    let cancelled_by = draft.state.cancel_requested.clone();
-    if let Some(by) = cancelled_by {
-        let dispatch = turn.dispatch.clone();
-        let active_ms = draft.active_ms(step);
-        let result = Box::new(Settled::failed(error));
-        draft.record(RecordBody::Settled { dispatch, result, active_ms });
-        if !draft.state.anything_live() {
-            finish_cancelled(draft, &by, still_runs.into_iter().collect());
-        }
-        return;
-    }
+    draft.notes.extend(still_runs);
     settle(draft, step, Settled::failed(error));
 }
 
@@ -174,9 +167,6 @@ fn remark(draft: &Draft<'_>, step: usize, result: &mut Settled, probed: bool) {
         }
     }
     result.warnings.extend(remarks);
-    if let Some(attempt) = state.steps[step].open_attempt() {
-        result.warnings.retain(|warning| !attempt.warned(warning));
-    }
 }
 
 fn previous_error<'d>(draft: &'d Draft<'_>, step: usize) -> Option<&'d AttemptError> {
@@ -233,7 +223,7 @@ fn judge_failure(draft: &mut Draft<'_>, step: usize) {
     }
     match gate(draft.state.policy_for(step), Outcome::Error, WorkLeft::Yes) {
         Verdict::Gate(reason) => open_after_settle(draft, step, reason),
-        _ => finish_failed(draft, error),
+        _ => finish(draft, RunStatus::Error, Some(error)),
     }
 }
 

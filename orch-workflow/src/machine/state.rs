@@ -37,7 +37,8 @@ pub(crate) struct State {
     pub(crate) gates: Vec<Arc<Gate>>,
     pub(crate) resolved: Arc<Vec<Resolved>>,
     pub(crate) pause_requested: bool,
-    pub(crate) cancel_requested: Option<String>,
+    /// How the run ends once what is in flight is at rest, when a person wants it to end.
+    pub(crate) ending: Option<Arc<Ending>>,
     pub(crate) finished: Option<Arc<Finished>>,
 }
 
@@ -47,6 +48,13 @@ pub(crate) struct Resolved {
     pub(crate) gate: Arc<Gate>,
     pub(crate) decision: DecisionKind,
     pub(crate) by: String,
+}
+
+/// The end that a person asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ending {
+    pub(crate) status: RunStatus,
+    pub(crate) error: AttemptError,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -149,7 +157,7 @@ impl State {
             gates: Vec::new(),
             resolved: Arc::default(),
             pause_requested: false,
-            cancel_requested: None,
+            ending: None,
             finished: None,
         }
     }
@@ -192,6 +200,11 @@ impl State {
             let (attempt, turn) = step.live()?;
             Some((index, attempt, turn))
         })
+    }
+
+    /// Whether a live dispatch only has to come to rest.
+    pub(crate) fn is_stopping(&self, attempt: &Attempt) -> bool {
+        attempt.stopping.is_some() || self.ending.is_some()
     }
 
     pub(crate) fn anything_live(&self) -> bool {

@@ -69,3 +69,18 @@ fn a_run_that_has_ended_does_not_care() {
     story.work(Settled::answer("first")).reopen().tell(changed());
     assert_eq!((story.status(), story.view().gate), (RunStatus::Success, None));
 }
+
+#[test]
+fn an_abort_at_the_gate_first_aborts_what_is_in_flight() {
+    let mut story = Story::begin(workflow([step("one"), step("two")]), auto(Intervene::Never));
+    story.place().reopen();
+    story.tell(changed()).tell(Input::TakenUp).wanted();
+    story.decide(Decision::Abort);
+    assert_eq!((story.wanted(), story.status()), (vec!["abort one#1".to_owned()], RunStatus::Running));
+    // The decision is in the journal: whoever takes the run up goes on with the end.
+    story.crash();
+    assert_eq!(story.wanted(), ["abort one#1"]);
+    let dispatch = story.dispatch();
+    story.tell(Input::AbortEnded { dispatch, result: Ok(()) });
+    assert_eq!(story.status(), RunStatus::Error);
+}

@@ -192,7 +192,7 @@ struct Ledger {
     stopping: HashSet<DispatchId>,
     asked: HashSet<AskId>,
     status: Option<RunStatus>,
-    cancelled: bool,
+    ending: bool,
     tries: HashMap<String, u32>,
     read: usize,
 }
@@ -216,7 +216,7 @@ impl Ledger {
             RecordBody::AttemptStarted { dispatch, .. } | RecordBody::TurnStarted { dispatch, .. } => {
                 prop_assert_eq!(self.status, Some(RunStatus::Running), "a paused run dispatches nothing");
                 prop_assert!(self.open_gates.is_empty(), "nothing new while a gate is open");
-                prop_assert!(!self.cancelled, "nothing new once the end is asked for");
+                prop_assert!(!self.ending, "nothing new once the end is asked for");
                 prop_assert!(self.begun.insert(dispatch.clone()), "{} begun twice", dispatch);
                 let before = self.live.insert(dispatch.step.to_string(), dispatch.clone());
                 prop_assert_eq!(before, None, "two live dispatches in one step");
@@ -252,13 +252,14 @@ impl Ledger {
                 prop_assert!(gate.default.is_none_or(|default| gate.allows(default)));
                 self.open_gates.push(gate.id.clone());
             }
-            RecordBody::GateResolved { gate, .. } => {
+            RecordBody::GateResolved { gate, decision, .. } => {
+                self.ending |= *decision == Decision::Abort;
                 let position = self.open_gates.iter().position(|open| open == gate);
                 prop_assert!(position.is_some(), "resolved {} which was not open", gate);
                 self.open_gates.remove(position.unwrap());
                 self.tries.clear();
             }
-            RecordBody::CancelRequested { .. } => self.cancelled = true,
+            RecordBody::CancelRequested { .. } => self.ending = true,
             RecordBody::Paused => {
                 prop_assert_eq!(self.status, Some(RunStatus::Running));
                 prop_assert!(self.live.is_empty(), "a paused run has nothing in flight");
@@ -290,15 +291,12 @@ impl Ledger {
             Effect::Place(_) => prop_assert!(!self.placed.contains(dispatch)),
             Effect::Send(sent, _) => {
                 prop_assert!(self.placed.contains(dispatch));
-                prop_assert!(
-                    !self.stopping.contains(dispatch) && !self.cancelled,
-                    "sent what is being stopped"
-                );
+                prop_assert!(!self.stopping.contains(dispatch) && !self.ending, "sent what is being stopped");
                 prop_assert_eq!(self.status, Some(RunStatus::Running));
                 prop_assert_eq!(&sent.id, dispatch);
             }
             Effect::Probe(..) => prop_assert!(self.placed.contains(dispatch)),
-            Effect::Abort(..) => prop_assert!(self.stopping.contains(dispatch) || self.cancelled),
+            Effect::Abort(..) => prop_assert!(self.stopping.contains(dispatch) || self.ending),
             Effect::Answer(_, _, ask, _) => prop_assert!(self.asked.contains(ask)),
             other => prop_assert!(false, "an unknown effect: {other:?}"),
         }

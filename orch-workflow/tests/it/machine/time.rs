@@ -51,6 +51,17 @@ fn an_unconfirmed_abort_settles_after_ten_seconds_and_names_the_session() {
 }
 
 #[test]
+fn a_run_that_ends_with_an_unconfirmed_abort_says_which_session_may_still_run() {
+    let mut one = step("one");
+    one.timeout_ms = 5_000;
+    let mut story = Story::begin(workflow([one]), auto(Intervene::Never));
+    story.place().wait(15_000);
+    assert_eq!(story.status(), RunStatus::Error);
+    let notes = story.view().notes;
+    assert!(notes[0].starts_with("session ses_one may still run"), "{notes:?}");
+}
+
+#[test]
 fn a_result_that_comes_after_the_time_is_a_timeout_with_its_text_kept() {
     let mut story = with_timeout(5_000);
     story.place().wait(5_000).settle(Settled::answer("too late"));
