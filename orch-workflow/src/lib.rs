@@ -24,3 +24,5 @@ pub mod view;
 
 #[cfg(feature = "runtime")]
 pub mod driver;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -1,5 +1,7 @@
 //! What happens in the runs that an engine drives, for anybody who listens.
 
+use std::sync::Arc;
+
 use tokio::sync::broadcast;
 
 use crate::{
@@ -17,16 +19,15 @@ const CAPACITY: usize = 4096;
 /// It can never slow a run. Dropping it ends the subscription.
 #[derive(Debug)]
 pub struct EventStream {
-    events: broadcast::Receiver<Event>,
+    events: broadcast::Receiver<Arc<Event>>,
 }
 
 /// What an [`EventStream`] gives.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "moved once, from the channel to its reader")]
 pub enum Received {
     /// The next event.
-    Event(Event),
+    Event(Arc<Event>),
     /// So many events were missed, because they were not taken in time. Take a snapshot, or replay the journaled
     /// ones from the last number that was seen.
     Lagged(u64),
@@ -46,7 +47,7 @@ impl EventStream {
 /// The engine's end of all [`EventStream`]s.
 #[derive(Debug, Clone)]
 pub(super) struct Feed {
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<Arc<Event>>,
 }
 
 impl Feed {
@@ -67,7 +68,7 @@ impl Feed {
 #[derive(Debug)]
 pub(super) struct RunFeed {
     run: RunId,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<Arc<Event>>,
     projector: Projector,
 }
 
@@ -81,7 +82,7 @@ impl RunFeed {
     pub(super) fn publish(&self, events: Vec<Event>) {
         for event in events {
             // Nobody listens: that is fine.
-            let _ = self.events.send(event);
+            let _ = self.events.send(Arc::new(event));
         }
     }
 

@@ -6,5 +6,6 @@
     reason = "a test fails by panicking, and so do its helpers"
 )]
 
+mod driver;
 mod machine;
 mod store;

@@ -1,0 +1,232 @@
+//! Runs that go as they should, with people who decide.
+
+use orch_workflow::{
+    attempt::{AttemptError, ErrorCode, Settled},
+    decision::{Rejected, Reply},
+    driver::EngineErrorKind,
+    event::EventBody,
+    port::{Ask, AskId, AskReply, Progress, Update},
+    testing::Turn,
+};
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_workflow_runs_to_its_end_with_one_prompt_a_step() {
+    let world = World::new(ScriptedHost::new());
+    let engine = world.engine();
+    let run = start(&engine, plan(&["plan", "implement", "review"])).await;
+    assert_eq!(run.view().owner.unwrap().pid, std::process::id());
+    let view = run.wait().await.unwrap();
+    assert_eq!(standing(&view), "success: done, done, done");
+    assert_eq!(world.host.arrived(), ["plan/1/1/1", "implement/1/1/1", "review/1/1/1"]);
+    assert_eq!(view.steps[1].text.as_deref(), Some("implement done"));
+    assert_eq!((view.owner, view.interrupted), (None, false));
+    assert!(nobody_drives(&*world.store, run.id()).await);
+    assert!(world.began.elapsed() < seconds(4), "three turns of a second each");
+}
+
+/// Budget: at most three commits a step.
+#[tokio::test(start_paused = true)]
+async fn a_durable_step_takes_at_most_three_commits() {
+    let progress = |ms| (Duration::from_millis(ms), Update::Progress(Progress::Reasoning));
+    let chatty =
+        (1..900).map(progress).fold(Turn::answers("done"), |turn, (at, update)| turn.reports(at, update));
+    let world = World::new(ScriptedHost::new().with("b", chatty));
+    let store = Arc::new(world.faulty_store());
+    let engine = world.engine_on(Arc::clone(&store) as _, Owner::current());
+    let steps = ["a", "b", "c", "d", "e"];
+    assert!(succeeded(&start(&engine, plan(&steps)).await.wait().await.unwrap()));
+    assert!(store.appends() <= 3 * steps.len() as u64, "{} commits", store.appends());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_gates_and_a_decision_drives_on_from_the_same_engine() {
+    let host = ScriptedHost::new()
+        .with("plan", Turn::fails(AttemptError::new(ErrorCode::Auth, "no key")))
+        .with("plan", Turn::answers("better"));
+    let world = World::new(host);
+    let engine = world.engine();
+    let run = start(&engine, plan(&["plan", "fix"])).await;
+    let paused = run.wait().await.unwrap();
+    assert_eq!(standing(&paused), "paused (intervene=on-error): gated, pending");
+    assert!(nobody_drives(&*world.store, run.id()).await, "a paused run holds no lease");
+
+    let told = engine.request(run.id(), decide_at(Some(&paused), Decision::Continue)).await.unwrap();
+    assert_eq!(told.reply, Reply::Accepted);
+    assert_eq!(told.run.unwrap().id(), run.id());
+    let view = run.wait().await.unwrap();
+    assert_eq!(standing(&view), "success: done, done");
+    assert_eq!(view.steps[0].text.as_deref(), Some("better"));
+    assert_eq!(world.host.arrived(), ["plan/1/1/1", "plan/1/2/1", "fix/1/1/1"]);
+
+    let again = engine.request(run.id(), decide_at(Some(&paused), Decision::Abort)).await.unwrap_err();
+    assert_eq!(again.kind(), EngineErrorKind::Rejected);
+    assert_eq!(again.code(), "orch::run::gate-already-resolved");
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_reach_a_run_at_work_and_an_ended_one_says_so() {
+    let alive = Update::Progress(Progress::Reasoning);
+    let world = World::new(
+        ScriptedHost::new()
+            .with("plan", Turn::answers("ok"))
+            .with("fix", Turn::hangs().reports(seconds(1), alive)),
+    );
+    let engine = world.engine();
+    let run = start(&engine, plan(&["plan", "fix"])).await;
+    let mut events = engine.subscribe();
+    assert_eq!(engine.request(run.id(), pause()).await.unwrap().reply, Reply::Accepted);
+    assert_eq!(standing(&run.wait().await.unwrap()), "paused (user): gated, pending");
+    assert_eq!(world.host.arrived(), ["plan/1/1/1"], "nothing is dispatched while paused");
+    engine.request(run.id(), decide(Decision::Continue)).await.unwrap();
+    event(&mut events, |event| event.live).await;
+    engine.request(run.id(), cancel()).await.unwrap();
+    assert_eq!(standing(&run.wait().await.unwrap()), "cancelled: done, failed");
+    assert_eq!(world.host.calls().last().unwrap(), "abort fix/1/1/1");
+
+    for request in [pause(), cancel(), Request::Interrupt { by: "ann".into() }] {
+        assert_eq!(engine.request(run.id(), request).await.unwrap().reply, Reply::FinishedFirst);
+    }
+    let refused = engine.request(run.id(), decide(Decision::Continue)).await.unwrap_err();
+    assert_eq!(refused.code(), "orch::run::ended");
+    let nobody = RunId::new("run_nobody").unwrap();
+    let unknown = engine.request(&nobody, pause()).await.unwrap_err();
+    assert_eq!((unknown.kind(), unknown.code()), (EngineErrorKind::Unknown, "orch::run::unknown"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_step_rests_at_a_gate() {
+    let world = World::new(ScriptedHost::new().with("plan", Turn::hangs()));
+    let engine = world.engine();
+    let mut events = engine.subscribe();
+    let run = start(&engine, plan(&["plan", "fix"])).await;
+    event(&mut events, |event| matches!(event.body, EventBody::StepProgress { .. })).await;
+    engine.request(run.id(), Request::Interrupt { by: "ann".into() }).await.unwrap();
+    assert_eq!(standing(&run.wait().await.unwrap()), "paused (aborted): gated, pending");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_is_read_from_the_session() {
+    let broken = AttemptError::new(ErrorCode::Length, "cut off");
+    let world = World::new(ScriptedHost::new().with("plan", Turn::fails(broken)));
+    let engine = world.engine();
+    let run = start(&engine, plan(&["plan", "fix"])).await;
+    let replace = || {
+        Request::Decide(DecisionRequest {
+            gate: None,
+            answer: Answer::ReplaceFromSession,
+            policy: Default::default(),
+            by: "ann".into(),
+        })
+    };
+    run.wait().await.unwrap();
+    let refused = engine.request(run.id(), replace()).await.unwrap_err();
+    assert_eq!(refused.code(), "orch::run::invalid-decision");
+    assert_eq!(
+        standing(&engine.view(run.id()).await.unwrap()),
+        "paused (intervene=on-error): gated, pending"
+    );
+
+    world.host.repair("plan", Settled::answer("repaired by hand"));
+    engine.request(run.id(), replace()).await.unwrap();
+    let view = run.wait().await.unwrap();
+    assert_eq!(view.steps[0].text.as_deref(), Some("repaired by hand"));
+    assert!(succeeded(&view));
+
+    let refused = engine.request(run.id(), replace()).await.unwrap_err();
+    assert_eq!(refused.code(), "orch::run::ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ask_waits_for_its_answer_and_is_answered_once() {
+    let ask = Ask::permission(AskId("per_1".into()), "ses_plan", "bash: ls");
+    let turn = Turn::answers("done").after(seconds(9)).reports(seconds(1), Update::AskOpened(ask));
+    let world = World::new(ScriptedHost::new().with("plan", turn));
+    let engine = world.engine();
+    let mut events = engine.subscribe();
+    let run = start(&engine, plan(&["plan"])).await;
+    event(&mut events, |event| matches!(event.body, EventBody::AskOpened { .. })).await;
+    assert_eq!(run.view().asks.len(), 1);
+    let answer = || Request::Answer { ask: AskId("per_1".into()), reply: AskReply::Once, by: "ann".into() };
+    engine.request(run.id(), answer()).await.unwrap();
+    let resolved = event(&mut events, |event| matches!(event.body, EventBody::AskResolved { .. })).await;
+    assert!(matches!(&resolved.body, EventBody::AskResolved { by, .. } if by == "ann"));
+    let refused = engine.request(run.id(), answer()).await.unwrap_err();
+    assert_eq!(refused.code(), "orch::run::unknown-ask");
+    assert!(succeeded(&run.wait().await.unwrap()));
+    assert!(world.host.calls().contains(&"answer per_1 Once plan/1/1/1".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_cannot_begin_leaves_nothing_behind() {
+    let world = World::new(ScriptedHost::new());
+    let engine = world.engine();
+    let too_long = NewRun::new(plan(&["plan"]), "x".repeat(1001), "/project");
+    let refused = engine.start(too_long).await.unwrap_err();
+    assert!(matches!(refused, orch_workflow::driver::EngineError::Rejected(Rejected::Invalid { .. })));
+    assert_eq!(engine.views().await.unwrap().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn live_events_are_the_journals_and_replay_from_any_number() {
+    let turn = Turn::answers("done")
+        .reports(Duration::from_millis(10), Update::Progress(Progress::Text { delta: "do".into() }));
+    let world = World::new(ScriptedHost::new().with("plan", turn));
+    let engine = world.engine();
+    let mut events = engine.subscribe();
+    let run = start(&engine, plan(&["plan", "fix"])).await;
+    run.wait().await.unwrap();
+    let mut heard = Vec::new();
+    loop {
+        match events.next().await.unwrap() {
+            Received::Event(event) => heard.push(Arc::unwrap_or_clone(event)),
+            other => panic!("{other:?}"),
+        }
+        if matches!(heard.last().unwrap().body, EventBody::RunFinished { .. }) {
+            break;
+        }
+    }
+    let (live, journaled): (Vec<_>, Vec<_>) = heard.into_iter().partition(|event| event.live);
+    assert_eq!(live.len(), 1);
+    assert_eq!(journaled, engine.events(run.id(), 0).await.unwrap());
+    assert!(journaled.windows(2).all(|pair| pair[0].seq < pair[1].seq));
+    let from = journaled[3].seq;
+    assert_eq!(engine.events(run.id(), from).await.unwrap(), journaled[4..]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_subscriber_sees_a_gap_and_slows_nothing() {
+    let mut turn = Turn::answers("done").after(seconds(20));
+    for ms in 0..10_000 {
+        turn = turn.reports(Duration::from_millis(ms), Update::Progress(Progress::Reasoning));
+    }
+    let world = World::new(ScriptedHost::new().with("plan", turn));
+    let engine = world.engine();
+    let mut events = engine.subscribe();
+    assert!(succeeded(&start(&engine, plan(&["plan"])).await.wait().await.unwrap()));
+    assert!(world.began.elapsed() < seconds(21));
+    match events.next().await.unwrap() {
+        Received::Lagged(missed) => assert!(missed > 1_000, "{missed}"),
+        other => panic!("{other:?}"),
+    }
+    event(&mut events, |event| matches!(event.body, EventBody::RunFinished { .. })).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_runs_share_one_engine() {
+    let world = World::new(ScriptedHost::new());
+    let engine = world.engine();
+    let mut runs = Vec::new();
+    for _ in 0..1_000 {
+        runs.push(start(&engine, plan(&["plan", "fix"])).await);
+    }
+    for run in &runs {
+        assert!(succeeded(&run.wait().await.unwrap()));
+    }
+    assert!(world.began.elapsed() < seconds(3));
+    assert_eq!(world.host.arrived().len(), 2_000);
+    let views = engine.views().await.unwrap();
+    assert!(views.windows(2).all(|pair| pair[0].0 > pair[1].0));
+    assert!(views.into_iter().all(|(_, view)| succeeded(&view.unwrap())));
+}

@@ -1,0 +1,91 @@
+//! What time alone brings about.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use orch_workflow::{
+    attempt::{AttemptError, ErrorCode},
+    event::EventBody,
+    testing::Turn,
+};
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_nobody_answers_takes_its_default() {
+    let failing = Turn::fails(AttemptError::new(ErrorCode::Auth, "no key"));
+    let world = World::new(ScriptedHost::new().with("plan", failing));
+    let engine = world.engine();
+    let mut events = engine.subscribe();
+    let timed = json!({"gate_timeout_ms": 60_000, "gate_default": "skip"});
+    let run = start(&engine, plan_with(&["plan", "fix"], timed, json!({}))).await;
+    let paused = run.wait().await.unwrap();
+    assert_eq!(standing(&paused), "paused (intervene=on-error): gated, pending");
+    assert!(nobody_drives(&*world.store, run.id()).await, "a paused run holds no lease");
+    let resolved = event(&mut events, |event| matches!(event.body, EventBody::GateResolved { .. })).await;
+    assert!(matches!(&resolved.body, EventBody::GateResolved { by, .. } if by == "timeout"));
+    assert_eq!(resolved.at, paused.gate.unwrap().expires_at.unwrap());
+    let view = run.wait().await.unwrap();
+    assert_eq!(standing(&view), "success: skipped, done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_was_answered_in_time_is_left_alone() {
+    let failing = Turn::fails(AttemptError::new(ErrorCode::Auth, "no key"));
+    let world = World::new(
+        ScriptedHost::new().with("plan", failing).with("plan", Turn::answers("done").after(seconds(90))),
+    );
+    let engine = world.engine();
+    let timed = json!({"gate_timeout_ms": 60_000, "gate_default": "abort"});
+    let run = start(&engine, plan_with(&["plan"], timed, json!({}))).await;
+    run.wait().await.unwrap();
+    engine.request(run.id(), decide(Decision::Continue)).await.unwrap();
+    assert!(succeeded(&run.wait().await.unwrap()));
+    tokio::time::sleep(seconds(120)).await;
+    assert_eq!(standing(&engine.view(run.id()).await.unwrap()), "success: done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_takes_too_long_is_aborted_and_told_so() {
+    let world = World::new(ScriptedHost::new().with("plan", Turn::hangs()));
+    let quick = plan_with(&["plan"], json!({}), json!({"timeout_ms": 5_000, "idle_warning_ms": 2_000}));
+    let view = start(&world.engine(), quick).await.wait().await.unwrap();
+    let attempt = &view.steps[0].attempts[0];
+    assert_eq!(attempt.error.as_ref().unwrap().code, ErrorCode::Timeout);
+    assert_eq!(attempt.warnings[0].code, orch_workflow::attempt::WarningCode::Idle);
+    assert_eq!(world.host.calls().last().unwrap(), "abort plan/1/1/1");
+    assert!((5..6).contains(&world.began.elapsed().as_secs()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transient_failure_is_tried_again_after_its_backoff() {
+    let lost = || Turn::fails(AttemptError::new(ErrorCode::WorkerLost, "gone"));
+    let world = World::new(ScriptedHost::new().with("plan", lost()));
+    let retry = json!({"retry": {"maxAttempts": 2, "backoffMs": 30_000, "factor": 2.0, "maxBackoffMs": 60_000,
+                                 "on": ["transient"]}});
+    let view = start(&world.engine(), plan_with(&["plan"], json!({}), retry)).await.wait().await.unwrap();
+    assert_eq!(standing(&view), "success: done");
+    assert!((32..33).contains(&world.began.elapsed().as_secs()), "{:?}", world.began.elapsed());
+}
+
+/// Fault: the wall clock jumps. No deadline fires early or late, no lease is lost.
+#[tokio::test(start_paused = true)]
+async fn a_jump_of_the_wall_clock_changes_nothing() {
+    for jump in [86_400_000_i64, -86_400_000] {
+        let world = World::new(ScriptedHost::new().with("plan", Turn::answers("done").after(seconds(600))));
+        let offset = Arc::new(AtomicU64::new(1_700_000_000_000));
+        let (began, read) = (world.began, Arc::clone(&offset));
+        let engine = Engine::builder(Arc::clone(&world.store), world.host.executor())
+            .wall_clock(move || {
+                Timestamp(read.load(Ordering::SeqCst)).plus_ms(began.elapsed().as_millis() as u64)
+            })
+            .build();
+        let run = start(&engine, plan_with(&["plan"], json!({}), json!({"timeout_ms": 900_000}))).await;
+        tokio::time::sleep(seconds(60)).await;
+        offset.fetch_add(jump as u64, Ordering::SeqCst);
+        let view = run.wait().await.unwrap();
+        assert_eq!(standing(&view), "success: done", "{jump}");
+        assert_eq!(view.active_ms / 1_000, 600, "{jump}");
+        let events = engine.events(run.id(), 0).await.unwrap();
+        assert!(events.windows(2).all(|pair| pair[0].at <= pair[1].at), "{jump}");
+    }
+}
