@@ -33,6 +33,7 @@ mod preflight;
 mod progress;
 pub mod route;
 mod shutdown;
+mod supervise;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod verdict;

@@ -7,8 +7,8 @@ use orch_config::{Profile, kind::WorkerKind};
 use orch_opencode::{NewSession, OpenCode, Session};
 use orch_workflow::attempt::AttemptError;
 
-use super::{Backend, OpenCodeWorker, slots::Scope};
-use crate::{locator::Home, verdict, worker::Context};
+use super::{Backend, Hosting, OpenCodeWorker, create, slots::Scope};
+use crate::{locator::Home, worker::Context};
 
 impl OpenCodeWorker {
     /// A worker with a root session of its own on this host.
@@ -29,12 +29,8 @@ impl Backend for Agent {
         WorkerKind::Agent
     }
 
-    async fn host(&self, _cx: &Context) -> Result<Arc<dyn OpenCode>, AttemptError> {
-        Ok(Arc::clone(&self.host))
-    }
-
-    fn home(&self, host: &dyn OpenCode) -> Home {
-        Home::Given { origin: host.origin().to_owned() }
+    async fn host(&self, _cx: &Context, _home: Option<&Home>) -> Result<Hosting, AttemptError> {
+        Ok(Hosting::given(&self.host))
     }
 
     async fn open(
@@ -43,6 +39,6 @@ impl Backend for Agent {
         _scope: &Scope,
         new: NewSession,
     ) -> Result<Session, AttemptError> {
-        host.create_session(new).await.map_err(|error| verdict::host_failure(&error))
+        create(host, new).await
     }
 }

@@ -15,8 +15,10 @@ use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
+    Hosting,
     inquiry::Inquiry,
     session::{Inner, Occupied},
     turns::{Boarding, Queued, Turn},
@@ -70,6 +72,8 @@ pub(super) struct Flight {
     worker: Arc<Inner>,
     cx: Context,
     host: Arc<dyn OpenCode>,
+    /// Cancelled when the host is gone and another one has to be asked.
+    gone: CancellationToken,
     at: Whereabouts,
     orders: Orders,
     updates: mpsc::Sender<Update>,
@@ -87,7 +91,7 @@ impl Flight {
     pub(super) fn new(
         worker: Arc<Inner>,
         cx: Context,
-        host: Arc<dyn OpenCode>,
+        hosting: Hosting,
         at: Whereabouts,
         orders: Orders,
         updates: mpsc::Sender<Update>,
@@ -97,7 +101,8 @@ impl Flight {
         Self {
             worker,
             cx,
-            host,
+            host: hosting.host,
+            gone: hosting.gone,
             at,
             orders,
             updates,
@@ -129,7 +134,7 @@ impl Flight {
     }
 
     /// Waits for its turn on a task of its own; the clock of the step stands still meanwhile.
-    pub(super) fn depart_later(self, queued: Queued) {
+    pub(super) fn depart_later(mut self, queued: Queued) {
         tokio::spawn(async move {
             let session = &self.at.session;
             let reason = format!("earlier prompts in session {session}");
@@ -144,6 +149,9 @@ impl Flight {
                 return self.settle(Settled::failed(error)).await;
             };
             self.tell(Update::Resumed).await;
+            if let Err(error) = self.find_host().await {
+                return self.settle(Settled::failed(error)).await;
+            }
             match self.launch().await {
                 Ok(follower) => self.follow(follower, Some(turn)).await,
                 Err(SendError::Refused(error)) => self.settle(Settled::failed(error)).await,
@@ -211,8 +219,7 @@ impl Flight {
             // Nobody listens any more only when the flight is over.
             let _ = signs.send(sign);
         }));
-        let worker = Arc::clone(&self.worker);
-        let mut gone = pin!(worker.backend.lost());
+        let gone = self.gone.clone();
         let stop = self.boarding.controls.stop.clone();
         let mut abort_at: Option<Instant> = None;
         let mut progresses = Progresses::new(self.at.session.clone());
@@ -239,7 +246,7 @@ impl Flight {
                     inquiry.close(&self.updates).await;
                     return settled.map_err(Lost::Host);
                 }
-                () = &mut gone => return Err(Lost::Server),
+                () = gone.cancelled() => return Err(Lost::Server),
                 () = stop.cancelled(), if !is_stopping => {
                     self.cause.get_or_insert_with(|| AttemptError::new(ErrorCode::Aborted, "aborted on request"));
                     abort_at = Some(Instant::now());
@@ -296,6 +303,13 @@ impl Flight {
         }
     }
 
+    /// The host that has the session now; a server of ours may be another one than before.
+    async fn find_host(&mut self) -> Result<(), AttemptError> {
+        let hosting = self.worker.backend.host(&self.cx, Some(&self.at.home)).await?;
+        (self.host, self.gone) = (hosting.host, hosting.gone);
+        Ok(())
+    }
+
     /// The worker's own server is gone. Another one on the same data knows what became of the turn.
     async fn revive(&mut self) -> Settled {
         self.mention(Progress::Note { message: "the worker's server ended; starting it again".to_owned() });
@@ -303,10 +317,9 @@ impl Flight {
             let message = format!("the worker's server ended while it worked: {why}");
             Settled::failed(AttemptError::new(ErrorCode::WorkerLost, message))
         };
-        self.host = match self.worker.backend.host(&self.cx).await {
-            Ok(host) => host,
-            Err(error) => return lost(format!("it could not be started again: {error}")),
-        };
+        if let Err(error) = self.find_host().await {
+            return lost(format!("it could not be started again: {error}"));
+        }
         self.warn(Warning::new(WarningCode::WorkerRestarted, "the worker's server was started again")).await;
         match probe(&*self.host, &self.at.session, &self.at.message, &self.worker.patience).await {
             Ok(Probed::Finished(settled)) => {

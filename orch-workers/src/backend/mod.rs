@@ -3,6 +3,7 @@
 mod agent;
 mod flight;
 mod inquiry;
+mod server;
 mod session;
 mod slots;
 mod subagent;
@@ -14,22 +15,41 @@ use async_trait::async_trait;
 use orch_config::kind::WorkerKind;
 use orch_opencode::{HostError, NewSession, OpenCode, Session, SessionQuery};
 use orch_workflow::attempt::AttemptError;
+use tokio_util::sync::CancellationToken;
 
 pub use session::OpenCodeWorker;
 
 use self::slots::Scope;
-use crate::{error::Error, locator::Home, shutdown::ShutdownReport, worker::Context};
+use crate::{error::Error, locator::Home, shutdown::ShutdownReport, verdict, worker::Context};
+
+/// A host that can be used now.
+#[derive(Debug, Clone)]
+pub(crate) struct Hosting {
+    pub(crate) host: Arc<dyn OpenCode>,
+    /// Where a locator says that the session is.
+    pub(crate) home: Home,
+    /// Cancelled when the host is gone for good and ours to start again; never for a host of somebody else.
+    pub(crate) gone: CancellationToken,
+}
+
+impl Hosting {
+    fn given(host: &Arc<dyn OpenCode>) -> Self {
+        let home = Home::Given { origin: host.origin().to_owned() };
+        Self { host: Arc::clone(host), home, gone: CancellationToken::new() }
+    }
+}
+
+async fn create(host: &dyn OpenCode, new: NewSession) -> Result<Session, AttemptError> {
+    host.create_session(new).await.map_err(|error| verdict::host_failure(&error))
+}
 
 /// One of the three kinds.
 #[async_trait]
 pub(crate) trait Backend: Send + Sync + fmt::Debug {
     fn kind(&self) -> WorkerKind;
 
-    /// The host, started and ready.
-    async fn host(&self, cx: &Context) -> Result<Arc<dyn OpenCode>, AttemptError>;
-
-    /// Where a locator says that its session is.
-    fn home(&self, host: &dyn OpenCode) -> Home;
+    /// The host of a journaled session, or the one for new sessions; started and ready.
+    async fn host(&self, cx: &Context, home: Option<&Home>) -> Result<Hosting, AttemptError>;
 
     /// Refuses what cannot have a session, before anything is asked of the host.
     fn admit(&self, _scope: &Scope) -> Result<(), Error> {
@@ -53,11 +73,6 @@ pub(crate) trait Backend: Send + Sync + fmt::Debug {
     ) -> Result<Vec<Session>, HostError> {
         let query = SessionQuery { roots: true, search: Some(title.to_owned()), ..SessionQuery::default() };
         host.sessions(query).await
-    }
-
-    /// Resolves when the host that [`host`](Self::host) gave last is gone for good; never for a host of somebody else.
-    async fn lost(&self) {
-        std::future::pending().await
     }
 
     /// Ends the processes that it started.

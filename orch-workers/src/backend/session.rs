@@ -22,7 +22,7 @@ use orch_workflow::{
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Backend,
+    Backend, Hosting,
     flight::{Flight, Orders},
     slots::{Scope, Slots},
     turns::{Entry, Turns},
@@ -102,7 +102,8 @@ impl OpenCodeWorker {
         dispatch: &Dispatch,
     ) -> Result<Probe, AttemptError> {
         let at = Whereabouts::open(locator)?;
-        let host = self.inner.backend.host(cx).await?;
+        let hosting = self.inner.backend.host(cx, Some(&at.home)).await?;
+        let host = Arc::clone(&hosting.host);
         let failure = |error: HostError| verdict::host_failure(&error);
         let probed = tracker::probe(&*host, &at.session, &at.message, &self.inner.patience).await;
         Ok(match probed.map_err(failure)? {
@@ -116,7 +117,7 @@ impl OpenCodeWorker {
                     Entry::Now(turn) => Some(turn),
                     Entry::Later(_) | Entry::Full => None,
                 };
-                let flight = Flight::new(Arc::clone(&self.inner), cx.clone(), host, at, orders, updates);
+                let flight = Flight::new(Arc::clone(&self.inner), cx.clone(), hosting, at, orders, updates);
                 flight.resume(turn).await.map_err(failure)?;
                 Probe::Running(task)
             }
@@ -147,7 +148,7 @@ impl Worker for OpenCodeWorker {
     }
 
     async fn ready(&self, cx: &Context) -> Result<(), AttemptError> {
-        let host = self.inner.backend.host(cx).await?;
+        let host = self.inner.backend.host(cx, None).await?.host;
         self.inner.select(&*host).await?;
         self.inner.report(cx, self.inner.status());
         Ok(())
@@ -157,13 +158,13 @@ impl Worker for OpenCodeWorker {
         let inner = &self.inner;
         let scope = Scope::from_dispatch(dispatch)?;
         inner.backend.admit(&scope)?;
-        let host = inner.backend.host(cx).await?;
+        let Hosting { host, home, .. } = inner.backend.host(cx, None).await?;
         inner.select(&*host).await?;
         let message = MessageId::mint();
         let session = inner.session(&*host, &scope, dispatch.session, &message).await?;
         let at = Whereabouts {
             kind: inner.backend.kind(),
-            home: inner.backend.home(&*host),
+            home,
             directory: host.directory().to_owned(),
             session,
             parent: scope.parent.filter(|_| inner.backend.kind() == WorkerKind::Subagent),
@@ -178,11 +179,11 @@ impl Worker for OpenCodeWorker {
     async fn send(&self, cx: &Context, locator: &Locator, dispatch: &Dispatch) -> Result<Task, SendError> {
         let refused = |error: Error| SendError::Refused(error.into());
         let at = Whereabouts::open(locator).map_err(refused)?;
-        let host = self.inner.backend.host(cx).await.map_err(SendError::Refused)?;
-        let selection = self.inner.select(&*host).await.map_err(SendError::Refused)?;
+        let hosting = self.inner.backend.host(cx, Some(&at.home)).await.map_err(SendError::Refused)?;
+        let selection = self.inner.select(&*hosting.host).await.map_err(SendError::Refused)?;
         let orders = Orders::new(&self.inner.profile, selection, dispatch);
         let (updates, task) = Task::channel(UPDATES);
-        let flight = Flight::new(Arc::clone(&self.inner), cx.clone(), host, at, orders, updates);
+        let flight = Flight::new(Arc::clone(&self.inner), cx.clone(), hosting, at, orders, updates);
         match self.inner.turns.enter(flight.session()) {
             Entry::Now(turn) => flight.depart(turn).await?,
             Entry::Later(queued) => flight.depart_later(queued),
@@ -206,24 +207,25 @@ impl Worker for OpenCodeWorker {
             let ended = timeout(ABORT_LIMIT, controls.ended.cancelled()).await;
             return ended.map_err(|_| unconfirmed(&at));
         }
-        let host = self.inner.backend.host(cx).await?;
+        let host = self.inner.backend.host(cx, Some(&at.home)).await?.host;
         halt(&*host, &at, &self.inner.patience).await
     }
 
     async fn latest_answer(&self, cx: &Context, locator: &Locator) -> Result<Settled, AttemptError> {
         let at = Whereabouts::open(locator)?;
-        let host = self.inner.backend.host(cx).await?;
+        let host = self.inner.backend.host(cx, Some(&at.home)).await?.host;
         latest(&*host, &at.session).await
     }
 
     async fn answer(
         &self,
         cx: &Context,
-        _locator: &Locator,
+        locator: &Locator,
         ask: &AskId,
         reply: &AskReply,
     ) -> Result<(), AttemptError> {
-        let host = self.inner.backend.host(cx).await?;
+        let at = Whereabouts::open(locator)?;
+        let host = self.inner.backend.host(cx, Some(&at.home)).await?.host;
         asks::answer(&*host, ask, reply).await
     }
 

@@ -7,7 +7,7 @@ use orch_config::{Profile, id::ProfileId, kind::WorkerKind};
 use orch_opencode::{HostError, HostErrorKind, NewSession, OpenCode, Session, SessionId};
 use orch_workflow::attempt::AttemptError;
 
-use super::{Backend, OpenCodeWorker, slots::Scope};
+use super::{Backend, Hosting, OpenCodeWorker, slots::Scope};
 use crate::{
     error::{Error, ErrorKind},
     locator::Home,
@@ -54,12 +54,8 @@ impl Backend for Subagent {
         WorkerKind::Subagent
     }
 
-    async fn host(&self, _cx: &Context) -> Result<Arc<dyn OpenCode>, AttemptError> {
-        Ok(Arc::clone(&self.host))
-    }
-
-    fn home(&self, host: &dyn OpenCode) -> Home {
-        Home::Given { origin: host.origin().to_owned() }
+    async fn host(&self, _cx: &Context, _home: Option<&Home>) -> Result<Hosting, AttemptError> {
+        Ok(Hosting::given(&self.host))
     }
 
     fn admit(&self, scope: &Scope) -> Result<(), Error> {

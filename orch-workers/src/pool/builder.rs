@@ -3,16 +3,19 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex},
+    path::PathBuf,
+    sync::{Arc, Mutex, atomic::AtomicU16},
+    time::Duration,
 };
 
 use orch_config::{Config, id::ProfileId};
-use orch_opencode::{OpenCode, tracker::Patience};
+use orch_opencode::{OpenCode, serve::Environment, tracker::Patience};
 use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Parents, Pool, lock};
 use crate::{
     route::HostCapabilities,
+    supervise::Supervisor,
     worker::{Context, Worker, WorkerEvent},
 };
 
@@ -20,6 +23,10 @@ use crate::{
 pub struct PoolBuilder {
     config: Arc<Config>,
     host: Arc<dyn OpenCode>,
+    command: Option<Vec<String>>,
+    state_dir: Option<PathBuf>,
+    environment: Vec<(String, String)>,
+    trusted: bool,
     create_parent: bool,
     patience: Patience,
     registered: HashMap<ProfileId, Arc<dyn Worker>>,
@@ -30,6 +37,8 @@ impl fmt::Debug for PoolBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PoolBuilder")
             .field("host", &self.host)
+            .field("command", &self.command)
+            .field("state_dir", &self.state_dir)
             .field("registered", &self.registered.keys())
             .finish_non_exhaustive()
     }
@@ -40,11 +49,45 @@ impl PoolBuilder {
         Self {
             config,
             host,
+            command: None,
+            state_dir: None,
+            environment: Vec::new(),
+            trusted: false,
             create_parent: false,
             patience: Patience::default(),
             registered: HashMap::new(),
             observer: Arc::new(|_| ()),
         }
+    }
+
+    /// The program, and its first arguments, that server workers run; without it or without a state directory a
+    /// server worker is refused.
+    #[must_use]
+    pub fn server_command(mut self, command: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.command = Some(command.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Where servers of ours keep their data and where it is recorded which of them run. Created when needed.
+    #[must_use]
+    pub fn state_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(directory.into());
+        self
+    }
+
+    /// The environment that server workers start from, usually this process's own. Passwords of other servers and
+    /// variables of ours are taken out of it; nothing is inherited beyond it.
+    #[must_use]
+    pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.environment = variables.into_iter().collect();
+        self
+    }
+
+    /// Whether servers of ours may load the project's own configuration, plugins and tools; no unless said.
+    #[must_use]
+    pub fn trusted(mut self, trusted: bool) -> Self {
+        self.trusted = trusted;
+        self
     }
 
     /// Whether a subagent step of a run without a parent session gets one created; no unless said.
@@ -78,7 +121,22 @@ impl PoolBuilder {
     /// The pool. Starts nothing yet.
     #[must_use]
     pub fn build(self) -> Pool {
+        let supervisor = self.state_dir.zip(self.command).map(|(state_dir, command)| {
+            Arc::new(Supervisor {
+                command,
+                state_dir,
+                environment: Environment::inherit(self.environment),
+                directory: self.host.directory().to_owned(),
+                trusted: self.trusted,
+                base_port: self.config.base_port,
+                startup: Duration::from_millis(self.config.startup_timeout_ms),
+                health_every: Duration::from_millis(self.config.health_check_interval_ms),
+                started: AtomicU16::new(0),
+                running: Mutex::default(),
+            })
+        });
         let mut can = HostCapabilities::bare();
+        can.servers = supervisor.is_some();
         can.create_parent = self.create_parent;
         let stop = CancellationToken::new();
         let seen: Arc<Mutex<BTreeMap<_, WorkerEvent>>> = Arc::default();
@@ -92,6 +150,7 @@ impl PoolBuilder {
         let inner = Inner {
             config: self.config,
             host: self.host,
+            supervisor,
             can,
             patience: self.patience,
             registered: self.registered,

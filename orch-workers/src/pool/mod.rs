@@ -28,6 +28,7 @@ use crate::{
     error::{Error, ErrorKind},
     route::{HostCapabilities, Route, route},
     shutdown::ShutdownReport,
+    supervise::Supervisor,
     verdict,
     worker::{Context, Worker, WorkerEvent},
 };
@@ -47,6 +48,7 @@ type Key = (ProfileId, WorkerKind);
 struct Inner {
     config: Arc<Config>,
     host: Arc<dyn OpenCode>,
+    supervisor: Option<Arc<Supervisor>>,
     can: HostCapabilities,
     patience: Patience,
     registered: HashMap<ProfileId, Arc<dyn Worker>>,
@@ -68,6 +70,14 @@ impl Pool {
     #[must_use]
     pub fn workers(&self) -> Vec<WorkerEvent> {
         lock(&self.inner.seen).values().cloned().collect()
+    }
+
+    /// The worker of a profile as this kind, made when there is none yet; a registered one is what it is.
+    ///
+    /// # Errors
+    /// No such worker, no way to start a server, or a pool that is shutting down.
+    pub fn worker(&self, id: &ProfileId, kind: WorkerKind) -> Result<Arc<dyn Worker>, Error> {
+        self.inner.worker(id, kind)
     }
 
     /// Makes these workers ready, all at the same time. Returns what kept which of them from it.
@@ -112,6 +122,16 @@ impl Pool {
     }
 }
 
+impl Drop for Inner {
+    /// Whatever still refers to a worker: no process outlives its pool.
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.kill();
+        }
+    }
+}
+
 impl Inner {
     fn by_profile(&self, id: &ProfileId) -> Result<Arc<dyn Worker>, Error> {
         let kind = match (self.registered.get(id), self.config.profiles.get(id)) {
@@ -141,7 +161,10 @@ impl Inner {
         let worker = match kind {
             WorkerKind::Agent => OpenCodeWorker::agent(profile, host),
             WorkerKind::Subagent => OpenCodeWorker::subagent(profile, host),
-            WorkerKind::Server => return Err(Error::no_server_command(id)),
+            WorkerKind::Server => {
+                let supervisor = self.supervisor.as_ref().ok_or_else(|| Error::no_server_command(id))?;
+                OpenCodeWorker::server(profile, Arc::clone(supervisor))
+            }
         };
         let worker: Arc<dyn Worker> = Arc::new(worker.with_patience(self.patience.clone()));
         workers.insert((id.clone(), kind), Arc::clone(&worker));

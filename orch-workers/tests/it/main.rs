@@ -6,5 +6,6 @@ mod bench;
 mod children;
 mod conversation;
 mod pool;
+mod servers;
 mod suite;
 mod world;

@@ -1,0 +1,234 @@
+//! Servers of our own: started on a data directory that nobody else uses, watched, and ended with everything below.
+
+use std::{
+    collections::HashMap,
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
+
+use orch_config::{Profile, id::ProfileId};
+use orch_opencode::{
+    HostError, HostErrorKind, HttpOpenCode, OpenCode, StreamItem,
+    serve::{self, Environment, Progress, Serve, Server, StopReport},
+};
+use sha2::{Digest as _, Sha256};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, ErrorKind};
+
+/// Servers that one profile may have at once, each on a data directory of its own, for as many programs.
+const HOMES: usize = 16;
+/// First ports of servers that start at the same time are this far apart.
+const PORT_STRIDE: u16 = 16;
+/// A server that does not answer within this time has failed one health check.
+const HEALTH: Duration = Duration::from_secs(10);
+/// Failed health checks in a row before a server counts as dead.
+const STRIKES: u32 = 3;
+
+/// How servers are started; the same for every worker of a pool.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    pub(crate) command: Vec<String>,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) environment: Environment,
+    pub(crate) directory: String,
+    pub(crate) trusted: bool,
+    pub(crate) base_port: u16,
+    pub(crate) startup: Duration,
+    pub(crate) health_every: Duration,
+    pub(crate) started: AtomicU16,
+    /// The only owner of every server that runs: dropping one kills it.
+    pub(crate) running: Mutex<HashMap<PathBuf, Arc<Server>>>,
+}
+
+/// A data directory that no other process of ours uses until this is dropped: two servers on one directory could both
+/// run one session (observed on OpenCode 1.18.33).
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    pub(crate) path: PathBuf,
+    _lock: File,
+}
+
+/// A server that runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Running {
+    pub(crate) client: HttpOpenCode,
+    /// Cancelled when it has ended, for whatever reason.
+    pub(crate) gone: CancellationToken,
+}
+
+impl Supervisor {
+    /// The first data directory of this profile and project that is free.
+    pub(crate) fn free_home(&self, worker: &ProfileId) -> Result<DataDir, Error> {
+        let base = format!("{}-{}", slug(worker.as_str()), digest(&[&self.directory, worker.as_str()]));
+        for number in 1..=HOMES {
+            let name = if number == 1 { base.clone() } else { format!("{base}-{number}") };
+            if let Some(home) = self.home(worker, &self.state_dir.join("servers").join(name))? {
+                return Ok(home);
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Spawn,
+            format!("worker `{worker}`: {HOMES} other programs use its servers in this project already"),
+        ))
+    }
+
+    /// This very data directory; `None` while another process uses it.
+    pub(crate) fn home(&self, worker: &ProfileId, path: &Path) -> Result<Option<DataDir>, Error> {
+        let failed = |error: io::Error| {
+            let message = format!("worker `{worker}`: cannot use {} for its data: {error}", path.display());
+            Error::new(ErrorKind::Spawn, message).with_source(error)
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        let lock = File::create(path.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(DataDir { path: path.to_owned(), _lock: lock })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// Ends servers whose owner was killed, then starts one on this data directory and watches it.
+    pub(crate) async fn start(
+        &self,
+        profile: &Profile,
+        home: &DataDir,
+        progress: impl Fn(Progress) + Clone + Send + Sync + 'static,
+    ) -> Result<Running, HostError> {
+        let records = self.state_dir.join("servers/records");
+        self.sweep(records.clone()).await;
+        let offset = self.started.fetch_add(1, Ordering::Relaxed).wrapping_mul(PORT_STRIDE) % 1024;
+        let port = profile.port.unwrap_or_else(|| self.base_port.saturating_add(offset));
+        let serve = || self.serve(profile, home, &records).on_progress(progress.clone());
+        let server = match serve().first_port(port).start().await {
+            // Somebody was faster on that port; the system knows a free one.
+            Err(error) if error.kind() == HostErrorKind::NotReady => serve().start().await?,
+            other => other?,
+        };
+        let running = Running { client: server.client(), gone: CancellationToken::new() };
+        let server = Arc::new(server);
+        tokio::spawn(watch(Arc::downgrade(&server), running.clone(), self.health_every));
+        lock(&self.running).insert(home.path.clone(), server);
+        Ok(running)
+    }
+
+    /// Ends the server on this data directory, with everything below it.
+    pub(crate) async fn stop(&self, home: &Path, grace: Duration) -> Option<StopReport> {
+        let server = lock(&self.running).remove(home)?;
+        Some(server.stop(grace).await)
+    }
+
+    /// Kills what runs, at once: nobody is left to wait for it.
+    pub(crate) fn kill(&self) {
+        lock(&self.running).clear();
+    }
+
+    fn serve(&self, profile: &Profile, home: &DataDir, records: &Path) -> Serve {
+        let mut environment = self.environment.clone();
+        for (name, value) in profile.env.iter() {
+            environment.set(name, value);
+        }
+        let serve = Serve::new(&self.command, &self.directory, environment)
+            .data_dir(&home.path)
+            .records(records)
+            .trusted(self.trusted)
+            .startup_timeout(self.startup);
+        match profile.temperature {
+            Some(temperature) => serve.temperature(temperature),
+            None => serve,
+        }
+    }
+
+    /// A sweep that fails keeps nobody from working.
+    async fn sweep(&self, records: PathBuf) {
+        match tokio::task::spawn_blocking(move || serve::sweep(&records)).await {
+            Ok(Ok(swept)) if !swept.ended.is_empty() => {
+                tracing::warn!(ended = ?swept.ended, "ended servers whose owner was killed");
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "servers left behind could not be looked up"),
+            Err(error) => tracing::warn!(%error, "servers left behind could not be looked up"),
+        }
+    }
+}
+
+/// Says when a server has ended. A broken event stream is the first sign of it; health checks find one that hangs.
+async fn watch(server: Weak<Server>, running: Running, every: Duration) {
+    let mut events = running.client.events().await.ok();
+    let mut checks = interval(every.max(Duration::from_millis(100)));
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    checks.tick().await;
+    let mut strikes = 0;
+    loop {
+        let broken = async {
+            match &mut events {
+                Some(events) => loop {
+                    match events.next().await {
+                        Some(StreamItem::Lost(_)) => return,
+                        Some(_) => {}
+                        None => std::future::pending().await,
+                    }
+                },
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = running.gone.cancelled() => return,
+            () = broken => {
+                // The kernel closes its connections a moment before it can be waited for.
+                for _ in 0..20 {
+                    if has_ended(&server).await {
+                        return running.gone.cancel();
+                    }
+                    sleep(Duration::from_millis(50)).await;
+                }
+            }
+            _ = checks.tick() => {
+                if has_ended(&server).await {
+                    return running.gone.cancel();
+                }
+                let healthy = matches!(timeout(HEALTH, running.client.health()).await, Ok(Ok(_)));
+                strikes = if healthy { 0 } else { strikes + 1 };
+                if strikes >= STRIKES {
+                    if let Some(server) = server.upgrade() {
+                        server.stop(Duration::ZERO).await;
+                    }
+                    return running.gone.cancel();
+                }
+            }
+        }
+    }
+}
+
+async fn has_ended(server: &Weak<Server>) -> bool {
+    match server.upgrade() {
+        Some(server) => server.has_ended().await,
+        None => true,
+    }
+}
+
+/// What of an id can be part of a file name; the digest beside it tells apart what this makes equal.
+fn slug(id: &str) -> String {
+    id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(32).collect()
+}
+
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

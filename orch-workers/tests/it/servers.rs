@@ -1,0 +1,265 @@
+//! Servers of a worker's own, with a program that stands in for OpenCode: this test binary, run again.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use orch_config::{Config, Profile, id::ProfileId, kind::WorkerKind};
+use orch_opencode::simulator::{Answer, Hold, Script, Simulator, SimulatorOptions, When};
+use orch_workers::{
+    Pool, PoolBuilder,
+    testing::{ANSWER, HELD},
+    worker::{Context, WorkerStatus},
+};
+use orch_workflow::{
+    attempt::{ErrorCode, Outcome},
+    port::{Dispatch, Probe, StepExecutor as _, Update},
+};
+use tempfile::TempDir;
+
+use crate::world::{self, outcome, patience, profile, wait_for};
+
+/// Set for the stand-in only.
+const STAND_IN: &str = "STAND_IN_FOR_OPENCODE";
+
+/// Not a test by itself: the stand-in's `main`. It is a simulated host that logs the model's prompts to a file, holds
+/// those that say so until another file is there, and keeps a child in a process group of its own, as a tool would.
+#[tokio::test]
+async fn stand_in() {
+    let Ok(directory) = std::env::var(STAND_IN) else { return };
+    let directory = PathBuf::from(directory);
+    let held = Answer::text(ANSWER).held(&Hold::until_file(directory.join("release")));
+    let script = Script::new().on(When::prompt(HELD), held).otherwise(ANSWER);
+    let options = SimulatorOptions::new(script)
+        .password(std::env::var("OPENCODE_SERVER_PASSWORD").unwrap())
+        .directory(std::env::current_dir().unwrap().to_string_lossy());
+    let simulator = Simulator::start(options).await.unwrap();
+    let tool = tokio::process::Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
+    let pids = format!("{} {}\n", std::process::id(), tool.id().unwrap());
+    let log = fs::read_to_string(directory.join("pids")).unwrap_or_default();
+    fs::write(directory.join("pids"), log + &pids).unwrap();
+    println!("opencode server listening on {}", simulator.url());
+    simulator.wait_model_log(|_| false).await;
+}
+
+/// A project, a state directory and the stand-in's own files.
+struct Yard {
+    root: TempDir,
+}
+
+impl Yard {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["project", "stand-in"] {
+            fs::create_dir(root.path().join(name)).unwrap();
+        }
+        let yard = Self { root };
+        let script = format!(
+            "#!/bin/sh\nif [ \"$1\" = --version ]; then echo 1.18.33; exit 0; fi\n{STAND_IN}={} exec {} --exact \
+             servers::stand_in --nocapture\n",
+            yard.path("stand-in").display(),
+            std::env::current_exe().unwrap().display(),
+        );
+        yard.program("opencode", &script);
+        yard
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn program(&self, name: &str, script: &str) {
+        let path = self.path(name);
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A pool with two server workers; its given host has nothing to do with them.
+    fn builder(&self, simulator: &Simulator) -> PoolBuilder {
+        self.builder_with(simulator, profile("w", WorkerKind::Server))
+    }
+
+    fn builder_with(&self, simulator: &Simulator, worker: Profile) -> PoolBuilder {
+        let mut config = Config::builtin();
+        config.insert_profile(profile("v", WorkerKind::Server));
+        config.insert_profile(worker);
+        let directory = self.path("project");
+        let host = orch_opencode::HttpOpenCode::builder(simulator.url(), directory.to_string_lossy());
+        let path = ("PATH".to_owned(), std::env::var("PATH").unwrap());
+        let home = ("HOME".to_owned(), self.path("home").to_string_lossy().into_owned());
+        Pool::builder(Arc::new(config), Arc::new(host.build().unwrap()))
+            .server_command([self.path("opencode").to_string_lossy()])
+            .state_dir(self.path("state"))
+            .environment([path, home])
+            .patience(patience())
+    }
+
+    /// The processes of every stand-in so far: server and tool.
+    fn pids(&self) -> Vec<(u32, u32)> {
+        let log = fs::read_to_string(self.path("stand-in/pids")).unwrap_or_default();
+        let pids = log.lines().map(|line| line.split_once(' ').unwrap());
+        pids.map(|(server, tool)| (server.parse().unwrap(), tool.parse().unwrap())).collect()
+    }
+
+    fn release(&self) {
+        fs::write(self.path("stand-in/release"), "").unwrap();
+    }
+
+    fn anything_alive(&self) -> bool {
+        self.pids().into_iter().any(|(server, tool)| alive(server) || alive(tool))
+    }
+}
+
+/// A zombie has ended.
+fn alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
+    stat.is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.trim_start().starts_with('Z'))
+}
+
+fn kill(pid: u32) {
+    let status = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+fn dispatch(prompt: &str) -> Dispatch {
+    world::dispatch(WorkerKind::Server, prompt)
+}
+
+async fn elsewhere() -> Simulator {
+    world::simulator(Script::new()).await
+}
+
+#[tokio::test]
+async fn a_server_worker_starts_when_needed_and_leaves_nothing_behind() {
+    let (yard, simulator) = (Yard::new(), elsewhere().await);
+    let pool = yard.builder(&simulator).build();
+    assert!(yard.pids().is_empty(), "nothing is started before it is needed");
+    let dispatch = dispatch("go");
+    let placement = pool.place(&dispatch).await.unwrap();
+    let task = pool.send(&placement.locator, &dispatch).await.unwrap();
+    let (_, settled) = outcome(task).await;
+    assert_eq!((settled.text.as_str(), settled.outcome()), (ANSWER, Outcome::Ok), "{settled:?}");
+    assert_eq!(simulator.sessions().len(), 0, "the given host has no part in it");
+    assert_eq!(yard.pids().len(), 1);
+    assert!(yard.anything_alive());
+
+    let report = pool.shutdown(Duration::from_secs(5)).await;
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(report.ended.len(), 1);
+    assert_eq!(report.ended[0].pid, yard.pids()[0].0);
+    assert!(!yard.anything_alive(), "the tool in its own process group is gone too");
+}
+
+#[tokio::test]
+async fn dropping_the_pool_kills_what_runs_even_while_it_works() {
+    let (yard, simulator) = (Yard::new(), elsewhere().await);
+    let pool = yard.builder(&simulator).build();
+    let dispatch = dispatch(HELD);
+    let placement = pool.place(&dispatch).await.unwrap();
+    let _task = pool.send(&placement.locator, &dispatch).await.unwrap();
+    drop(pool);
+    assert!(!yard.anything_alive());
+}
+
+#[tokio::test]
+async fn servers_start_side_by_side_each_on_data_of_its_own() {
+    let (yard, simulator) = (Yard::new(), elsewhere().await);
+    let pool = yard.builder(&simulator).build();
+    let ids = ["w", "v"].map(|id| ProfileId::new(id).unwrap());
+    assert!(pool.warm_up(ids).await.is_empty());
+    let mut homes: Vec<_> = fs::read_dir(yard.path("state/servers"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "records")
+        .map(|name| name.split_once('-').unwrap().0.to_owned())
+        .collect();
+    homes.sort();
+    assert_eq!(homes, ["v", "w"]);
+    // Another program in the same project at the same time.
+    let second = yard.builder(&simulator).build();
+    second.place(&dispatch("go")).await.unwrap();
+    assert_eq!(fs::read_dir(yard.path("state/servers")).unwrap().count(), 4, "w, w-2, v, records");
+    for pool in [pool, second] {
+        assert!(pool.shutdown(Duration::from_secs(5)).await.is_clean());
+    }
+    assert!(!yard.anything_alive());
+}
+
+#[tokio::test]
+async fn a_server_that_dies_under_a_step_is_started_again_and_the_step_is_lost_not_repeated() {
+    let (yard, simulator) = (Yard::new(), elsewhere().await);
+    let pool = yard.builder(&simulator).build();
+    let dispatch = dispatch(HELD);
+    let placement = pool.place(&dispatch).await.unwrap();
+    let mut task = pool.send(&placement.locator, &dispatch).await.unwrap();
+    kill(yard.pids()[0].0);
+    let restarted = |update: &Update| match update {
+        Update::Warned(warning) => Some(warning.message.clone()),
+        _ => None,
+    };
+    assert_eq!(wait_for(&mut task, restarted).await, "the worker's server was started again");
+    let (_, settled) = outcome(task).await;
+    assert_eq!(settled.error.unwrap().code, ErrorCode::WorkerLost);
+    assert_eq!(yard.pids().len(), 2);
+    pool.shutdown(Duration::from_secs(5)).await;
+    assert!(!alive(yard.pids()[1].0));
+    // The tool of a server that somebody else killed was nobody's child any more; it is not ours to find.
+    kill(yard.pids()[0].1);
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_dying_is_given_up() {
+    let (yard, simulator) = (Yard::new(), elsewhere().await);
+    let mut restless = profile("w", WorkerKind::Server);
+    restless.restart.max_restarts = 0;
+    let pool = yard.builder_with(&simulator, restless).build();
+    let worker = pool.worker(&ProfileId::new("w").unwrap(), WorkerKind::Server).unwrap();
+    let cx = Context::default();
+    let placement = worker.place(&cx, &dispatch(HELD)).await.unwrap();
+    let task = worker.send(&cx, &placement.locator, &dispatch(HELD)).await.unwrap();
+    let (server, tool) = yard.pids()[0];
+    kill(server);
+    let error = outcome(task).await.1.error.unwrap();
+    assert_eq!(error.code, ErrorCode::WorkerLost);
+    assert!(error.message.contains("was started 1 times within"), "{error}");
+    kill(tool);
+}
+
+#[tokio::test]
+async fn a_program_that_is_missing_or_broken_is_named() {
+    let (yard, simulator) = (Yard::new(), elsewhere().await);
+    yard.program("broken", "#!/bin/sh\necho kaputt >&2\nexit 3\n");
+    let table = [
+        ("nowhere", ErrorCode::SpawnFailed, "there is no such program"),
+        ("broken", ErrorCode::SpawnFailed, "kaputt"),
+    ];
+    for (program, code, words) in table {
+        let pool = yard.builder(&simulator).server_command([yard.path(program).to_string_lossy()]).build();
+        let error = pool.place(&dispatch("go")).await.unwrap_err();
+        assert_eq!(error.code, code);
+        assert!(error.message.starts_with("worker `w`: ") && error.message.contains(words), "{error}");
+        let status: Vec<_> = pool.workers().into_iter().map(|event| event.status).collect();
+        assert_eq!(status, [WorkerStatus::Failed]);
+    }
+}
+
+#[tokio::test]
+async fn a_prompt_on_a_server_can_be_probed_aborted_and_sent_again() {
+    let (yard, simulator) = (Yard::new(), elsewhere().await);
+    let pool = yard.builder(&simulator).build();
+    let dispatch = dispatch(HELD);
+    let placement = pool.place(&dispatch).await.unwrap();
+    assert!(matches!(pool.probe(&placement.locator, &dispatch).await, Probe::NeverArrived));
+    let task = pool.send(&placement.locator, &dispatch).await.unwrap();
+    assert!(matches!(pool.probe(&placement.locator, &dispatch).await, Probe::Running(_)));
+    pool.abort(&placement.locator).await.unwrap();
+    assert_eq!(outcome(task).await.1.error.unwrap().code, ErrorCode::Aborted);
+    yard.release();
+    let task = pool.send(&placement.locator, &dispatch).await.unwrap();
+    assert_eq!(outcome(task).await.1.text, ANSWER);
+    pool.shutdown(Duration::from_secs(5)).await;
+}
