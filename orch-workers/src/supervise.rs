@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs::{self, DirBuilder, File},
-    io,
+    io, mem,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{
@@ -45,15 +45,15 @@ pub(crate) struct Supervisor {
     pub(crate) startup: Duration,
     pub(crate) health_every: Duration,
     pub(crate) started: AtomicU16,
-    /// The only owner of every server that runs: dropping one kills it.
-    pub(crate) running: Mutex<HashMap<PathBuf, Arc<Server>>>,
+    pub(crate) homes: Mutex<HashMap<PathBuf, Home>>,
 }
 
-/// A data directory that no other process of ours uses until this is dropped: two servers on one directory could both
-/// run one session (observed on OpenCode 1.18.33).
+/// A data directory that no other process of ours uses until this is dropped, and the server on it: two servers on one
+/// directory could both run one session (observed on OpenCode 1.18.33).
 #[derive(Debug)]
-pub(crate) struct DataDir {
-    pub(crate) path: PathBuf,
+pub(crate) struct Home {
+    /// Its only owner: dropping it kills the server, before the lock is given up.
+    server: Option<Arc<Server>>,
     _lock: File,
 }
 
@@ -66,13 +66,14 @@ pub(crate) struct Running {
 }
 
 impl Supervisor {
-    /// The first data directory of this profile and project that is free.
-    pub(crate) fn free_home(&self, worker: &ProfileId) -> Result<DataDir, Error> {
+    /// Claims the first data directory of this profile and project that is free.
+    pub(crate) fn claim_any(&self, worker: &ProfileId) -> Result<PathBuf, Error> {
         let base = format!("{}-{}", slug(worker.as_str()), digest(&[&self.directory, worker.as_str()]));
         for number in 1..=HOMES {
             let name = if number == 1 { base.clone() } else { format!("{base}-{number}") };
-            if let Some(home) = self.home(worker, &self.state_dir.join("servers").join(name))? {
-                return Ok(home);
+            let path = self.state_dir.join("servers").join(name);
+            if self.try_claim(worker, &path)? {
+                return Ok(path);
             }
         }
         Err(Error::new(
@@ -81,26 +82,37 @@ impl Supervisor {
         ))
     }
 
-    /// This very data directory; `None` while another process uses it.
-    pub(crate) fn home(&self, worker: &ProfileId, path: &Path) -> Result<Option<DataDir>, Error> {
+    /// Claims this very data directory, which a journaled session is on.
+    pub(crate) fn claim(&self, worker: &ProfileId, path: &Path) -> Result<(), Error> {
+        if self.try_claim(worker, path)? {
+            return Ok(());
+        }
+        let message = format!("worker `{worker}`: another process uses its data in {}", path.display());
+        Err(Error::new(ErrorKind::Spawn, message))
+    }
+
+    fn try_claim(&self, worker: &ProfileId, path: &Path) -> Result<bool, Error> {
         let failed = |error: io::Error| {
             let message = format!("worker `{worker}`: cannot use {} for its data: {error}", path.display());
             Error::new(ErrorKind::Spawn, message).with_source(error)
         };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-        let lock = File::create(path.join("lock")).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Some(DataDir { path: path.to_owned(), _lock: lock })),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
+        let file = File::create(path.join("lock")).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {
+                lock(&self.homes).insert(path.to_owned(), Home { server: None, _lock: file });
+                Ok(true)
+            }
+            Err(fs::TryLockError::WouldBlock) => Ok(false),
             Err(fs::TryLockError::Error(error)) => Err(failed(error)),
         }
     }
 
-    /// Ends servers whose owner was killed, then starts one on this data directory and watches it.
+    /// Ends servers whose owner was killed, then starts one on a claimed data directory and watches it.
     pub(crate) async fn start(
         &self,
         profile: &Profile,
-        home: &DataDir,
+        home: &Path,
         progress: impl Fn(Progress) + Clone + Send + Sync + 'static,
     ) -> Result<Running, HostError> {
         let records = self.state_dir.join("servers/records");
@@ -115,29 +127,39 @@ impl Supervisor {
         };
         let running = Running { client: server.client(), gone: CancellationToken::new() };
         let server = Arc::new(server);
+        match lock(&self.homes).get_mut(home) {
+            Some(home) => home.server = Some(Arc::clone(&server)),
+            None => {
+                let detail = "its pool is gone";
+                return Err(HostError::new(HostErrorKind::Spawn, "keep the started server", "", detail));
+            }
+        }
         tokio::spawn(watch(Arc::downgrade(&server), running.clone(), self.health_every));
-        lock(&self.running).insert(home.path.clone(), server);
         Ok(running)
     }
 
-    /// Ends the server on this data directory, with everything below it.
+    /// Ends the server on this data directory, with everything below it, and gives the directory up.
     pub(crate) async fn stop(&self, home: &Path, grace: Duration) -> Option<StopReport> {
-        let server = lock(&self.running).remove(home)?;
-        Some(server.stop(grace).await)
+        let home = lock(&self.homes).remove(home)?;
+        match &home.server {
+            Some(server) => Some(server.stop(grace).await),
+            None => None,
+        }
     }
 
     /// Kills what runs, at once: nobody is left to wait for it.
     pub(crate) fn kill(&self) {
-        lock(&self.running).clear();
+        let homes = mem::take(&mut *lock(&self.homes));
+        drop(homes);
     }
 
-    fn serve(&self, profile: &Profile, home: &DataDir, records: &Path) -> Serve {
+    fn serve(&self, profile: &Profile, home: &Path, records: &Path) -> Serve {
         let mut environment = self.environment.clone();
         for (name, value) in profile.env.iter() {
             environment.set(name, value);
         }
         let serve = Serve::new(&self.command, &self.directory, environment)
-            .data_dir(&home.path)
+            .data_dir(home)
             .records(records)
             .trusted(self.trusted)
             .startup_timeout(self.startup);

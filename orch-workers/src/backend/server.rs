@@ -22,7 +22,7 @@ use crate::{
     error::{Error, ErrorKind},
     locator::Home,
     shutdown::{Ended, ShutdownReport},
-    supervise::{DataDir, Running, Supervisor},
+    supervise::{Running, Supervisor},
     verdict,
     worker::{Context, WorkerEvent, WorkerStatus},
 };
@@ -58,7 +58,7 @@ struct Homes {
 /// One data directory and the server on it.
 #[derive(Debug)]
 struct House {
-    home: DataDir,
+    home: PathBuf,
     running: Option<Running>,
     /// When a server was started here, within the restart window.
     starts: VecDeque<Instant>,
@@ -165,24 +165,13 @@ impl OwnServer {
         if let Some(house) = wanted.as_ref().and_then(|path| homes.open.get(path)) {
             return Ok(Arc::clone(house));
         }
-        let data = match &wanted {
-            Some(path) => self.claim(path)?,
-            None => self.supervisor.free_home(&self.profile.id)?,
+        let home = match wanted {
+            Some(path) => self.supervisor.claim(&self.profile.id, &path).map(|()| path)?,
+            None => self.supervisor.claim_any(&self.profile.id)?,
         };
-        if homes.current.is_none() {
-            homes.current = Some(data.path.clone());
-        }
-        let path = data.path.clone();
-        let house = House { home: data, running: None, starts: VecDeque::new() };
-        Ok(Arc::clone(homes.open.entry(path).or_insert(Arc::new(Mutex::new(house)))))
-    }
-
-    fn claim(&self, path: &Path) -> Result<DataDir, Error> {
-        let id = &self.profile.id;
-        self.supervisor.home(id, path)?.ok_or_else(|| {
-            let message = format!("worker `{id}`: another process uses its data in {}", path.display());
-            Error::new(ErrorKind::Spawn, message)
-        })
+        homes.current.get_or_insert_with(|| home.clone());
+        let house = House { home: home.clone(), running: None, starts: VecDeque::new() };
+        Ok(Arc::clone(homes.open.entry(home).or_insert(Arc::new(Mutex::new(house)))))
     }
 
     fn report(&self, cx: &Context, status: WorkerStatus, note: Option<String>) {
@@ -217,10 +206,10 @@ impl House {
     }
 }
 
-fn hosting(running: &Running, home: &DataDir) -> Hosting {
+fn hosting(running: &Running, home: &Path) -> Hosting {
     Hosting {
         host: Arc::new(running.client.clone()),
-        home: Home::Own { data: home.path.clone() },
+        home: Home::Own { data: home.to_owned() },
         gone: running.gone.clone(),
     }
 }

@@ -132,7 +132,7 @@ impl PoolBuilder {
                 startup: Duration::from_millis(self.config.startup_timeout_ms),
                 health_every: Duration::from_millis(self.config.health_check_interval_ms),
                 started: AtomicU16::new(0),
-                running: Mutex::default(),
+                homes: Mutex::default(),
             })
         });
         let mut can = HostCapabilities::bare();
