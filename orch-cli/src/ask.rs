@@ -1,12 +1,17 @@
 //! Questions at the terminal: gates and permissions.
 
+use std::collections::VecDeque;
+
 use orch::{
-    Answer, Decision, DecisionKind, DecisionRequest, Gate, Orchestrator, RunId, RunView,
+    Answer, Decision, DecisionKind, DecisionRequest, Gate, RunView,
     config::policy::PolicyPatch,
-    ux::{choice, command, text::printable},
-    workflow::port::{Ask, AskKind, AskReply},
+    ux::{
+        choice, command,
+        text::{plain, printable},
+    },
+    workflow::port::{Ask, AskId, AskKind, AskReply},
 };
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 
 use crate::{exit::Failure, follow::by, report::Report};
 
@@ -17,14 +22,14 @@ pub(crate) enum Choice {
 }
 
 /// Shows a gate with the step's answer and asks until there is a decision.
-pub(crate) async fn gate(view: &RunView, report: &mut Report) -> Result<Choice, Failure> {
+pub(crate) async fn gate(view: &RunView, stdin: &mut Stdin, report: &mut Report) -> Result<Choice, Failure> {
     let Some(gate) = &view.gate else { return Ok(Choice::Leave) };
     if let Some(text) = answer_at(view, gate) {
         report.say(&format!("\n{}\n", indent(&excerpt(&printable(text), 24))))?;
     }
     loop {
         report.say(&format!("  {} ", menu(gate)))?;
-        let Some(line) = read_line().await? else { return Ok(Choice::Leave) };
+        let Some(line) = stdin.line().await? else { return Ok(Choice::Leave) };
         let line = line.trim();
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         match parse(word, rest.trim(), gate) {
@@ -57,40 +62,100 @@ pub(crate) fn how_to_go_on(view: &RunView) -> String {
     text
 }
 
-/// Asks for a permission or an answer and passes it on.
-pub(crate) async fn permission(
-    orchestrator: &Orchestrator,
-    run: &RunId,
-    ask: &Ask,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    let reply = match ask.kind {
-        AskKind::Permission => loop {
-            report.say("    [o]nce, [a]lways, [r]eject [reason]")?;
-            let Some(line) = read_line().await? else { break AskReply::Reject { message: None } };
-            let line = line.trim();
-            let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-            match word {
-                "o" | "once" => break AskReply::Once,
-                "a" | "always" => break AskReply::Always,
-                "r" | "reject" => {
-                    break AskReply::Reject { message: (!rest.is_empty()).then(|| rest.trim().to_owned()) };
-                }
-                _ => {}
-            }
-        },
-        AskKind::Question => {
-            let mut answers = Vec::new();
-            for options in &ask.options {
-                report.say(&format!("    one of: {}", options.join(" | ")))?;
-                let Some(line) = read_line().await? else { break };
-                answers.push(vec![line.trim().to_owned()]);
-            }
-            AskReply::Answers { answers }
+/// Permissions and questions that wait for the person at the terminal, oldest first.
+#[derive(Default)]
+pub(crate) struct Pending {
+    asks: VecDeque<Ask>,
+    /// What was answered of the parts of the first one.
+    answers: Vec<Vec<String>>,
+}
+
+impl Pending {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.asks.is_empty()
+    }
+
+    pub(crate) fn open(&mut self, ask: Ask) {
+        self.asks.push_back(ask);
+    }
+
+    /// It was answered, here or elsewhere.
+    pub(crate) fn close(&mut self, id: &AskId) {
+        if self.asks.front().is_some_and(|first| first.id == *id) {
+            self.answers.clear();
         }
-    };
-    orchestrator.answer(run, &ask.id, reply, &by()).await?;
-    Ok(())
+        self.asks.retain(|ask| ask.id != *id);
+    }
+
+    /// What may be typed now.
+    pub(crate) fn menu(&self) -> Option<String> {
+        let ask = self.asks.front()?;
+        Some(match (ask.kind, ask.options.get(self.answers.len())) {
+            (AskKind::Permission, _) => "    [o]nce, [a]lways, [r]eject [reason]".to_owned(),
+            (AskKind::Question, Some(options)) if !options.is_empty() => {
+                format!(
+                    "    one of: {}",
+                    options.iter().map(|option| plain(option, 80)).collect::<Vec<_>>().join(" | ")
+                )
+            }
+            (AskKind::Question, _) => "    your answer:".to_owned(),
+        })
+    }
+
+    /// Takes a line in; gives a reply once it is complete.
+    pub(crate) fn take(&mut self, line: &str) -> Option<(AskId, AskReply)> {
+        let ask = self.asks.front()?;
+        let line = line.trim();
+        let reply = match ask.kind {
+            AskKind::Permission => {
+                let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+                match word {
+                    "o" | "once" => AskReply::Once,
+                    "a" | "always" => AskReply::Always,
+                    "r" | "reject" => {
+                        AskReply::Reject { message: (!rest.is_empty()).then(|| rest.trim().to_owned()) }
+                    }
+                    _ => return None,
+                }
+            }
+            AskKind::Question => {
+                self.answers.push(vec![line.to_owned()]);
+                if self.answers.len() < ask.options.len() {
+                    return None;
+                }
+                AskReply::Answers { answers: std::mem::take(&mut self.answers) }
+            }
+        };
+        Some((ask.id.clone(), reply))
+    }
+}
+
+/// Lines of standard input, read on a thread of its own so that everything else goes on meanwhile.
+#[derive(Default)]
+pub(crate) struct Stdin {
+    lines: Option<mpsc::UnboundedReceiver<std::io::Result<String>>>,
+}
+
+impl Stdin {
+    /// The next line; `None` at the end. Cancel safe: a line that nobody waits for is kept.
+    pub(crate) async fn line(&mut self) -> Result<Option<String>, Failure> {
+        match self.lines.get_or_insert_with(read).recv().await {
+            Some(line) => Ok(Some(line?)),
+            None => Ok(None),
+        }
+    }
+}
+
+fn read() -> mpsc::UnboundedReceiver<std::io::Result<String>> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines() {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 enum Parsed {
@@ -151,18 +216,4 @@ fn excerpt(text: &str, max_lines: usize) -> String {
 
 fn indent(text: &str) -> String {
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
-}
-
-/// One line of standard input, read on a thread of its own so that Ctrl-C is heard meanwhile.
-async fn read_line() -> Result<Option<String>, Failure> {
-    let (sender, receiver) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = std::io::stdin().read_line(&mut line).map(|count| (count > 0).then_some(line));
-        drop(sender.send(read));
-    });
-    match receiver.await {
-        Ok(read) => Ok(read?),
-        Err(_) => Ok(None),
-    }
 }

@@ -1,9 +1,9 @@
 //! Follows one run to its end or to a gate that nobody here answers.
 
-use orch::{EventBody, EventStream, Orchestrator, Received, Run, RunStatus, RunView};
+use orch::{Event, EventBody, EventStream, Orchestrator, Received, Run, RunStatus, RunView};
 
 use crate::{
-    ask::{self, Choice},
+    ask::{self, Choice, Pending, Stdin},
     exit::{Exit, Failure},
     interrupt::{Interrupts, Step},
     report::Report,
@@ -22,99 +22,149 @@ pub(crate) enum AtGate {
 pub(crate) async fn follow(
     orchestrator: &Orchestrator,
     mut run: Run,
-    mut events: EventStream,
+    events: EventStream,
     report: &mut Report,
     at_gate: AtGate,
 ) -> Result<Exit, Failure> {
-    let mut interrupts = Interrupts::new()?;
+    let mut terminal = Terminal {
+        orchestrator,
+        events,
+        report,
+        at_gate,
+        interrupts: Interrupts::new()?,
+        stdin: Stdin::default(),
+        pending: Pending::default(),
+    };
     loop {
-        let view = match watch(orchestrator, &run, &mut events, report, &mut interrupts, at_gate).await? {
-            Watched::Rest(view) => view,
-            Watched::Left => return Ok(Exit::Interrupted),
-        };
-        let interrupted = interrupts.count() > 0;
+        let Some(view) = terminal.watch(&run).await? else { return Ok(Exit::Interrupted) };
+        let interrupted = terminal.interrupts.count() > 0;
         if view.status != RunStatus::Paused || interrupted || at_gate == AtGate::Exit {
-            report.rest(&view)?;
-            if view.status == RunStatus::Paused {
-                report.say(&ask::how_to_go_on(&view))?;
-            }
-            return Ok(if interrupted && !view.status.is_terminal() {
-                Exit::Interrupted
-            } else {
-                exit_of(&view)
-            });
+            terminal.leave(&view)?;
+            let left_open = interrupted && !view.status.is_terminal();
+            return Ok(if left_open { Exit::Interrupted } else { exit_of(&view) });
         }
-        let choice = tokio::select! {
-            choice = ask::gate(&view, report) => choice?,
-            _ = interrupts.next() => Choice::Leave,
-        };
-        match choice {
+        match terminal.choose(&view).await? {
             Choice::Leave => {
-                report.rest(&view)?;
-                report.say(&ask::how_to_go_on(&view))?;
-                return Ok(if interrupts.count() > 0 { Exit::Interrupted } else { Exit::Paused });
+                terminal.leave(&view)?;
+                let interrupted = terminal.interrupts.count() > 0;
+                return Ok(if interrupted { Exit::Interrupted } else { Exit::Paused });
             }
             Choice::Decide(request) => match orchestrator.decide(run.id(), request).await {
                 Ok(requested) => match requested.run {
                     Some(next) => run = next,
                     None => {
-                        report.say("  another process has taken the run up and drives it on")?;
+                        terminal.report.say("  another process has taken the run up and drives it on")?;
                         return Ok(Exit::Success);
                     }
                 },
-                Err(error) => report.say(&format!("  {error}"))?,
+                Err(error) => terminal.report.say(&format!("  {error}"))?,
             },
         }
     }
 }
 
-enum Watched {
-    Rest(Box<RunView>),
-    Left,
+/// A person, or a program, in front of one run.
+struct Terminal<'a> {
+    orchestrator: &'a Orchestrator,
+    events: EventStream,
+    report: &'a mut Report,
+    at_gate: AtGate,
+    interrupts: Interrupts,
+    stdin: Stdin,
+    pending: Pending,
 }
 
-async fn watch(
-    orchestrator: &Orchestrator,
-    run: &Run,
-    events: &mut EventStream,
-    report: &mut Report,
-    interrupts: &mut Interrupts,
-    at_gate: AtGate,
-) -> Result<Watched, Failure> {
-    let rest = run.wait();
-    tokio::pin!(rest);
-    let mut listening = true;
-    loop {
-        tokio::select! {
-            biased;
-            received = events.next(), if listening => match received {
-                Some(Received::Event(event)) if event.run == *run.id() => {
-                    report.event(&event)?;
-                    if let EventBody::AskOpened { ask, .. } = &event.body
-                        && at_gate == AtGate::Ask
-                    {
-                        ask::permission(orchestrator, run.id(), ask, report).await?;
-                    }
-                }
-                Some(_) => {}
-                None => listening = false,
-            },
-            view = &mut rest => {
-                let view = view?;
-                return Ok(Watched::Rest(Box::new(view)));
+impl Terminal<'_> {
+    /// Shows what happens until the run rests; `None` when the person leaves before.
+    async fn watch(&mut self, run: &Run) -> Result<Option<RunView>, Failure> {
+        let rest = run.wait();
+        tokio::pin!(rest);
+        let (mut listening, mut reading) = (true, true);
+        loop {
+            tokio::select! {
+                biased;
+                received = self.events.next(), if listening => match received {
+                    Some(Received::Event(event)) if event.run == *run.id() => self.event(&event)?,
+                    Some(_) => {}
+                    None => listening = false,
+                },
+                view = &mut rest => return Ok(Some(view?)),
+                step = self.interrupts.next() => match step {
+                    Step::Pause => self.pause(run).await?,
+                    Step::Abort => self.abort(run).await?,
+                    Step::Leave => return Ok(None),
+                },
+                line = self.stdin.line(), if reading && !self.pending.is_empty() => match line? {
+                    Some(line) => self.answer(run, &line).await?,
+                    None => reading = false,
+                },
             }
-            step = interrupts.next() => match step {
-                Step::Pause => {
-                    report.say("\n  pausing after this step; ctrl-c again to abort the step")?;
-                    orchestrator.pause(run.id(), &by()).await?;
-                }
-                Step::Abort => {
-                    report.say("\n  aborting the step; ctrl-c again to leave at once")?;
-                    orchestrator.interrupt(run.id(), &by()).await?;
-                }
-                Step::Leave => return Ok(Watched::Left),
-            },
         }
+    }
+
+    fn event(&mut self, event: &Event) -> Result<(), Failure> {
+        self.report.event(event)?;
+        match &event.body {
+            EventBody::AskOpened { ask, .. } if self.at_gate == AtGate::Ask => {
+                self.pending.open(ask.clone());
+                self.menu()
+            }
+            EventBody::AskResolved { ask, .. } => {
+                self.pending.close(ask);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn menu(&mut self) -> Result<(), Failure> {
+        if let Some(menu) = self.pending.menu() {
+            self.report.say(&menu)?;
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, run: &Run, line: &str) -> Result<(), Failure> {
+        if let Some((ask, reply)) = self.pending.take(line) {
+            match self.orchestrator.answer(run.id(), &ask, reply, &by()).await {
+                Ok(_) => self.pending.close(&ask),
+                Err(error) => self.report.say(&format!("  {error}"))?,
+            }
+        }
+        self.menu()
+    }
+
+    async fn choose(&mut self, view: &RunView) -> Result<Choice, Failure> {
+        tokio::select! {
+            choice = ask::gate(view, &mut self.stdin, self.report) => choice,
+            _ = self.interrupts.next() => Ok(Choice::Leave),
+        }
+    }
+
+    async fn pause(&mut self, run: &Run) -> Result<(), Failure> {
+        self.report.say("\n  pausing after this step; ctrl-c again to abort the step")?;
+        self.told(self.orchestrator.pause(run.id(), &by()).await.err())
+    }
+
+    async fn abort(&mut self, run: &Run) -> Result<(), Failure> {
+        self.report.say("\n  aborting the step; ctrl-c again to leave at once")?;
+        self.told(self.orchestrator.interrupt(run.id(), &by()).await.err())
+    }
+
+    /// A request that comes too late is no reason to stop watching.
+    fn told(&mut self, error: Option<orch::Error>) -> Result<(), Failure> {
+        if let Some(error) = error {
+            self.report.say(&format!("  {error}"))?;
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, view: &RunView) -> Result<(), Failure> {
+        self.report.rest(view)?;
+        if view.status == RunStatus::Paused {
+            self.report.say(&ask::how_to_go_on(view))?;
+        }
+        Ok(())
     }
 }
 
