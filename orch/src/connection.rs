@@ -100,7 +100,12 @@ impl Connector {
             }
         };
         host.health().await?;
-        let mut pool = Pool::builder(Arc::clone(&self.config), Arc::clone(&host)).create_parent(true);
+        let mut pool = Pool::builder(Arc::clone(&self.config), Arc::clone(&host))
+            .environment(self.environment.iter().cloned())
+            .create_parent(true);
+        if let Some(state) = &self.state {
+            pool = pool.state_dir(state.join("workers")).server_command(self.server_command());
+        }
         for worker in &self.workers {
             pool = pool.register(Arc::clone(worker));
         }
@@ -136,6 +141,19 @@ impl Connector {
             serve = serve.data_dir(state.join("host")).records(records);
         }
         Ok(serve.start().await?)
+    }
+
+    /// The program that server workers run: the one that the host was launched with, else the configured one.
+    fn server_command(&self) -> Vec<String> {
+        let launched = match &self.source {
+            Source::Launch { command } => {
+                command.iter().map(|word| word.clone().into_string()).collect::<Result<Vec<_>, _>>().ok()
+            }
+            _ => None,
+        };
+        launched
+            .or_else(|| self.config.opencode.command.clone())
+            .unwrap_or_else(|| vec!["opencode".to_owned()])
     }
 }
 
