@@ -92,7 +92,7 @@ impl Engine {
     /// Returns once the run is durable. Dropping the future does not stop what has begun.
     ///
     /// # Errors
-    /// The plan does not take the task, or the store failed; no run was started.
+    /// The plan does not take the task, or the store failed: no run was started, unless the store kept silent.
     pub async fn start(&self, new: NewRun) -> Result<Run, EngineError> {
         let run = mint(self.0.wall.now())?;
         let engine = self.clone();

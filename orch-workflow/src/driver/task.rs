@@ -91,6 +91,9 @@ impl Task {
     }
 
     async fn drive(&mut self, opening: Opening, stopping: &CancellationToken) -> Result<End, StoreError> {
+        if stopping.is_cancelled() {
+            return Ok(End::Stopped);
+        }
         self.open(opening).await?;
         loop {
             self.tick().await?;

@@ -1,10 +1,11 @@
-//! Looking at runs without driving them.
+//! Looking at runs without driving them, and forgetting them.
 
 use super::{engine::Engine, error::EngineError, ledger::answer};
 use crate::{
     attempt::RunId,
     event::{Event, Projector},
     record::{Record, RunStatus},
+    store::{Retention, prune},
     view::{OwnerView, RunView},
 };
 
@@ -50,17 +51,25 @@ impl Engine {
     /// The run is unknown, its journal is damaged, or the store cannot be read.
     pub async fn events(&self, run: &RunId, after: u64) -> Result<Vec<Event>, EngineError> {
         let mut projector = Projector::new();
-        let records = self.records(run).await?;
+        let records = self.records(run, 0).await?;
         let events = records.iter().filter_map(|record| projector.project(record));
         Ok(events.filter(|event| event.seq > after).collect())
     }
 
-    /// The journal of a run, in the store's own format.
+    /// The records of a run with numbers greater than `after`, in the journal's own format.
     ///
     /// # Errors
     /// As [`events`](Self::events).
-    pub async fn records(&self, run: &RunId) -> Result<Vec<Record>, EngineError> {
-        Ok(answer(self.0.store.load(run, 0)).await?)
+    pub async fn records(&self, run: &RunId, after: u64) -> Result<Vec<Record>, EngineError> {
+        Ok(answer(self.0.store.load(run, after)).await?)
+    }
+
+    /// Forgets the finished runs that `retention` no longer keeps, and names them.
+    ///
+    /// # Errors
+    /// The store failed; what was forgotten until then stays forgotten.
+    pub async fn prune(&self, retention: Retention) -> Result<Vec<RunId>, EngineError> {
+        Ok(prune(&*self.0.store, retention, self.0.wall.now()).await?)
     }
 
     async fn look_at(&self, run: &RunId) -> Result<RunView, EngineError> {

@@ -172,3 +172,21 @@ async fn a_shutdown_does_not_wait_for_a_store_that_hangs() {
     assert!(world.began.elapsed() < seconds(6), "{:?}", world.began.elapsed());
     assert_eq!(run.wait().await.unwrap_err().code(), "orch::run::shut-down");
 }
+
+/// Nobody holds the engine any more: its runs stop, and whoever comes next need not wait for their leases.
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_is_dropped_lets_go_of_its_runs() {
+    let world = World::new(ScriptedHost::new().with("plan", Turn::answers("done").after(seconds(30))));
+    let engine = world.engine();
+    let run = start(&engine, plan(&["plan", "fix"])).await;
+    drop(engine);
+    tokio::time::sleep(seconds(5)).await;
+    assert!(!nobody_drives(&*world.store, run.id()).await, "the handle keeps it going");
+    let id = run.id().clone();
+    drop(run);
+    tokio::time::sleep(seconds(60)).await;
+    assert_eq!(world.host.arrived(), ["plan/1/1/1"]);
+    assert!(nobody_drives(&*world.store, &id).await);
+    assert!(succeeded(&world.engine().resume(&id).await.unwrap().wait().await.unwrap()));
+    assert_eq!(world.host.arrived(), ["plan/1/1/1", "fix/1/1/1"]);
+}

@@ -6,6 +6,7 @@ use orch_workflow::{
     driver::EngineErrorKind,
     event::EventBody,
     port::{Ask, AskId, AskReply, Progress, Update},
+    store::{Retention, SqliteStore},
     testing::Turn,
 };
 
@@ -229,4 +230,41 @@ async fn a_thousand_runs_share_one_engine() {
     let views = engine.views().await.unwrap();
     assert!(views.windows(2).all(|pair| pair[0].0 > pair[1].0));
     assert!(views.into_iter().all(|(_, view)| succeeded(&view.unwrap())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn finished_runs_are_forgotten_paused_ones_never() {
+    let world = World::new(ScriptedHost::new());
+    let engine = world.engine();
+    start(&engine, plan(&["a"])).await.wait().await.unwrap();
+    let stepwise = json!({"policy": {"execution": "step", "intervene": "on-error"}});
+    let paused = start(&engine, plan_with(&["a", "b"], stepwise, json!({}))).await;
+    paused.wait().await.unwrap();
+    let kept = Retention { max_age_ms: Some(60_000), max_runs: None };
+    assert_eq!(engine.prune(kept).await.unwrap(), []);
+    tokio::time::sleep(seconds(90)).await;
+    assert_eq!(engine.prune(kept).await.unwrap().len(), 1);
+    let left: Vec<_> = engine.views().await.unwrap().into_iter().map(|(run, _)| run).collect();
+    assert_eq!(left, [paused.id().clone()]);
+}
+
+/// The same journal in SQLite: paused by one engine, taken on by another one that opens the store anew.
+#[tokio::test(start_paused = true)]
+async fn a_run_in_sqlite_goes_on_from_another_opening() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::new(ScriptedHost::new());
+    let open = async || Arc::new(SqliteStore::open(directory.path()).await.unwrap());
+    let stepwise = json!({"policy": {"execution": "step", "intervene": "on-error"}});
+    let id = {
+        let engine = world.engine_on(open().await, Owner::current());
+        let run = start(&engine, plan_with(&["a", "b"], stepwise, json!({}))).await;
+        assert_eq!(standing(&run.wait().await.unwrap()), "paused (execution=step): gated, pending");
+        run.id().clone()
+    };
+    let engine = world.engine_on(open().await, Owner::current());
+    let before = engine.view(&id).await.unwrap();
+    let run = engine.request(&id, decide_at(Some(&before), Decision::Continue)).await.unwrap().run.unwrap();
+    assert!(succeeded(&run.wait().await.unwrap()));
+    assert_eq!(run.view(), engine.view(&id).await.unwrap(), "what was lived is what was written");
+    assert_eq!(world.host.arrived(), ["a/1/1/1", "b/1/1/1"]);
 }
