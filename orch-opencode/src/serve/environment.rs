@@ -10,6 +10,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use jsonc_parser::ParseOptions;
 use serde_json::{Value, json};
 
 /// Set for every server that orch starts, and so for the shells of its workers: a worker must not start workflows.
@@ -19,6 +20,20 @@ const PASSWORD: &str = "OPENCODE_SERVER_PASSWORD";
 const CONFIG_CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
 const GUARD: &str = include_str!("guard.js");
 
+/// Never inherited: credentials of other servers, and what would tie a server of ours to another one.
+const OTHERS: &[&str] = &[
+    PASSWORD,
+    "OPENCODE_SERVER_USERNAME",
+    "OPENCODE",
+    "OPENCODE_CLIENT",
+    "OPENCODE_DB",
+    "OPENCODE_PID",
+    "OPENCODE_WORKSPACE_ID",
+];
+
+/// What the host keeps in its data directory for its user: keys of providers, and of MCP servers.
+const CREDENTIALS: [&str; 2] = ["auth.json", "mcp-auth.json"];
+
 /// The variables of a server to be started.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, String>);
@@ -26,9 +41,9 @@ pub struct Environment(BTreeMap<String, String>);
 impl Environment {
     /// What a server of ours inherits of these variables.
     pub fn inherit(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        let kept = variables.into_iter().filter(|(name, _)| {
-            !name.starts_with("ORCH_") && name != PASSWORD && name != "OPENCODE_SERVER_USERNAME"
-        });
+        let kept = variables
+            .into_iter()
+            .filter(|(name, _)| !name.starts_with("ORCH_") && !OTHERS.contains(&name.as_str()));
         let mut environment = Self(kept.collect());
         for (name, value) in [
             (GUARD_VARIABLE, "1"),
@@ -71,10 +86,14 @@ impl Environment {
     /// Merges settings into whatever configuration the user already passes by variable. Ours win.
     ///
     /// # Errors
-    /// The user's variable is not JSON: starting a server that ignores it would be a surprise.
-    pub(super) fn merge_config(&mut self, settings: Value) -> Result<(), serde_json::Error> {
+    /// The user's variable is not a JSON object: starting a server that ignores it would be a surprise.
+    pub(super) fn merge_config(&mut self, settings: Value) -> Result<(), NotJson> {
         let mut config = match self.get(CONFIG_CONTENT) {
-            Some(text) => serde_json::from_str(text)?,
+            // The host takes comments and trailing commas there too.
+            Some(text) => jsonc_parser::parse_to_serde_value::<Value>(text, &ParseOptions::default())
+                .ok()
+                .filter(Value::is_object)
+                .ok_or(NotJson)?,
             None => json!({}),
         };
         merge(&mut config, settings);
@@ -91,10 +110,9 @@ impl Environment {
         for directory in [&data.join("opencode"), &state, &config.join("plugin")] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         }
-        if let Some(credentials) = self.user_data().map(|user| user.join("opencode/auth.json")) {
-            let link = data.join("opencode/auth.json");
-            if fs::symlink_metadata(&link).is_err() && credentials != link {
-                symlink(&credentials, &link)?;
+        if let Some(user) = self.user_data().map(|user| user.join("opencode")) {
+            for name in CREDENTIALS {
+                link(&user.join(name), &data.join("opencode").join(name))?;
             }
         }
         fs::write(config.join("plugin/orch-guard.js"), GUARD)?;
@@ -111,6 +129,23 @@ impl Environment {
         let explicit = self.get("XDG_DATA_HOME").map(PathBuf::from);
         explicit.or_else(|| self.get("HOME").map(|home| Path::new(home).join(".local/share")))
     }
+}
+
+/// The user's variable cannot be read. It is not repeated: it may hold a key.
+#[derive(Debug, thiserror::Error)]
+#[error("it is not a JSON object; correct or unset it")]
+pub(super) struct NotJson;
+
+/// A link and not a copy, so that a token that the server refreshes is not lost. The host writes through it.
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    if from == to || fs::read_link(to).is_ok_and(|target| target == from) {
+        return Ok(());
+    }
+    match fs::remove_file(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    symlink(from, to)
 }
 
 /// Names only: values may be secrets.
@@ -168,6 +203,7 @@ mod tests {
             ("OPENAI_API_KEY", "k"),
             ("OPENCODE_SERVER_PASSWORD", "theirs"),
             ("OPENCODE_SERVER_USERNAME", "them"),
+            ("OPENCODE_DB", "/theirs"),
             ("ORCH_STATE_DIR", "/s"),
         ]);
         let names: Vec<_> = environment.iter().map(|(name, _)| name).collect();
@@ -185,15 +221,20 @@ mod tests {
 
     #[test]
     fn settings_join_what_the_user_passes_and_win_over_it() {
-        let mut environment =
-            inherit(&[(CONFIG_CONTENT, r#"{"model":"a/b","share":"auto","provider":{"a":{"x":1}}}"#)]);
+        let mut environment = inherit(&[(
+            CONFIG_CONTENT,
+            r#"{"model":"a/b","share":"auto",/* mine */"provider":{"a":{"x":1}},}"#,
+        )]);
         environment.merge_config(json!({ "share": "disabled", "provider": { "a": { "y": 2 } } })).unwrap();
         let config: Value = serde_json::from_str(environment.get(CONFIG_CONTENT).unwrap()).unwrap();
         assert_eq!(
             config,
             json!({ "model": "a/b", "share": "disabled", "provider": { "a": { "x": 1, "y": 2 } } })
         );
-        assert!(inherit(&[(CONFIG_CONTENT, "{")]).merge_config(json!({})).is_err());
+        for broken in ["{", "[]", "canary"] {
+            let error = inherit(&[(CONFIG_CONTENT, broken)]).merge_config(json!({})).unwrap_err();
+            assert!(!format!("{error:?} {error}").contains("canary"));
+        }
     }
 
     #[test]

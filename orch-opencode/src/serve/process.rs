@@ -1,10 +1,14 @@
-//! Processes as the kernel knows them: who descends from whom, and who is still the same.
+//! Processes as the kernel knows them: who belongs to whom, and who is still the same.
 
 use std::collections::{HashMap, HashSet};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
+
+/// Carries the random mark of one started server. Everything below it inherits the mark, also what has left its tree and
+/// its process group, as a tool does that outlives the shell it was started from.
+pub(super) const MARK_VARIABLE: &str = "ORCH_SPAWN";
 
 /// One process, told apart from a later one with the same id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,6 +21,7 @@ pub(super) struct Identity {
 #[derive(Debug, Clone)]
 struct Seen {
     parent: u32,
+    group: u32,
     identity: Identity,
 }
 
@@ -25,23 +30,38 @@ pub(super) fn identity(pid: u32) -> Option<Identity> {
     table().remove(&pid).map(|seen| seen.identity)
 }
 
-/// Everything that descends from a process at this moment, without the process itself.
-pub(super) fn descendants(root: u32) -> Vec<Identity> {
+/// Everything that belongs to a server at this moment, without the server itself: what descends from it, is in its
+/// process group, or carries its mark. `root` only as long as its process id cannot have been given to somebody else.
+pub(super) fn below(root: Option<u32>, mark: &str) -> Vec<Identity> {
     let table = table();
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    let mut queue: Vec<u32> = root.into_iter().collect();
     for (pid, seen) in &table {
         children.entry(seen.parent).or_default().push(*pid);
+        if Some(seen.group) == root || carries(*pid, mark) {
+            queue.push(*pid);
+        }
     }
-    let (mut found, mut queue, mut known) = (Vec::new(), vec![root], HashSet::from([root]));
-    while let Some(parent) = queue.pop() {
-        for pid in children.get(&parent).into_iter().flatten() {
-            if known.insert(*pid) {
-                queue.push(*pid);
-                found.extend(table.get(pid).map(|seen| seen.identity.clone()));
-            }
+    // Whoever looks is not below what it looks at, whatever it has inherited.
+    let own = Some(std::process::id()).filter(|own| root != Some(*own));
+    let (mut found, mut known) = (Vec::new(), own.into_iter().collect::<HashSet<u32>>());
+    while let Some(pid) = queue.pop() {
+        if !known.insert(pid) {
+            continue;
+        }
+        queue.extend(children.get(&pid).into_iter().flatten());
+        if Some(pid) != root {
+            found.extend(table.get(&pid).map(|seen| seen.identity.clone()));
         }
     }
     found
+}
+
+/// The mark is in the environment that the process was started with. Only Linux shows that.
+fn carries(pid: u32, mark: &str) -> bool {
+    let Ok(environment) = std::fs::read(format!("/proc/{pid}/environ")) else { return false };
+    let wanted = format!("{MARK_VARIABLE}={mark}");
+    !mark.is_empty() && environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
 }
 
 /// Signals a process if it is still the one that is meant.
@@ -80,6 +100,13 @@ pub(super) fn boot() -> String {
     }
 }
 
+/// Names the space that process ids are counted in: another container counts its own.
+pub(super) fn namespace() -> String {
+    std::fs::read_link("/proc/self/ns/pid")
+        .map(|link| link.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
 /// Every process that has not ended.
 #[cfg(target_os = "linux")]
 fn table() -> HashMap<u32, Seen> {
@@ -91,12 +118,13 @@ fn table() -> HashMap<u32, Seen> {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
             // The name is in parentheses and may hold anything, parentheses too.
             let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-            let (state, parent, started) = (fields.first()?, fields.get(1)?, fields.get(19)?);
+            let (state, parent, group) = (fields.first()?, fields.get(1)?, fields.get(2)?);
+            let started = fields.get(19)?;
             if matches!(*state, "Z" | "X") {
                 return None;
             }
             let identity = Identity { pid, started: (*started).to_owned() };
-            Some((pid, Seen { parent: parent.parse().ok()?, identity }))
+            Some((pid, Seen { parent: parent.parse().ok()?, group: group.parse().ok()?, identity }))
         })
         .collect()
 }
@@ -104,18 +132,20 @@ fn table() -> HashMap<u32, Seen> {
 /// Every process that has not ended.
 #[cfg(not(target_os = "linux"))]
 fn table() -> HashMap<u32, Seen> {
-    let output = std::process::Command::new("ps").args(["-A", "-o", "pid=,ppid=,state=,lstart="]).output();
+    let output =
+        std::process::Command::new("ps").args(["-A", "-o", "pid=,ppid=,pgid=,state=,lstart="]).output();
     let Ok(output) = output else { return HashMap::new() };
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| {
             let mut fields = line.split_whitespace();
-            let (pid, parent) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            let mut number = || fields.next()?.parse().ok();
+            let (pid, parent, group) = (number()?, number()?, number()?);
             if fields.next()?.starts_with('Z') {
                 return None;
             }
             let identity = Identity { pid, started: fields.collect::<Vec<_>>().join(" ") };
-            Some((pid, Seen { parent, identity }))
+            Some((pid, Seen { parent, group, identity }))
         })
         .collect()
 }
@@ -128,7 +158,7 @@ mod tests {
     fn a_child_is_found_below_us_and_is_gone_after_it_ended() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let found = identity(child.id()).unwrap();
-        assert!(descendants(std::process::id()).contains(&found));
+        assert!(below(Some(std::process::id()), "").contains(&found));
 
         let stranger = Identity { started: "never".to_owned(), ..found.clone() };
         signal(&stranger, Signal::SIGKILL);

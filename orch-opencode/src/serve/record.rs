@@ -14,8 +14,12 @@ use super::process::{self, Identity};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Started {
     boot: String,
+    #[serde(default)]
+    namespace: String,
     server: Identity,
     owner: Identity,
+    #[serde(default)]
+    mark: String,
 }
 
 /// A record that disappears with the server that it is about.
@@ -26,14 +30,20 @@ pub(super) struct Record {
 
 impl Record {
     /// Writes down that this process started the server. There is nothing to write down when it has ended already.
-    pub(super) fn write(directory: &Path, server: u32) -> io::Result<Option<Self>> {
+    pub(super) fn write(directory: &Path, server: u32, mark: &str) -> io::Result<Option<Self>> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let (Some(server_identity), Some(owner)) =
             (process::identity(server), process::identity(std::process::id()))
         else {
             return Ok(None);
         };
-        let started = Started { boot: process::boot(), server: server_identity, owner };
+        let started = Started {
+            boot: process::boot(),
+            namespace: process::namespace(),
+            server: server_identity,
+            owner,
+            mark: mark.to_owned(),
+        };
         let path = directory.join(format!("{server}.json"));
         let draft = directory.join(format!("{server}.json.new"));
         let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
@@ -58,10 +68,13 @@ pub struct Swept {
     pub ended: Vec<u32>,
     /// Records of servers that were gone already.
     pub stale: usize,
+    /// Processes that such servers had left behind and that were ended.
+    pub survivors: Vec<u32>,
 }
 
-/// Ends every recorded server whose owner is dead. A server is only signalled when process id, start time and boot all
-/// match its record; nothing is ever found by name. Unreadable records are left alone.
+/// Ends every recorded server whose owner is dead, with everything below it. A process is only signalled when process id,
+/// start time and boot all match the record, when it is below such a process, or when it carries the server's random
+/// mark; nothing is ever found by name. Unreadable records, and those of another container, are left alone.
 ///
 /// # Errors
 /// The directory cannot be read. A directory that does not exist holds nothing to sweep.
@@ -72,7 +85,7 @@ pub fn sweep(directory: &Path) -> io::Result<Swept> {
         Err(error) => return Err(error),
     };
     let mut swept = Swept::default();
-    let boot = process::boot();
+    let (boot, namespace) = (process::boot(), process::namespace());
     for entry in entries {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != "json") {
@@ -83,23 +96,37 @@ pub fn sweep(directory: &Path) -> io::Result<Swept> {
         else {
             continue;
         };
-        let alive = |who: &Identity| started.boot == boot && process::identity(who.pid).as_ref() == Some(who);
-        if alive(&started.server) {
-            if alive(&started.owner) {
+        let this_boot = started.boot == boot;
+        if this_boot && started.namespace != namespace {
+            continue;
+        }
+        let alive = |who: &Identity| this_boot && process::identity(who.pid).as_ref() == Some(who);
+        if alive(&started.owner) {
+            if alive(&started.server) {
                 continue;
             }
-            let below = process::descendants(started.server.pid);
+            swept.stale += 1;
+        } else if alive(&started.server) {
+            let below = process::below(Some(started.server.pid), &started.mark);
             process::signal(&started.server, Signal::SIGKILL);
-            for child in &below {
-                process::signal(child, Signal::SIGKILL);
-            }
+            end(&below, &started.mark);
             swept.ended.push(started.server.pid);
         } else {
+            let below = if this_boot { process::below(None, &started.mark) } else { Vec::new() };
+            end(&below, &started.mark);
+            swept.survivors.extend(below.iter().map(|survivor| survivor.pid));
             swept.stale += 1;
         }
         fs::remove_file(&path)?;
     }
     Ok(swept)
+}
+
+/// Kills these, and what they started meanwhile.
+fn end(below: &[Identity], mark: &str) {
+    for child in below.iter().chain(&process::below(None, mark)) {
+        process::signal(child, Signal::SIGKILL);
+    }
 }
 
 #[cfg(test)]
@@ -124,7 +151,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (mut owned, mut orphan, mut reused, mut earlier) = (sleeper(), sleeper(), sleeper(), sleeper());
         let records = [&owned, &orphan, &reused, &earlier]
-            .map(|child| Record::write(directory.path(), child.id()).unwrap());
+            .map(|child| Record::write(directory.path(), child.id(), "").unwrap());
         let nobody = |started: &mut Started| started.owner.started = "never".to_owned();
         rewrite(directory.path(), orphan.id(), nobody);
         rewrite(directory.path(), reused.id(), |started| {
@@ -139,7 +166,7 @@ mod tests {
 
         let swept = sweep(directory.path()).unwrap();
 
-        assert_eq!(swept, Swept { ended: vec![orphan.id()], stale: 2 });
+        assert_eq!(swept, Swept { ended: vec![orphan.id()], stale: 2, survivors: vec![] });
         assert!(!orphan.wait().unwrap().success());
         for child in [&mut owned, &mut reused, &mut earlier] {
             assert!(child.try_wait().unwrap().is_none(), "a process that is not ours to end was ended");
@@ -150,6 +177,47 @@ mod tests {
         let left: Vec<_> =
             fs::read_dir(directory.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(left, ["7.json"]);
+    }
+
+    /// The server is gone, and with it everything that led to the tool but its mark.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_dead_server_left_behind_is_found_by_its_mark() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut server = sleeper();
+        let mark = format!("mark-{}", crate::id::random());
+        let record = Record::write(directory.path(), server.id(), &mark).unwrap();
+        let mut tool = Command::new("sleep").arg("60").env(process::MARK_VARIABLE, &mark).spawn().unwrap();
+        let mut stranger =
+            Command::new("sleep").arg("60").env(process::MARK_VARIABLE, "another").spawn().unwrap();
+        rewrite(directory.path(), server.id(), |started| started.owner.started = "never".to_owned());
+        server.kill().unwrap();
+        server.wait().unwrap();
+
+        let swept = sweep(directory.path()).unwrap();
+
+        assert_eq!(swept, Swept { ended: vec![], stale: 1, survivors: vec![tool.id()] });
+        assert!(!tool.wait().unwrap().success());
+        assert!(stranger.try_wait().unwrap().is_none(), "a process with another mark was ended");
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+        drop(record);
+    }
+
+    #[test]
+    fn a_record_of_another_container_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut server = sleeper();
+        let record = Record::write(directory.path(), server.id(), "").unwrap();
+        rewrite(directory.path(), server.id(), |started| {
+            started.namespace = "another".to_owned();
+            started.owner.started = "never".to_owned();
+        });
+        assert_eq!(sweep(directory.path()).unwrap(), Swept::default());
+        assert!(server.try_wait().unwrap().is_none());
+        server.kill().unwrap();
+        server.wait().unwrap();
+        drop(record);
     }
 
     #[test]

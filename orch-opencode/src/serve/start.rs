@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::environment::Environment;
 use super::output::Output;
-use super::process::Identity;
+use super::process::{Identity, MARK_VARIABLE};
 use super::record::Record;
 use super::stop::{self, Ended, StopReport};
 use super::{find, ready};
@@ -28,6 +28,9 @@ use crate::http::HttpOpenCode;
 const PORTS: u16 = 200;
 /// `--version` answers within a second; a program that does not is not OpenCode.
 const VERSION: Duration = Duration::from_secs(20);
+
+/// How long the last words of a process may take from its end to here, when somebody keeps its output open.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What is being waited for while a server starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -156,8 +159,9 @@ impl Serve {
                 .own_data(data, &version)
                 .map_err(|error| failed("prepare the data directory of", &error))?;
         }
-        let password = password()?;
+        let (password, mark) = (secret()?, secret()?);
         self.environment.password(&password);
+        self.environment.set(MARK_VARIABLE, &mark);
         if !self.trusted {
             self.environment.without_project();
         }
@@ -165,7 +169,7 @@ impl Serve {
             self.environment.temperature(temperature);
         }
         self.environment.merge_config(std::mem::take(&mut self.settings)).map_err(|error| {
-            let detail = format!("OPENCODE_CONFIG_CONTENT is not JSON: {error}");
+            let detail = format!("OPENCODE_CONFIG_CONTENT cannot be merged: {error}");
             HostError::new(HostErrorKind::Spawn, "start a server", "", detail)
         })?;
 
@@ -184,16 +188,20 @@ impl Serve {
             .spawn()
             .map_err(|error| failed("start", &error))?;
         // From here on the handle owns the process: an early return kills it with everything below it.
-        let mut running = Running::new(child).map_err(|error| failed("start", &error))?;
+        let mut running = Running::new(child, mark).map_err(|error| failed("start", &error))?;
         if let Some(records) = &self.records {
-            running.record = Record::write(records, running.pid).map_err(|error| failed("record", &error))?;
+            running.record = Record::write(records, running.pid, &running.mark)
+                .map_err(|error| failed("record", &error))?;
         }
         (self.progress)(Progress::Listening);
-        let url = self.listening(&running).await?;
+        let url = self.listening(&mut running).await?;
         let client = HttpOpenCode::builder(&url, self.directory.to_string_lossy())
             .password(SecretString::from(password), "the environment of the started server")
             .build()?;
-        ready::usable(&client, &*self.progress).await?;
+        tokio::select! {
+            usable = ready::usable(&client, &*self.progress) => usable?,
+            _ = running.child.wait() => return Err(self.not_ready(&running, "it ended before it could be used")),
+        }
         Ok(Server {
             pid: running.pid,
             url,
@@ -204,20 +212,31 @@ impl Serve {
         })
     }
 
-    async fn listening(&self, running: &Running) -> Result<String, HostError> {
-        let printed = running.printed.clone();
-        let detail = match timeout(self.startup, ready::listening(&running.output, printed)).await {
-            Ok(Some(url)) => return Ok(url),
-            Ok(None) => "it ended before it listened".to_owned(),
-            Err(_) => format!("it did not listen within {} s", self.startup.as_secs()),
+    async fn listening(&self, running: &mut Running) -> Result<String, HostError> {
+        let (output, printed) = (running.output.clone(), running.printed.clone());
+        let said = ready::listening(&output, printed);
+        let detail = tokio::select! {
+            biased;
+            said = timeout(self.startup, said) => match said {
+                Ok(Some(url)) => return Ok(url),
+                Ok(None) => "it ended before it listened".to_owned(),
+                Err(_) => format!("it did not listen within {} s", self.startup.as_secs()),
+            },
+            // Whoever inherited its output may keep that open, so its end alone must be enough.
+            _ = ended_for_good(&mut running.child) => "it ended before it listened".to_owned(),
         };
+        Err(self.not_ready(running, &detail))
+    }
+
+    /// What went wrong, with what the program printed.
+    fn not_ready(&self, running: &Running, detail: &str) -> HostError {
         let said = running.output.text();
         let said = match said.trim() {
             "" => "it printed nothing".to_owned(),
             said => format!("it printed: {said}"),
         };
         let action = format!("start {}", self.command[0].display());
-        Err(HostError::new(HostErrorKind::NotReady, action, "", format!("{detail}; {said}")))
+        HostError::new(HostErrorKind::NotReady, action, "", format!("{detail}; {said}"))
     }
 
     /// The host's version, which its plugin package must match.
@@ -329,7 +348,9 @@ impl fmt::Debug for Server {
 pub(super) struct Running {
     pub(super) pid: u32,
     pub(super) child: Child,
-    /// Descendants seen before the end.
+    /// In the environment of everything that it starts.
+    pub(super) mark: String,
+    /// What was seen below it before the end.
     pub(super) below: Vec<Identity>,
     output: Output,
     printed: watch::Receiver<()>,
@@ -338,14 +359,14 @@ pub(super) struct Running {
 }
 
 impl Running {
-    fn new(mut child: Child) -> std::io::Result<Self> {
+    fn new(mut child: Child, mark: String) -> std::io::Result<Self> {
         let gone = || std::io::Error::other("the process ended at once");
         let pid = child.id().ok_or_else(gone)?;
         let (stdout, stderr) = (child.stdout.take().ok_or_else(gone)?, child.stderr.take().ok_or_else(gone)?);
         let output = Output::default();
         let (sender, printed) = watch::channel(());
         let readers = [output.capture(stdout, sender.clone()), output.capture(stderr, sender)];
-        Ok(Self { pid, child, below: Vec::new(), output, printed, readers, record: None })
+        Ok(Self { pid, child, mark, below: Vec::new(), output, printed, readers, record: None })
     }
 }
 
@@ -359,8 +380,14 @@ impl Drop for Running {
     }
 }
 
+/// The process has ended, and what it had printed has been read.
+async fn ended_for_good(child: &mut Child) {
+    let _ = child.wait().await;
+    tokio::time::sleep(LAST_WORDS).await;
+}
+
 /// 128 random bits.
-fn password() -> Result<String, HostError> {
+fn secret() -> Result<String, HostError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| HostError::new(HostErrorKind::Spawn, "make a password", "", error.to_string()))?;

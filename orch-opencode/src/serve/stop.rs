@@ -1,8 +1,9 @@
 //! Ends a server and everything below it.
 //!
 //! Work is aborted first, because `SIGTERM` ends the host without clean-up. Tools run in process groups of their own:
-//! the tree below the server is looked at before the kill and swept after it.
+//! what is below the server is looked at before the kill and swept after it.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,47 +45,74 @@ pub struct StopReport {
     pub swept: Vec<u32>,
 }
 
-/// Aborts what is at work, asks the server to end, kills it after `grace`, and sweeps what it leaves.
+/// Aborts what is at work, asks the server to end, kills it when `grace` is over, and sweeps what it leaves.
 pub(super) async fn stop(running: &mut Running, client: &HttpOpenCode, grace: Duration) -> StopReport {
     let pid = running.pid;
-    if let Ok(Some(_)) = running.child.try_wait() {
-        let swept = sweep(&running.below);
-        return StopReport { pid, ended: Ended::Already, swept };
-    }
-    let _ = timeout(ABORT.min(grace), abort_all(client)).await;
-    running.below = process::descendants(pid);
-    process::signal_group(pid, Signal::SIGTERM);
-    let ended = match timeout(grace, running.child.wait()).await {
-        Ok(_) => Ended::OnRequest,
-        Err(_) => {
-            running.below.extend(process::descendants(pid));
-            process::signal_group(pid, Signal::SIGKILL);
-            // SIGKILL cannot be refused: the process is only waited for so that it does not stay a zombie.
-            let _ = running.child.wait().await;
-            Ended::Killed
+    let over = Instant::now() + grace;
+    let ended = if matches!(running.child.try_wait(), Ok(Some(_))) {
+        Ended::Already
+    } else {
+        let _ = timeout(ABORT.min(grace), abort_all(client)).await;
+        // Whoever leaves the tree while it falls is found again by its identity.
+        running.below = process::below(Some(pid), &running.mark);
+        process::signal_group(pid, Signal::SIGTERM);
+        match timeout(over.saturating_duration_since(Instant::now()), running.child.wait()).await {
+            Ok(_) => Ended::OnRequest,
+            Err(_) => {
+                running.below.extend(process::below(Some(pid), &running.mark));
+                process::signal_group(pid, Signal::SIGKILL);
+                // SIGKILL cannot be refused: the process is only waited for so that it does not stay a zombie.
+                let _ = running.child.wait().await;
+                Ended::Killed
+            }
         }
     };
-    let swept = sweep(&running.below);
+    // What is dying may still start something, so this is looked at until nothing is left.
     let deadline = Instant::now() + DEATH;
-    while any_alive(&running.below) && Instant::now() < deadline {
+    let mut swept = BTreeSet::new();
+    loop {
+        let left = survivors(running);
+        if left.is_empty() || Instant::now() >= deadline {
+            return StopReport { pid, ended, swept: swept.into_iter().collect() };
+        }
+        for survivor in left {
+            process::signal(&survivor, Signal::SIGKILL);
+            swept.insert(survivor.pid);
+        }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    StopReport { pid, ended, swept }
 }
 
-/// The same at once and without anybody's consent, for a handle that is dropped. Blocks until the process is gone.
+/// The same at once and without anybody's consent, for a handle that is dropped. Blocks until everything is gone.
 pub(super) fn kill(running: &mut Running) {
-    if let Ok(Some(_)) = running.child.try_wait() {
-        sweep(&running.below);
-        return;
+    if matches!(running.child.try_wait(), Ok(None)) {
+        running.below = process::below(Some(running.pid), &running.mark);
+        process::signal_group(running.pid, Signal::SIGKILL);
     }
-    let below = process::descendants(running.pid);
-    process::signal_group(running.pid, Signal::SIGKILL);
-    sweep(&below);
     let deadline = Instant::now() + DEATH;
-    while (matches!(running.child.try_wait(), Ok(None)) || any_alive(&below)) && Instant::now() < deadline {
+    loop {
+        let left = survivors(running);
+        let gone = left.is_empty() && !matches!(running.child.try_wait(), Ok(None));
+        if gone || Instant::now() >= deadline {
+            return;
+        }
+        for survivor in left {
+            process::signal(&survivor, Signal::SIGKILL);
+        }
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// What is alive of what was below a server that has ended, or is about to.
+fn survivors(running: &Running) -> Vec<Identity> {
+    let mut left = process::below(None, &running.mark);
+    left.retain(|survivor| survivor.pid != running.pid);
+    for known in &running.below {
+        if !left.contains(known) && process::identity(known.pid).as_ref() == Some(known) {
+            left.push(known.clone());
+        }
+    }
+    left
 }
 
 async fn abort_all(client: &HttpOpenCode) {
@@ -92,17 +120,4 @@ async fn abort_all(client: &HttpOpenCode) {
     for session in busy.keys() {
         let _ = client.abort(session).await;
     }
-}
-
-fn any_alive(below: &[Identity]) -> bool {
-    below.iter().any(|child| process::identity(child.pid).as_ref() == Some(child))
-}
-
-fn sweep(below: &[Identity]) -> Vec<u32> {
-    let alive = below.iter().filter(|child| process::identity(child.pid).as_ref() == Some(*child));
-    let survivors: Vec<&Identity> = alive.collect();
-    for survivor in &survivors {
-        process::signal(survivor, Signal::SIGKILL);
-    }
-    survivors.iter().map(|survivor| survivor.pid).collect()
 }

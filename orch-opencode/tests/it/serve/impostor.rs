@@ -69,6 +69,17 @@ async fn one_that_never_listens_is_ended_with_all_its_children() {
     assert_eq!(sweep(&impostor.path("records")).unwrap(), Default::default());
 }
 
+/// A grandchild that holds the pipes must not make an ended server look like one that starts.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn one_that_ends_while_a_grandchild_holds_its_output_is_noticed_at_once() {
+    let impostor =
+        Impostor::new("setsid sh -c 'echo $$ > \"$SCRATCH/tool\"; exec sleep 600' & echo bye; sleep 0.1");
+    let error = impostor.start().await;
+    assert!(error.to_string().contains("it ended before it listened; it printed: bye"), "{error}");
+    assert!(!is_alive(&impostor.path("tool")), "it has left the tree of its server, but not lost its mark");
+}
+
 #[tokio::test]
 async fn one_that_floods_its_output_neither_blocks_nor_grows() {
     let error = Impostor::new("head -c 50000000 /dev/zero | tr '\\0' 'x'; echo; echo last words; exit 3")
