@@ -3,6 +3,28 @@
 //! [`OpenCode`] is the port; [`HttpOpenCode`] speaks HTTP and server-sent events with a real host; the tracker
 //! decides how a prompt really ended; [`serve`] starts and ends a server. Wire shapes are private to this crate.
 //! It knows no workflow, no worker and no gate.
+//!
+//! ```no_run
+//! # #[cfg(feature = "http")]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use orch_opencode::tracker::{Follower, Settled};
+//! use orch_opencode::{HttpOpenCode, NewSession, OpenCode, Prompt};
+//!
+//! let host = Arc::new(HttpOpenCode::builder("http://127.0.0.1:4096", "/home/me/project").build()?);
+//! let session = host.create_session(NewSession::default()).await?.id;
+//! let prompt = Prompt::text("What does this project do?").by(Some("build".into()), Some("provider/model".parse()?));
+//! let message = prompt.message.clone();
+//!
+//! // Subscribe first: some failures are told by a single event and never again.
+//! let mut follower = Follower::start(host.clone(), session.clone()).await?;
+//! host.prompt(&session, prompt).await?;
+//! if let Settled::Finished(turn) = follower.settle(&message, |_sign| {}).await? {
+//!     assert!(!turn.text.is_empty());
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod ask;
 #[cfg(feature = "http")]

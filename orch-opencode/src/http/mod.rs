@@ -5,6 +5,8 @@ mod calls;
 mod client;
 mod events;
 mod reply;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 
 pub use client::{HttpOpenCode, HttpOpenCodeBuilder};

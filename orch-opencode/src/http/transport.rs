@@ -99,21 +99,22 @@ impl Transport {
         request_timeout: Duration,
     ) -> Result<Self, HostError> {
         // A redirect could carry the password elsewhere, and a proxy would read it.
-        let client = Client::builder()
+        let builder = Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(connect_timeout)
-            .build()
-            .map_err(|error| {
-                HostError::new(
-                    HostErrorKind::Unreachable,
-                    "connect",
-                    &address.origin,
-                    "the HTTP client cannot be set up",
-                )
-                .caused_by(error)
-                .with_disposition(Disposition::Terminal)
-            })?;
+            .connect_timeout(connect_timeout);
+        #[cfg(feature = "tls")]
+        let builder = super::tls::prepare(builder, &address);
+        let client = builder.build().map_err(|error| {
+            HostError::new(
+                HostErrorKind::Unreachable,
+                "connect",
+                &address.origin,
+                "the HTTP client cannot be set up",
+            )
+            .caused_by(error)
+            .with_disposition(Disposition::Terminal)
+        })?;
         Ok(Self { client, address, credentials, request_timeout, body_cap: BODY_CAP })
     }
 

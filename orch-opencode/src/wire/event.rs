@@ -157,3 +157,50 @@ struct Replied<T> {
     #[serde(rename = "requestID")]
     request: T,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Events that say nothing about a prompt.
+    const OTHERS: &[&str] = &[
+        "catalog.updated",
+        "command.executed",
+        "file.edited",
+        "file.watcher.updated",
+        "integration.updated",
+        "plugin.added",
+        "reference.updated",
+        "server.heartbeat",
+        "session.compacted",
+        "session.diff",
+        "todo.updated",
+    ];
+
+    #[test]
+    fn every_recorded_event_is_understood_wrapped_or_not() {
+        let examples: BTreeMap<String, Value> =
+            serde_json::from_str(include_str!("../../tests/fixtures/event_examples.json")).unwrap();
+        for (name, example) in examples {
+            // A placeholder of the recording, not an id.
+            let plain = example.to_string().replace("ses_...", "ses_1");
+            let wrapped = format!(r#"{{"directory":"/project","payload":{plain}}}"#);
+            let event = parse_event(&plain).unwrap();
+            assert_eq!(event, parse_event(&wrapped).unwrap(), "{name}");
+            let expected = OTHERS.contains(&name.as_str());
+            assert_eq!(matches!(event, HostEvent::Other { .. }), expected, "{name}: {event:?}");
+        }
+    }
+
+    #[test]
+    fn a_known_event_of_another_shape_is_only_a_name() {
+        let event =
+            parse_event(&json!({ "type": "session.idle", "properties": { "session": 7 } }).to_string());
+        assert_eq!(event.unwrap(), HostEvent::Other { kind: "session.idle".into() });
+        assert!(parse_event("not JSON").is_err());
+    }
+}

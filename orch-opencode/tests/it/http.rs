@@ -254,3 +254,13 @@ async fn the_catalog_names_the_models_that_the_configuration_chose() {
     assert_eq!(catalog.defaults["a"], "m");
     assert_eq!(catalog.providers.len(), 2);
 }
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn https_to_a_host_that_speaks_none_is_unreachable() {
+    let server = ScriptedServer::start(vec![Act::Hang]).await;
+    let url = server.url().replace("http:", "https:");
+    let host = HttpOpenCode::builder(url, "/").build().unwrap();
+    let error = host.prompt(&session(), Prompt::text("hello")).await.unwrap_err();
+    assert_eq!((error.kind(), error.disposition()), (HostErrorKind::Unreachable, Disposition::Retry));
+}
