@@ -1,9 +1,9 @@
 //! What only shows once everything is resolved: references, combinations, limits.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use crate::{
-    code,
+    builtin, code,
     config::Config,
     diagnostic::Diagnostics,
     id::ProfileId,
@@ -25,29 +25,27 @@ impl Config {
     }
 }
 
-/// Everything that is wrong with a resolved configuration.
+/// Everything that is wrong with a resolved configuration. Places are only spelt out where something is.
 pub(crate) fn issues(config: &Config) -> Vec<Issue> {
     let mut issues = Vec::new();
     opencode(config, &mut issues);
     for (id, profile) in &config.profiles {
-        same_id(Path::profile(id.as_str()), id.as_str(), profile.id.as_str(), &mut issues);
+        if *id != profile.id {
+            issues.push(other_id(Path::profile(id.as_str()), id.as_str(), profile.id.as_str()));
+        }
         check_profile(profile, &mut issues);
     }
     for (id, workflow) in &config.workflows {
-        same_id(Path::workflow(id.as_str()), id.as_str(), workflow.id.as_str(), &mut issues);
+        if *id != workflow.id {
+            issues.push(other_id(Path::workflow(id.as_str()), id.as_str(), workflow.id.as_str()));
+        }
         check_workflow(config, workflow, &mut issues);
     }
     issues
 }
 
-fn same_id(place: Path, key: &str, id: &str, issues: &mut Vec<Issue>) {
-    if key != id {
-        issues.push(Issue::error(
-            code::INVALID_VALUE,
-            place.key("id"),
-            format!("{id:?} is listed under the id {key:?}"),
-        ));
-    }
+fn other_id(place: Path, key: &str, id: &str) -> Issue {
+    Issue::error(code::INVALID_VALUE, place.key("id"), format!("{id:?} is listed under the id {key:?}"))
 }
 
 fn opencode(config: &Config, issues: &mut Vec<Issue>) {
@@ -89,23 +87,25 @@ fn check_variable(place: Path, name: &str, issues: &mut Vec<Issue>) {
 }
 
 fn check_profile(profile: &Profile, issues: &mut Vec<Issue>) {
-    let place = Path::profile(profile.id.as_str());
+    let place = || Path::profile(profile.id.as_str());
     if profile.execution == ExecutionMode::Foreground && profile.kind == WorkerKind::Server {
-        issues.push(foreground_server(place.clone().key("execution"), profile.id.as_str()));
+        issues.push(foreground_server(place().key("execution"), profile.id.as_str()));
+    }
+    if let Some((code, severity, message, help)) =
+        profile.system_prompt.as_deref().and_then(placeholder::snippet)
+    {
+        issues.push(Issue { code, severity, path: place().key("systemPrompt"), message, help });
     }
     for (name, value) in &profile.env.0 {
-        check_variable(place.clone().key("env").key(name.as_str()), name, issues);
+        let place = place().key("env").key(name.as_str());
+        check_variable(place.clone(), name, issues);
         if value.contains('\0') {
-            let place = place.clone().key("env").key(name.as_str());
-            issues.push(Issue::error(
-                code::INVALID_VALUE,
-                place,
-                format!("the value of {name} has a NUL character"),
-            ));
+            let message = format!("the value of {name} has a NUL character");
+            issues.push(Issue::error(code::INVALID_VALUE, place, message));
         }
     }
     if profile.max_concurrency == 0 {
-        issues.push(Issue::error(code::OUT_OF_RANGE, place.key("maxConcurrency"), "`maxConcurrency` is 0"));
+        issues.push(Issue::error(code::OUT_OF_RANGE, place().key("maxConcurrency"), "`maxConcurrency` is 0"));
     }
 }
 
@@ -116,39 +116,49 @@ fn foreground_server(place: Path, id: &str) -> Issue {
 }
 
 fn check_workflow(config: &Config, workflow: &WorkflowDefinition, issues: &mut Vec<Issue>) {
-    let place = Path::workflow(workflow.id.as_str()).key("steps");
-    let most = workflow.limits.max_steps as usize;
+    let place = || Path::workflow(workflow.id.as_str()).key("steps");
     if workflow.steps.is_empty() {
         let message = format!("the workflow {:?} has no steps", workflow.id.as_str());
-        issues.push(Issue::error(code::EMPTY_WORKFLOW, place.clone(), message));
-    } else if workflow.steps.len() > most {
-        let message = format!(
-            "the workflow {:?} has {} steps; at most {most} are allowed",
-            workflow.id.as_str(),
-            workflow.steps.len()
-        );
-        issues.push(
-            Issue::error(code::TOO_MANY_STEPS, place.clone(), message)
-                .help("raise `maxSteps` where it is lowered"),
-        );
+        issues.push(Issue::error(code::EMPTY_WORKFLOW, place(), message));
+    } else if workflow.exceeds_max_steps() {
+        issues.push(too_many_steps(workflow, place()));
     }
-    let mut earlier = BTreeSet::new();
+    let mut earlier = HashSet::new();
     for (index, step) in workflow.steps.iter().enumerate() {
-        let place = place.clone().index(index);
-        check_step(config, step, &place, issues);
+        let place = || place().index(index);
+        check_step(config, step, place, issues);
         for (code, severity, message, help) in placeholder::problems(&step.prompt, &earlier, workflow) {
-            issues.push(Issue { code, severity, path: place.clone().key("prompt"), message, help });
+            issues.push(Issue { code, severity, path: place().key("prompt"), message, help });
         }
         if !earlier.insert(step.id.as_str()) {
             let message = format!("a second step has the id {:?}", step.id.as_str());
-            issues.push(Issue::error(code::DUPLICATE_ID, place.key("id"), message));
+            issues.push(Issue::error(code::DUPLICATE_ID, place().key("id"), message));
         }
     }
 }
 
-fn check_step(config: &Config, step: &StepDefinition, place: &Path, issues: &mut Vec<Issue>) {
+/// A cap may be lower than a built-in workflow is long: then that one cannot run, and everything else can.
+fn too_many_steps(workflow: &WorkflowDefinition, place: Path) -> Issue {
+    let (id, most) = (workflow.id.as_str(), workflow.limits.max_steps);
+    let message = format!(
+        "the workflow {id:?} has {} steps and cannot run: at most {most} are allowed",
+        workflow.steps.len()
+    );
+    let ids =
+        |workflow: &WorkflowDefinition| workflow.steps.iter().map(|step| step.id.clone()).collect::<Vec<_>>();
+    let untouched =
+        builtin::workflows().any(|builtin| builtin.id == workflow.id && ids(&builtin) == ids(workflow));
+    let issue = if untouched {
+        Issue::warning(code::TOO_MANY_STEPS, place, message)
+    } else {
+        Issue::error(code::TOO_MANY_STEPS, place, message)
+    };
+    issue.help("raise `maxSteps` where it is lowered")
+}
+
+fn check_step(config: &Config, step: &StepDefinition, place: impl Fn() -> Path, issues: &mut Vec<Issue>) {
     let Some(profile) = config.profiles.get(&step.worker) else {
-        issues.push(unknown_worker(config, step, place.clone().key("workerId")));
+        issues.push(unknown_worker(config, step, place().key("workerId")));
         return;
     };
     let kind = step.kind.unwrap_or(profile.kind);
@@ -156,7 +166,7 @@ fn check_step(config: &Config, step: &StepDefinition, place: &Path, issues: &mut
     let overrides = step.kind.is_some() || step.execution.is_some();
     if overrides && execution == ExecutionMode::Foreground && kind == WorkerKind::Server {
         let key = if step.execution.is_some() { "execution" } else { "kind" };
-        issues.push(foreground_server(place.clone().key(key), step.worker.as_str()));
+        issues.push(foreground_server(place().key(key), step.worker.as_str()));
     }
 }
 

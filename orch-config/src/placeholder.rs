@@ -3,7 +3,7 @@
 //! `{task}`, `{carry}` and `{steps.<id>.text}` are replaced when the step runs; every other brace stays as it is, so
 //! only what looks like a misspelt placeholder is remarked.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use crate::{
     code,
@@ -11,18 +11,23 @@ use crate::{
     workflow::WorkflowDefinition,
 };
 
-type Problem = (&'static str, Severity, String, Option<String>);
+pub(crate) type Problem = (&'static str, Severity, String, Option<String>);
 
 /// What is wrong with the placeholders of a prompt, given the steps that run before it.
-pub(crate) fn problems(
-    prompt: &str,
-    earlier: &BTreeSet<&str>,
-    workflow: &WorkflowDefinition,
-) -> Vec<Problem> {
-    candidates(prompt).filter_map(|inner| problem(inner, earlier, workflow)).collect()
+pub(crate) fn problems(prompt: &str, earlier: &HashSet<&str>, workflow: &WorkflowDefinition) -> Vec<Problem> {
+    let snippet = snippet(prompt).into_iter();
+    snippet.chain(candidates(prompt).filter_map(|inner| problem(inner, earlier, workflow))).collect()
 }
 
-fn problem(inner: &str, earlier: &BTreeSet<&str>, workflow: &WorkflowDefinition) -> Option<Problem> {
+/// The predecessor put shared texts into prompts; left as it is, the reference would reach the model.
+pub(crate) fn snippet(prompt: &str) -> Option<Problem> {
+    let inside = prompt.match_indices("{{").map(|(at, braces)| prompt[at + braces.len()..].trim_start());
+    inside.into_iter().find(|inside| inside.starts_with("snippet:"))?;
+    let message = "`{{snippet:…}}` is not supported by this version".to_owned();
+    Some((code::NOT_SUPPORTED, Error, message, Some("write the text itself".to_owned())))
+}
+
+fn problem(inner: &str, earlier: &HashSet<&str>, workflow: &WorkflowDefinition) -> Option<Problem> {
     match inner.strip_prefix("steps.") {
         None if matches!(inner, "task" | "carry") => None,
         None => near_miss(inner),
@@ -39,7 +44,7 @@ fn near_miss(inner: &str) -> Option<Problem> {
 fn step_reference(
     inner: &str,
     reference: &str,
-    earlier: &BTreeSet<&str>,
+    earlier: &HashSet<&str>,
     workflow: &WorkflowDefinition,
 ) -> Option<Problem> {
     // An id may have dots in it: the longest step id that fits is meant.

@@ -10,7 +10,12 @@ use crate::{
     builtin, code,
     id::ProfileId,
     issue::Issue,
-    model::{Root, list::ById, profile::ProfilePatch, table::ProfileEntry},
+    model::{
+        Root,
+        list::ById,
+        profile::ProfilePatch,
+        table::{ProfileEntry, Text},
+    },
     path::Path,
 };
 
@@ -42,7 +47,7 @@ impl Prompts {
         let profiles = root.profiles.iter_mut().flat_map(|profiles| &mut profiles.0);
         for entry in profiles {
             let ProfileEntry::Patch(patch) = entry else { continue };
-            let Some(name) = patch.prompt_file.take() else { continue };
+            let Some(name) = patch.prompt_file.take().map(|name| name.0) else { continue };
             let place = Path::profile(patch.id.as_str()).key("promptFile");
             if patch.system_prompt.is_some() {
                 issues.push(Issue::warning(
@@ -105,7 +110,10 @@ impl Prompts {
 
 fn replacement(id: ProfileId) -> ProfileEntry {
     let name = builtin::prompt_file(id.as_str());
-    ProfileEntry::Patch(Box::new(ProfilePatch { prompt_file: name.into(), ..ProfilePatch::from((id,)) }))
+    ProfileEntry::Patch(Box::new(ProfilePatch {
+        prompt_file: Text(name).into(),
+        ..ProfilePatch::from((id,))
+    }))
 }
 
 impl Folder {

@@ -11,12 +11,12 @@ use crate::{
     config::Config,
     model::{
         Root,
-        layer::Field,
+        layer::{Field, Word},
         list::ById,
         number::{Count, Millis, Number, Port, Real},
         profile::{ProfilePatch, RestartPatch},
         settings::{Opencode, RetentionPart, Security, Store, Ui},
-        table::{Command, PermissionValue, ProfileEntry, Table},
+        table::{Command, PermissionValue, ProfileEntry, Table, Text},
         workflow::{Boomerang, Definition, LimitsPart, PolicyPart, RetryPart, Step, Workflows},
     },
     permission::{self, PermissionAction, PermissionRule},
@@ -61,10 +61,16 @@ impl From<&Config> for Root {
             }
             .into(),
             opencode: Opencode {
-                command: Field(config.opencode.command.clone().map(Command::Line)),
-                url: Field(config.opencode.url.clone()),
-                username_env: config.opencode.username_env.clone().into(),
-                password_env: config.opencode.password_env.clone().into(),
+                command: Field(
+                    config
+                        .opencode
+                        .command
+                        .clone()
+                        .map(|line| Command::Line(line.into_iter().map(Text).collect())),
+                ),
+                url: Field(config.opencode.url.clone().map(Text)),
+                username_env: Text(config.opencode.username_env.clone()).into(),
+                password_env: Text(config.opencode.password_env.clone()).into(),
             }
             .into(),
             store: store(config).into(),
@@ -83,8 +89,8 @@ fn workflows(config: &Config) -> Workflows {
     Workflows {
         enabled: config.workflows_enabled.into(),
         ui: PolicyPart {
-            execution: config.policy.execution.into(),
-            intervene: config.policy.intervene.into(),
+            execution: Word(config.policy.execution).into(),
+            intervene: Word(config.policy.intervene).into(),
         }
         .into(),
         definitions: ById(config.workflows.values().map(Definition::from).collect()).into(),
@@ -100,7 +106,7 @@ fn store(config: &Config) -> Store {
         max_runs: Field(retention.max_runs.map(|runs| Count::clamped(runs.into()))),
     };
     Store {
-        path: Field(config.store.path.as_ref().map(|path| path.to_string_lossy().into_owned())),
+        path: Field(config.store.path.as_ref().map(|path| Text(path.to_string_lossy().into_owned()))),
         retention: retention.into(),
     }
 }
@@ -123,17 +129,17 @@ impl From<&Profile> for ProfilePatch {
             name: profile.name.clone().into(),
             purpose: profile.purpose.clone().into(),
             when_to_use: profile.when_to_use.clone().into(),
-            kind: profile.kind.into(),
-            execution: profile.execution.into(),
-            model: Field(profile.model.clone()),
-            agent: Field(profile.agent.clone()),
+            kind: Word(profile.kind).into(),
+            execution: Word(profile.execution).into(),
+            model: Field(profile.model.clone().map(Text)),
+            agent: Field(profile.agent.clone().map(Text)),
             system_prompt: Field(profile.system_prompt.clone()),
             tools: Field((!tools.0.is_empty()).then_some(tools)),
             permission: permission(&profile.permission).into(),
             temperature: Field(profile.temperature.map(Real::clamped)),
             env: Table(profile.env.0.clone().into_iter().collect()).into(),
-            context: profile.context.into(),
-            handoff: profile.handoff.into(),
+            context: Word(profile.context).into(),
+            handoff: Word(profile.handoff).into(),
             max_concurrency: Count::clamped(profile.max_concurrency.into()).into(),
             restart: RestartPatch {
                 max_restarts: Number::clamped(profile.restart.max_restarts.into()).into(),
@@ -144,6 +150,7 @@ impl From<&Profile> for ProfilePatch {
             supports_vision: profile.supports_vision.into(),
             supports_web: profile.supports_web.into(),
             inject_repo_context: profile.inject_repo_context.into(),
+            port: Field(profile.port.map(|port| Port::clamped(port.into()))),
             tags: profile.tags.clone().into(),
             ..Self::from((profile.id.clone(),))
         }
@@ -160,11 +167,11 @@ fn tools(profile: &Profile) -> Table<bool> {
 }
 
 fn permission(rules: &[PermissionRule]) -> Table<PermissionValue> {
-    let mut named: IndexMap<String, IndexMap<String, PermissionAction>> = IndexMap::new();
+    let mut named: IndexMap<String, IndexMap<String, Word<PermissionAction>>> = IndexMap::new();
     for rule in rules {
-        named.entry(rule.permission.clone()).or_default().insert(rule.pattern.clone(), rule.action);
+        named.entry(rule.permission.clone()).or_default().insert(rule.pattern.clone(), Word(rule.action));
     }
-    let value = |patterns: IndexMap<String, PermissionAction>| match patterns.get("*") {
+    let value = |patterns: IndexMap<String, Word<PermissionAction>>| match patterns.get("*") {
         Some(action) if patterns.len() == 1 => PermissionValue::Action(*action),
         _ => PermissionValue::Patterns(Table(patterns)),
     };
@@ -179,7 +186,7 @@ impl From<&WorkflowDefinition> for Definition {
             ui: policy(workflow.ui),
             limits: limits(workflow.limits).into(),
             gate_timeout_ms: Field(workflow.gate_timeout_ms.map(Millis::clamped)),
-            gate_default: Field(workflow.gate_default),
+            gate_default: Field(workflow.gate_default.map(Word)),
             steps: workflow.steps.iter().map(Step::from).collect::<Vec<_>>().into(),
             ..Self::from((workflow.id.clone(),))
         }
@@ -195,8 +202,8 @@ impl From<&StepDefinition> for Step {
             idle_warning_ms: Millis::clamped(step.idle_warning_ms).into(),
             required_skills: step.required_skills.clone().into(),
             ui: policy(step.ui),
-            kind: Field(step.kind),
-            execution: Field(step.execution),
+            kind: Field(step.kind.map(Word)),
+            execution: Field(step.execution.map(Word)),
             retry: retry(&step.retry).into(),
             ..Self::from((step.id.clone(), step.worker.clone(), step.prompt.clone()))
         }
@@ -205,7 +212,10 @@ impl From<&StepDefinition> for Step {
 
 /// A policy that says nothing is left out.
 fn policy(patch: PolicyPatch) -> Field<PolicyPart> {
-    let part = PolicyPart { execution: Field(patch.execution), intervene: Field(patch.intervene) };
+    let part = PolicyPart {
+        execution: Field(patch.execution.map(Word)),
+        intervene: Field(patch.intervene.map(Word)),
+    };
     Field((patch != PolicyPatch::default()).then_some(part))
 }
 
@@ -215,6 +225,6 @@ fn retry(retry: &Retry) -> RetryPart {
         backoff_ms: Millis::clamped(retry.backoff_ms).into(),
         factor: Real::clamped(retry.factor).into(),
         max_backoff_ms: Millis::clamped(retry.max_backoff_ms).into(),
-        on: retry.on.clone().into(),
+        on: retry.on.iter().copied().map(Word).collect::<Vec<_>>().into(),
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     issue::Issue,
     model::{
         Root,
+        layer::Word,
         profile::ProfilePatch,
         table::{PermissionValue, ProfileEntry},
         workflow::LimitsPart,
@@ -88,10 +89,10 @@ fn refused_in_profile(patch: &ProfilePatch, own: &[&ProfilePatch], issues: &mut 
     for (name, value) in patch.permission.iter().flat_map(|permission| &permission.0) {
         let place = place.clone().key("permission").key(name.as_str());
         match value {
-            PermissionValue::Action(PermissionAction::Deny) => {}
+            PermissionValue::Action(Word(PermissionAction::Deny)) => {}
             PermissionValue::Action(_) => issues.push(refusal(place, "widen permissions")),
             PermissionValue::Patterns(patterns) => {
-                let wider = patterns.0.iter().filter(|(_, action)| **action != PermissionAction::Deny);
+                let wider = patterns.0.iter().filter(|(_, action)| action.0 != PermissionAction::Deny);
                 issues.extend(
                     wider.map(|(pattern, _)| {
                         refusal(place.clone().key(pattern.as_str()), "widen permissions")

@@ -48,6 +48,12 @@ impl WorkflowDefinition {
         }
     }
 
+    /// Whether it has more steps than its limits allow; such a workflow must not run.
+    #[must_use]
+    pub fn exceeds_max_steps(&self) -> bool {
+        self.steps.len() > self.limits.max_steps as usize
+    }
+
     /// The step with this id.
     #[must_use]
     pub fn step(&self, id: &str) -> Option<&StepDefinition> {

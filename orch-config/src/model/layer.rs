@@ -2,12 +2,14 @@
 
 use std::{
     borrow::Cow,
+    fmt,
+    marker::PhantomData,
     ops::{Deref, DerefMut},
 };
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// Puts the values of a later file over those of an earlier one.
 pub(crate) trait Merge {
@@ -52,23 +54,30 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Field<T> {
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
+/// Types that the schema does not tell from what they hold.
+macro_rules! invisible {
+    ($($name:ident),*) => {$(
+        impl<T: JsonSchema> JsonSchema for $name<T> {
+            fn inline_schema() -> bool {
+                T::inline_schema()
+            }
 
-    fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
+            fn schema_name() -> Cow<'static, str> {
+                T::schema_name()
+            }
 
-    fn schema_id() -> Cow<'static, str> {
-        T::schema_id()
-    }
+            fn schema_id() -> Cow<'static, str> {
+                T::schema_id()
+            }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                T::json_schema(generator)
+            }
+        }
+    )*};
 }
+
+invisible!(Field, Word);
 
 impl<T: Merge> Merge for Field<T> {
     fn merge(&mut self, later: Self) {
@@ -134,7 +143,7 @@ macro_rules! layer {
     ) => {
         #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         $(#[$outer])*
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields, remote = "Self")]
         pub(crate) struct $name {
             $($($(#[$required_attr])* pub(crate) $required: $required_type,)*)?
             $(
@@ -143,6 +152,24 @@ macro_rules! layer {
                 $(#[schemars(extend("default" = $default))])?
                 pub(crate) $field: crate::model::layer::Field<$type>,
             )*
+        }
+
+        impl<'de> crate::model::layer::FromObject<'de> for $name {
+            fn from_object<A: serde::de::MapAccess<'de>>(object: A) -> Result<Self, A::Error> {
+                $name::deserialize(serde::de::value::MapAccessDeserializer::new(object))
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_map(crate::model::layer::Object(std::marker::PhantomData))
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $name::serialize(self, serializer)
+            }
         }
 
         crate::model::layer::layer!(@blank $name [$($($required: $required_type,)*)?] [$($field)*]);
@@ -156,6 +183,58 @@ macro_rules! layer {
     };
 }
 pub(crate) use layer;
+
+/// Something that is read from an object.
+pub(crate) trait FromObject<'de>: Sized {
+    /// Reads it.
+    fn from_object<A: de::MapAccess<'de>>(object: A) -> Result<Self, A::Error>;
+}
+
+/// Reads an object and nothing else: what serde derives also takes a list, as if its elements were the fields.
+pub(crate) struct Object<T>(pub(crate) PhantomData<T>);
+
+impl<'de, T: FromObject<'de>> de::Visitor<'de> for Object<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, object: A) -> Result<T, A::Error> {
+        T::from_object(object)
+    }
+}
+
+/// One of a few words and nothing else: what serde derives also takes an object with the word as its only key.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Word<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = Word<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Self::Value, E> {
+                T::deserialize(de::IntoDeserializer::<E>::into_deserializer(word)).map(Word)
+            }
+        }
+
+        deserializer.deserialize_str(Visitor(PhantomData))
+    }
+}
+
+impl<T> Merge for Word<T> {
+    fn merge(&mut self, later: Self) {
+        *self = later;
+    }
+}
 
 /// Whether the key was left out.
 pub(crate) fn absent<T>(field: &Field<T>) -> bool {

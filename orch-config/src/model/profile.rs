@@ -1,18 +1,16 @@
 //! Profiles as the file has them.
 
 use super::{
-    layer::{layer, replaced},
-    marker::{Ignored, Retired},
+    layer::{Word, layer},
+    marker::Retired,
     number::{Count, Millis, Number, Port, Real},
-    table::{PermissionValue, Table},
+    table::{PermissionValue, Table, Text},
 };
 use crate::{
     id::ProfileId,
     kind::{Backend, ExecutionMode, WorkerKind},
     profile::{Context, Handoff},
 };
-
-replaced!(WorkerKind, Backend, ExecutionMode, Context, Handoff);
 
 layer! {
     /// A worker profile, or changes to the one with this id. What is left out stays as it is there, or takes the default.
@@ -30,23 +28,22 @@ layer! {
         when_to_use: String = "",
         /// What it runs as: `server` (an OpenCode server of its own), `agent` (a session of its own on the given server)
         /// or `subagent` (a child session of the parent session). Default: the built-in profile's, else `server`.
-        kind: WorkerKind,
+        kind: Word<WorkerKind>,
         /// Older spelling of `kind` without `subagent`; prefer `kind`.
-        backend: Backend,
+        backend: Word<Backend>,
         /// `foreground`: the view switches to the worker's session and a person takes part. Not for `server` workers.
-        execution: ExecutionMode = "background",
+        execution: Word<ExecutionMode> = "background",
         /// The model: `provider/model`, or a tag (`node`, `node:fast`, `node:docs`, `node:vision`, `auto`). Default: the
         /// host's default model.
-        #[schemars(length(min = 1), example = "anthropic/claude-sonnet-4-5")]
-        model: String,
+        #[schemars(example = "anthropic/claude-sonnet-4-5")]
+        model: Text,
         /// The OpenCode agent whose settings the worker's session uses. Default: the host's default agent.
-        #[schemars(length(min = 1))]
-        agent: String,
+        agent: Text,
         /// What the worker is told about its role. Comes before `promptFile`.
         system_prompt: String,
         /// A file with the role's text, below `.opencode/orch/prompts/`, or one that ships with orch.
-        #[schemars(length(min = 1), example = "workers/coder.md")]
-        prompt_file: String,
+        #[schemars(example = "workers/coder.md")]
+        prompt_file: Text,
         /// Tools by name; `false` refuses the tool, `true` lifts a refusal of the built-in profile.
         tools: Table<bool>,
         /// Permission rules in OpenCode's own shape: `{ "bash": { "*": "ask", "git status": "allow" }, "webfetch": "deny" }`.
@@ -58,9 +55,9 @@ layer! {
         env: Table<String>,
         /// What a subagent knows at its start: `fresh` (its prompt), `fork` (the parent's transcript), `summary` (a summary
         /// of it).
-        context: Context = "fresh",
+        context: Word<Context> = "fresh",
         /// What becomes the result of a foreground step: `last` (the latest answer), `summarize` (an answer asked for), `none`.
-        handoff: Handoff = "summarize",
+        handoff: Word<Handoff> = "summarize",
         /// How many sessions of this worker may work at once.
         max_concurrency: Count = 1,
         /// How often the worker's own server may be started again after it died.
@@ -75,8 +72,8 @@ layer! {
         inject_repo_context: bool = false,
         /// Free labels.
         tags: Vec<String> = [],
-        /// Has no effect: ports are chosen upwards from `basePort`.
-        port: Ignored<Port>,
+        /// The port tried first for the worker's own server. Default: `basePort` and upwards. Only for `server` workers.
+        port: Port,
         /// Write the provider into `model`: `provider/model`.
         #[serde(rename = "providerID")]
         provider_id: Retired,

@@ -7,7 +7,7 @@ use super::{
     layer::{layer, replaced},
     marker::Ignored,
     number::{Count, Number},
-    table::{Command, Table},
+    table::{Command, Table, Text},
     workflow::LimitsPart,
 };
 
@@ -53,14 +53,12 @@ layer! {
         /// The program, or the program and its first arguments. Default: `opencode` on the search path.
         command: Command,
         /// A server that runs already.
-        #[schemars(length(min = 1), example = "http://127.0.0.1:4096")]
-        url: String,
+        #[schemars(example = "http://127.0.0.1:4096")]
+        url: Text,
         /// The variable that holds the user name for that server.
-        #[schemars(length(min = 1))]
-        username_env: String = "OPENCODE_SERVER_USERNAME",
+        username_env: Text = "OPENCODE_SERVER_USERNAME",
         /// The variable that holds the password for that server.
-        #[schemars(length(min = 1))]
-        password_env: String = "OPENCODE_SERVER_PASSWORD",
+        password_env: Text = "OPENCODE_SERVER_PASSWORD",
     }
 }
 
@@ -70,8 +68,7 @@ layer! {
     struct Store {
         /// The directory; a relative one is below the project. Default: below the state directory, one per project.
         /// Never from a project that is not trusted.
-        #[schemars(length(min = 1))]
-        path: String,
+        path: Text,
         /// Which finished runs are pruned. Default: none.
         retention: RetentionPart,
     }

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{
-    layer::{Merge, replaced},
+    layer::{Merge, Word, replaced},
     profile::ProfilePatch,
 };
 use crate::{
@@ -74,14 +74,43 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Table<V> {
     }
 }
 
+/// A text with something in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Text(pub(crate) String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Err(de::Error::custom("the text is empty"));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl JsonSchema for Text {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
+    }
+}
+
 /// What a permission decides: one action, or one for each pattern.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum PermissionValue {
     /// One action for everything.
-    Action(PermissionAction),
+    Action(Word<PermissionAction>),
     /// An action for each pattern; the last one that matches decides.
-    Patterns(Table<PermissionAction>),
+    Patterns(Table<Word<PermissionAction>>),
 }
 
 impl Merge for PermissionValue {
@@ -117,12 +146,12 @@ pub(crate) enum ProfileEntry {
 #[serde(untagged)]
 pub(crate) enum Command {
     /// The path, or a name on the search path.
-    Program(String),
+    Program(Text),
     /// The program and its first arguments.
-    Line(#[schemars(length(min = 1))] Vec<String>),
+    Line(#[schemars(length(min = 1))] Vec<Text>),
 }
 
-replaced!(PermissionAction, Command);
+replaced!(Command, Text);
 
 /// Reads a value that is either a string or something else.
 macro_rules! two_forms {
@@ -157,7 +186,7 @@ macro_rules! two_forms {
 two_forms!(
     PermissionValue,
     "an action or an object of patterns",
-    |text| PermissionAction::deserialize(text).map(PermissionValue::Action),
+    |text| PermissionAction::deserialize(text).map(|action| PermissionValue::Action(Word(action))),
     visit_map(MapAccess, MapAccessDeserializer) PermissionValue::Patterns
 );
 two_forms!(
@@ -169,7 +198,7 @@ two_forms!(
 two_forms!(
     Command,
     "a program or a list of program and arguments",
-    |text| String::deserialize(text).map(Command::Program),
+    |text| Text::deserialize(text).map(Command::Program),
     visit_seq(SeqAccess, SeqAccessDeserializer) Command::Line
 );
 

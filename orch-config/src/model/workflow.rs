@@ -1,7 +1,7 @@
 //! Workflows as the file has them.
 
 use super::{
-    layer::{layer, replaced},
+    layer::{Word, layer},
     list::ById,
     marker::{Future, Ignored, Retired},
     number::{Count, Millis, Real},
@@ -13,8 +13,6 @@ use crate::{
     retry::RetryClass,
     workflow::GateDefault,
 };
-
-replaced!(Execution, Intervene, GateDefault);
 
 layer! {
     /// Everything about workflows.
@@ -31,7 +29,7 @@ layer! {
         /// After how long an unanswered gate takes `gateDefault`, in milliseconds. Default: never.
         gate_timeout_ms: Millis,
         /// What an unanswered gate takes after `gateTimeoutMs`.
-        gate_default: GateDefault,
+        gate_default: Word<GateDefault>,
         /// The built-in workflow `roocode-boomerang`: plan, implement, review, fix.
         roocode_boomerang: Boomerang,
         /// Has no effect in this version: workflows are started by people and programs only.
@@ -49,9 +47,9 @@ layer! {
     #[schemars(rename = "Policy")]
     struct PolicyPart {
         /// `step`: stop after every step; `auto`: go on by itself.
-        execution: Execution = "auto",
+        execution: Word<Execution> = "auto",
         /// When a person is asked: `never`, `on-warning` (a warning or an error), `on-error`, `always`.
-        intervene: Intervene = "on-error",
+        intervene: Word<Intervene> = "on-error",
     }
 }
 
@@ -94,7 +92,7 @@ layer! {
         /// After how long an unanswered gate takes `gateDefault`, in milliseconds. Default: that of `workflows`.
         gate_timeout_ms: Millis,
         /// What an unanswered gate takes after `gateTimeoutMs`.
-        gate_default: GateDefault,
+        gate_default: Word<GateDefault>,
         /// The steps, in the order they run. Required unless the workflow is built in; they replace its steps.
         steps: Vec<Step>,
         /// Bounds of tokens, cost and time.
@@ -126,9 +124,9 @@ layer! {
         /// The policy of this step.
         ui: PolicyPart,
         /// What the worker runs as in this step, instead of the profile's `kind`.
-        kind: WorkerKind,
+        kind: Word<WorkerKind>,
         /// Whether a person takes part in this step, instead of the profile's `execution`.
-        execution: ExecutionMode,
+        execution: Word<ExecutionMode>,
         /// Automatic repetition after a failure.
         retry: RetryPart,
         /// Set `model` of the step's profile.
@@ -162,7 +160,7 @@ layer! {
         /// The longest wait, in milliseconds.
         max_backoff_ms: Millis = 60_000,
         /// Which failures are repeated.
-        on: Vec<RetryClass> = ["transient", "rate_limited"],
+        on: Vec<Word<RetryClass>> = ["transient", "rate_limited"],
     }
 }
 

@@ -5,7 +5,7 @@ mod workflow;
 
 pub(crate) use self::{profile::from_tools, workflow::lifted};
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::HashSet, path::PathBuf};
 
 use crate::{
     code,
@@ -14,7 +14,7 @@ use crate::{
     issue::Issue,
     model::{
         Root,
-        layer::Merge,
+        layer::{Field, Merge, Word},
         list::{ById, Identified},
         settings::{Opencode, Store, Ui},
         table::{Command, ProfileEntry},
@@ -45,49 +45,26 @@ pub(crate) fn duplicates(root: &Root) -> Vec<Issue> {
     let mut issues = Vec::new();
     let patches = root.profiles.iter().flat_map(|profiles| &profiles.0).enumerate();
     let patches = patches.filter(|(_, entry)| matches!(entry, ProfileEntry::Patch(_)));
-    report_twice(
-        &mut issues,
-        "profile",
-        patches.map(|(at, entry)| (Path::keys("profiles").index(at), entry.id())),
-    );
-
-    let Some(workflows) = &*root.workflows else { return issues };
-    let definitions = workflows.definitions.iter().flat_map(|definitions| &definitions.0).enumerate();
-    let at = |index| Path::keys("workflows.definitions").index(index);
-    report_twice(
-        &mut issues,
-        "workflow",
-        definitions.clone().map(|(index, definition)| (at(index), definition.id())),
-    );
-    for (index, definition) in definitions {
-        let steps = definition.steps.iter().flatten().enumerate();
-        let place = |step| at(index).key("steps").index(step);
-        report_twice(
-            &mut issues,
-            "step",
-            steps.map(|(step, definition)| (place(step), definition.id.as_str())),
-        );
+    report_twice(&mut issues, "profile", "profiles", patches.map(|(index, entry)| (index, entry.id())));
+    if let Some(workflows) = &*root.workflows {
+        let definitions = workflows.definitions.iter().flat_map(|definitions| &definitions.0).enumerate();
+        let ids = definitions.map(|(index, definition)| (index, definition.id()));
+        report_twice(&mut issues, "workflow", "workflows.definitions", ids);
     }
-    let boomerang =
-        workflows.roocode_boomerang.iter().flat_map(|boomerang| boomerang.steps.iter().flatten()).enumerate();
-    let place = |step| Path::keys("workflows.roocodeBoomerang.steps").index(step);
-    report_twice(
-        &mut issues,
-        "step",
-        boomerang.map(|(step, definition)| (place(step), definition.id.as_str())),
-    );
     issues
 }
 
-fn report_twice<'a>(issues: &mut Vec<Issue>, what: &str, ids: impl Iterator<Item = (Path, &'a str)>) {
-    let mut seen = BTreeSet::new();
-    for (path, id) in ids {
+fn report_twice<'a>(
+    issues: &mut Vec<Issue>,
+    what: &str,
+    list: &str,
+    ids: impl Iterator<Item = (usize, &'a str)>,
+) {
+    let mut seen = HashSet::new();
+    for (index, id) in ids {
         if !seen.insert(id) {
-            let issue = Issue::error(
-                code::DUPLICATE_ID,
-                path.key("id"),
-                format!("a second {what} has the id {id:?}"),
-            );
+            let place = Path::keys(list).index(index).key("id");
+            let issue = Issue::error(code::DUPLICATE_ID, place, format!("a second {what} has the id {id:?}"));
             issues.push(issue.help("give it an id of its own, or make one of the two"));
         }
     }
@@ -156,24 +133,29 @@ fn opencode(opencode: Opencode) -> OpencodeSettings {
     let default = OpencodeSettings::default();
     OpencodeSettings {
         command: opencode.command.0.map(|command| match command {
-            Command::Program(program) => vec![program],
-            Command::Line(line) => line,
+            Command::Program(program) => vec![program.0],
+            Command::Line(line) => line.into_iter().map(|part| part.0).collect(),
         }),
-        url: opencode.url.0,
-        username_env: opencode.username_env.0.unwrap_or(default.username_env),
-        password_env: opencode.password_env.0.unwrap_or(default.password_env),
+        url: opencode.url.0.map(|url| url.0),
+        username_env: opencode.username_env.0.map_or(default.username_env, |name| name.0),
+        password_env: opencode.password_env.0.map_or(default.password_env, |name| name.0),
     }
 }
 
 fn store(store: Store) -> StoreSettings {
     let retention = store.retention.0.unwrap_or_default();
     StoreSettings {
-        path: store.path.0.map(PathBuf::from),
+        path: store.path.0.map(|path| PathBuf::from(path.0)),
         retention: Retention {
             max_age_days: retention.max_age_days.map(|days| days.small()),
             max_runs: retention.max_runs.map(|runs| runs.small()),
         },
     }
+}
+
+/// The word that was written, if one was.
+fn word<T: Copy>(field: &Field<Word<T>>) -> Option<T> {
+    field.map(|word| word.0)
 }
 
 fn set<T>(value: &mut T, written: Option<T>) {
@@ -185,6 +167,6 @@ fn set<T>(value: &mut T, written: Option<T>) {
 /// A policy as written, from its two optional halves.
 impl From<&crate::model::workflow::PolicyPart> for PolicyPatch {
     fn from(part: &crate::model::workflow::PolicyPart) -> Self {
-        Self { execution: *part.execution, intervene: *part.intervene }
+        Self { execution: word(&part.execution), intervene: word(&part.intervene) }
     }
 }

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{set, unknown_profile};
+use super::{set, unknown_profile, word};
 use crate::{
     builtin, code,
     config::Config,
@@ -26,6 +26,20 @@ pub(super) struct Written {
     env: bool,
     restart: bool,
     context: bool,
+    port: bool,
+}
+
+impl Written {
+    fn of(patch: &ProfilePatch) -> Option<Self> {
+        let written = Self {
+            id: patch.id.clone(),
+            env: patch.env.as_ref().is_some_and(|env| !env.0.is_empty()),
+            restart: patch.restart.as_ref().map(restart).is_some_and(|restart| restart != Restart::default()),
+            context: word(&patch.context).is_some_and(|context| context != Context::default()),
+            port: patch.port.is_some(),
+        };
+        (written.env || written.restart || written.context || written.port).then_some(written)
+    }
 }
 
 /// Applies the entries of all files to the built-in profiles.
@@ -36,20 +50,12 @@ pub(super) fn resolve(
 ) -> Vec<Written> {
     let mut written = Vec::new();
     let mut names = Vec::new();
+    config.profiles.reserve(entries.len());
     for entry in entries {
         match entry {
             ProfileEntry::Name(_) => names.push(entry),
             ProfileEntry::Patch(patch) => {
-                written.push(Written {
-                    id: patch.id.clone(),
-                    env: patch.env.as_ref().is_some_and(|env| !env.0.is_empty()),
-                    restart: patch
-                        .restart
-                        .as_ref()
-                        .map(restart)
-                        .is_some_and(|restart| restart != Restart::default()),
-                    context: patch.context.is_some_and(|context| context != Context::default()),
-                });
+                written.extend(Written::of(&patch));
                 let base = config.profiles.get(&patch.id).cloned();
                 let profile = patched(base, *patch, issues);
                 config.profiles.insert(profile.id.clone(), profile);
@@ -63,16 +69,19 @@ pub(super) fn resolve(
 }
 
 fn patched(builtin: Option<Profile>, patch: ProfilePatch, issues: &mut Vec<Issue>) -> Profile {
-    let place = Path::profile(patch.id.as_str());
     let builtin_kind = builtin.as_ref().map(|profile| profile.kind);
     let mut tools: Table<bool> = builtin::tools(patch.id.as_str());
     let mut profile = builtin.unwrap_or_else(|| Profile::new(patch.id));
 
-    match kind::resolve(*patch.backend, *patch.kind, builtin_kind) {
+    match kind::resolve(word(&patch.backend), word(&patch.kind), builtin_kind) {
         Ok(kind) => profile.kind = kind,
         Err(conflict) => issues.push(
-            Issue::error(code::KIND_BACKEND_CONFLICT, place.clone().key("kind"), conflict.to_string())
-                .help("leave `backend` out: `kind` says it all"),
+            Issue::error(
+                code::KIND_BACKEND_CONFLICT,
+                Path::profile(profile.id.as_str()).key("kind"),
+                conflict.to_string(),
+            )
+            .help("leave `backend` out: `kind` says it all"),
         ),
     }
     crate::model::layer::Merge::merge(&mut tools, patch.tools.0.unwrap_or_default());
@@ -88,20 +97,21 @@ fn patched(builtin: Option<Profile>, patch: ProfilePatch, issues: &mut Vec<Issue
     set(&mut profile.name, patch.name.0);
     set(&mut profile.purpose, patch.purpose.0);
     set(&mut profile.when_to_use, patch.when_to_use.0);
-    set(&mut profile.execution, patch.execution.0);
-    set(&mut profile.model, patch.model.0.map(Some));
-    set(&mut profile.agent, patch.agent.0.map(Some));
+    set(&mut profile.execution, word(&patch.execution));
+    set(&mut profile.model, patch.model.0.map(|model| Some(model.0)));
+    set(&mut profile.agent, patch.agent.0.map(|agent| Some(agent.0)));
     set(&mut profile.system_prompt, patch.system_prompt.0.map(Some));
     set(&mut profile.temperature, patch.temperature.map(|temperature| Some(temperature.get())));
     set(&mut profile.env, patch.env.0.map(|env| Environment(env.0.into_iter().collect())));
-    set(&mut profile.context, patch.context.0);
-    set(&mut profile.handoff, patch.handoff.0);
+    set(&mut profile.context, word(&patch.context));
+    set(&mut profile.handoff, word(&patch.handoff));
     set(&mut profile.max_concurrency, patch.max_concurrency.map(|count| count.small()));
     set(&mut profile.restart, patch.restart.as_ref().map(restart));
     set(&mut profile.required_skills, patch.required_skills.0);
     set(&mut profile.supports_vision, patch.supports_vision.0);
     set(&mut profile.supports_web, patch.supports_web.0);
     set(&mut profile.inject_repo_context, patch.inject_repo_context.0);
+    set(&mut profile.port, patch.port.map(|port| Some(port.small())));
     set(&mut profile.tags, patch.tags.0);
     profile
 }
@@ -121,8 +131,10 @@ pub(crate) fn from_tools(tools: &IndexMap<String, bool>) -> Vec<PermissionRule> 
 fn from_permission(permission: Table<PermissionValue>) -> impl Iterator<Item = PermissionRule> {
     permission.0.into_iter().flat_map(|(name, value)| {
         let patterns: Vec<(String, PermissionAction)> = match value {
-            PermissionValue::Action(action) => vec![("*".to_owned(), action)],
-            PermissionValue::Patterns(patterns) => patterns.0.into_iter().collect(),
+            PermissionValue::Action(action) => vec![("*".to_owned(), action.0)],
+            PermissionValue::Patterns(patterns) => {
+                patterns.0.into_iter().map(|(pattern, action)| (pattern, action.0)).collect()
+            }
         };
         patterns.into_iter().map(move |(pattern, action)| PermissionRule::new(name.clone(), pattern, action))
     })
@@ -159,6 +171,7 @@ pub(super) fn remark(config: &Config, written: &[Written], issues: &mut Vec<Issu
         };
         remark("env", written.env, WorkerKind::Server);
         remark("restart", written.restart, WorkerKind::Server);
+        remark("port", written.port, WorkerKind::Server);
         remark("context", written.context, WorkerKind::Subagent);
     }
 }

@@ -1,6 +1,6 @@
 //! Workflows: the built-in ones, the ones of the files, and the caps on both.
 
-use super::set;
+use super::{set, word};
 use crate::{
     builtin::ROOCODE_BOOMERANG,
     code,
@@ -22,18 +22,22 @@ use crate::{
 /// Applies `workflows` to the built-in workflows.
 pub(super) fn resolve(config: &mut Config, workflows: Workflows, issues: &mut Vec<Issue>) {
     let caps = lowered(config.limits, workflows.limits.as_ref());
-    let gate =
-        Gate { timeout_ms: workflows.gate_timeout_ms.map(Millis::get), default: *workflows.gate_default };
+    let gate = Gate {
+        timeout_ms: workflows.gate_timeout_ms.map(Millis::get),
+        default: word(&workflows.gate_default),
+    };
     remark_gate(gate, Path::keys("workflows"), issues);
 
-    for step in config.workflows.values_mut().flat_map(|workflow| &mut workflow.steps) {
-        (step.timeout_ms, step.idle_warning_ms) = (UNSAID, UNSAID);
+    for workflow in config.workflows.values_mut() {
+        workflow.limits = caps;
+        for step in &mut workflow.steps {
+            (step.timeout_ms, step.idle_warning_ms) = (UNSAID, UNSAID);
+        }
     }
     if let Some(boomerang) = workflows.roocode_boomerang.0 {
-        apply_boomerang(config, boomerang, caps, issues);
+        apply_boomerang(config, boomerang, issues);
     }
     for workflow in config.workflows.values_mut() {
-        workflow.limits = lowest(workflow.limits, caps);
         (workflow.gate_timeout_ms, workflow.gate_default) = (gate.timeout_ms, gate.default);
     }
     for definition in workflows.definitions.0.unwrap_or_default().0 {
@@ -91,10 +95,10 @@ fn defined(
         workflow.limits = caps;
         workflow
     });
-    workflow.limits = lowered(lowest(workflow.limits, caps), definition.limits.as_ref());
+    workflow.limits = lowered(workflow.limits, definition.limits.as_ref());
     let own = Gate {
         timeout_ms: definition.gate_timeout_ms.map(Millis::get).or(gate.timeout_ms),
-        default: definition.gate_default.or(gate.default),
+        default: word(&definition.gate_default).or(gate.default),
     };
     if definition.gate_timeout_ms.is_some() || definition.gate_default.is_some() {
         remark_gate(own, place, issues);
@@ -116,8 +120,8 @@ fn step(written: Step) -> StepDefinition {
     set(&mut step.idle_warning_ms, written.idle_warning_ms.map(Millis::get));
     set(&mut step.required_skills, written.required_skills.0);
     step.ui = policy(written.ui.as_ref());
-    step.kind = *written.kind;
-    step.execution = *written.execution;
+    step.kind = word(&written.kind);
+    step.execution = word(&written.execution);
     set(&mut step.retry, written.retry.0.map(retry));
     step
 }
@@ -129,11 +133,11 @@ fn retry(part: RetryPart) -> Retry {
         backoff_ms: part.backoff_ms.map_or(default.backoff_ms, Millis::get),
         factor: part.factor.map_or(default.factor, |factor| factor.get()),
         max_backoff_ms: part.max_backoff_ms.map_or(default.max_backoff_ms, Millis::get),
-        on: part.on.0.unwrap_or(default.on),
+        on: part.on.0.map_or(default.on, |on| on.into_iter().map(|class| class.0).collect()),
     }
 }
 
-fn apply_boomerang(config: &mut Config, boomerang: Boomerang, caps: Limits, issues: &mut Vec<Issue>) {
+fn apply_boomerang(config: &mut Config, boomerang: Boomerang, issues: &mut Vec<Issue>) {
     if boomerang.enabled.is_some_and(|enabled| !enabled) {
         config.workflows.shift_remove(ROOCODE_BOOMERANG);
         return;
@@ -146,7 +150,7 @@ fn apply_boomerang(config: &mut Config, boomerang: Boomerang, caps: Limits, issu
         per_step_timeout_ms: boomerang.per_step_timeout_ms,
         ..LimitsPart::default()
     };
-    workflow.limits = lowered(lowest(workflow.limits, caps), Some(&limits));
+    workflow.limits = lowered(workflow.limits, Some(&limits));
     let Some(steps) = boomerang.steps.0 else { return };
     if steps.is_empty() {
         let place = Path::keys("workflows.roocodeBoomerang.steps");

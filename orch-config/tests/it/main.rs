@@ -1,3 +1,15 @@
 //! What the configuration promises, file by file.
 
+#![cfg(test)]
+
+mod builtins;
+mod diagnostics;
+mod files;
+mod kinds;
+mod merge;
+mod predecessor;
+mod prompts;
+mod properties;
 mod schema;
+mod support;
+mod trust;

@@ -1,0 +1,56 @@
+//! What is always there.
+
+use orch_config::{
+    Config, StepDefinition,
+    kind::{ExecutionMode, WorkerKind},
+};
+
+#[test]
+fn the_built_in_configuration_has_nothing_wrong_with_it() {
+    assert_eq!(Config::builtin().check().to_string(), "");
+}
+
+#[test]
+fn the_profiles_are_the_predecessors_and_a_reviewer() {
+    let config = Config::builtin();
+    let ids: Vec<_> = config.profiles.keys().map(|id| id.as_str()).collect();
+    assert_eq!(ids, ["vision", "docs", "coder", "architect", "explorer", "memory", "reviewer"]);
+    for profile in config.profiles.values() {
+        assert!(!profile.purpose.is_empty() && !profile.when_to_use.is_empty(), "{}", profile.id);
+        assert!(profile.system_prompt.as_ref().is_some_and(|prompt| prompt.len() > 200), "{}", profile.id);
+    }
+}
+
+/// Losing the plan was the predecessor's worst bug.
+#[test]
+fn the_plan_reaches_the_implementer_and_the_review_the_fixer() {
+    let config = Config::builtin();
+    for (workflow, reviewer) in [("build", "reviewer"), ("roocode-boomerang", "architect")] {
+        let steps = &config.workflow(workflow).unwrap().steps;
+        let shape: Vec<_> = steps.iter().map(|step| (step.id.as_str(), step.worker.as_str())).collect();
+        let expected =
+            [("plan", "architect"), ("implement", "coder"), ("review", reviewer), ("fix", "coder")];
+        assert_eq!(shape, expected);
+        assert!(steps[..3].iter().all(|step| step.carry), "{workflow}");
+        assert!(steps[1..].iter().all(|step| step.prompt.contains("{carry}")), "{workflow}");
+        assert!(steps.iter().all(|step| step.prompt.contains("{task}")), "{workflow}");
+        assert!(steps.iter().all(hands_off), "{workflow}");
+    }
+    assert!(
+        config.workflow("build").unwrap().steps.iter().all(|step| step.kind == Some(WorkerKind::Subagent))
+    );
+}
+
+fn hands_off(step: &StepDefinition) -> bool {
+    ["Summary", "Actions", "Artifacts", "Risks", "Next", "Warnings"]
+        .iter()
+        .all(|section| step.prompt.contains(&format!("\n## {section}\n")))
+}
+
+#[test]
+fn docs_is_one_foreground_step_in_a_child_session() {
+    let config = Config::builtin();
+    let steps = &config.workflow("docs").unwrap().steps;
+    let shape: Vec<_> = steps.iter().map(|step| (step.worker.as_str(), step.kind, step.execution)).collect();
+    assert_eq!(shape, [("docs", Some(WorkerKind::Subagent), Some(ExecutionMode::Foreground))]);
+}

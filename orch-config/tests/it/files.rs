@@ -1,0 +1,150 @@
+//! Files as they are found on disk.
+
+use std::{ffi::OsString, fs, os::unix::fs::symlink};
+
+use orch_config::{LoadOptions, load, load::MAX_BYTES};
+
+use crate::support::{Project, lines, problems};
+
+const PLACES: [&str; 4] = [
+    "tree/sub/.opencode/orchestrator.json",
+    "tree/.opencode/orchestrator.json",
+    "tree/sub/orchestrator.json",
+    "tree/orchestrator.json",
+];
+
+/// The first of the four places that has a file is the project's; the others are reported.
+#[test]
+fn the_first_project_file_counts_and_the_others_are_reported() {
+    for first in 0..PLACES.len() {
+        let mut project = Project::new();
+        for (port, place) in PLACES.iter().enumerate().skip(first) {
+            project = project.file(place, format!("{{\"basePort\": {}}}", port + 1));
+        }
+        project.options.directory = project.path("tree/sub");
+        project.options.worktree = Some(project.path("tree"));
+        let loaded = project.load().unwrap();
+        assert_eq!(usize::from(loaded.config.base_port), first + 1);
+        let ignored: Vec<_> = loaded.warnings.iter().filter_map(|warning| warning.file.clone()).collect();
+        let expected: Vec<_> = PLACES.iter().skip(first + 1).map(|place| project.path(place)).collect();
+        assert_eq!(ignored, expected);
+        assert!(loaded.warnings.iter().all(|warning| warning.code == "orch::config::second-file"));
+    }
+}
+
+#[test]
+fn the_environment_says_where_the_persons_file_is() {
+    type Variables = &'static [(&'static str, &'static str)];
+    let cases: [(Variables, Option<&str>); 5] = [
+        (&[("XDG_CONFIG_HOME", "/x"), ("HOME", "/h")], Some("/x/opencode/orchestrator.json")),
+        (&[("HOME", "/h")], Some("/h/.config/opencode/orchestrator.json")),
+        (&[("XDG_CONFIG_HOME", ""), ("HOME", "/h")], Some("/h/.config/opencode/orchestrator.json")),
+        (&[("XDG_CONFIG_HOME", "relative"), ("HOME", "/h")], Some("/h/.config/opencode/orchestrator.json")),
+        (&[], None),
+    ];
+    for (variables, expected) in cases {
+        let env = |name: &str| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        };
+        let options = LoadOptions::discover("/nowhere", env);
+        assert_eq!(options.global_file.as_deref(), expected.map(std::path::Path::new), "{variables:?}");
+    }
+}
+
+/// In a linked worktree `.git` is a file.
+#[test]
+fn the_worktree_is_the_nearest_directory_with_a_git_entry() {
+    let project = Project::new()
+        .file("repo/.git/HEAD", "")
+        .file("repo/linked/.git", "gitdir: x")
+        .file("repo/linked/a/b", "");
+    let worktree = |directory: &str| LoadOptions::discover(project.path(directory), |_| None).worktree;
+    assert_eq!(worktree("repo/linked/a"), Some(project.path("repo/linked")));
+    assert_eq!(worktree("repo"), Some(project.path("repo")));
+}
+
+/// In OpenCode's own configuration directory the person's file is not also the project's, which is not trusted.
+#[test]
+fn the_persons_own_file_is_not_read_twice() {
+    let mut project = Project::new().global(r#"{"profiles": [{"id": "w", "env": {"A": "b"}}]}"#);
+    project.options.directory = project.path("config/opencode");
+    assert_eq!(project.load().unwrap().files.len(), 1);
+}
+
+#[test]
+fn encodings() {
+    let utf16 = |bytes: fn(u16) -> [u8; 2]| "{}".encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    let cases: Vec<(Vec<u8>, &[&str])> = vec![
+        (b"\xef\xbb\xbf{\"basePort\": 9}".to_vec(), &[]),
+        (b"\xef\xbb\xbf{\"basePort\": 0}".to_vec(), &["1:14 error out-of-range $.basePort"]),
+        ([b"\xff\xfe".to_vec(), utf16(u16::to_le_bytes)].concat(), &["- error not-utf8 -"]),
+        ([b"\xfe\xff".to_vec(), utf16(u16::to_be_bytes)].concat(), &["- error not-utf8 -"]),
+        (utf16(u16::to_le_bytes), &["- error not-utf8 -"]),
+        (b"{\n\"x\": \"\xff\"}".to_vec(), &["2:7 error not-utf8 -"]),
+        ([b"{}".to_vec(), vec![b' '; MAX_BYTES]].concat(), &["- error too-large -"]),
+        ([b"{}".to_vec(), vec![b' '; MAX_BYTES - 2]].concat(), &[]),
+    ];
+    for (bytes, expected) in cases {
+        let result = Project::new().file("project/orchestrator.json", &bytes).load();
+        let found = match &result {
+            Ok(loaded) => lines(&loaded.warnings),
+            Err(error) => lines(&error.diagnostics),
+        };
+        assert_eq!(found, expected, "{:?}", bytes.iter().take(20).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn depth_is_bounded_and_brackets_in_strings_do_not_count() {
+    let nested = |depth: usize| format!("{{\"x\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(problems(&nested(127)), ["1:2 warning unknown-key $.x"]);
+    assert_eq!(problems(&nested(128)), ["1:134 error too-deep -"]);
+    assert_eq!(problems(&nested(100_000)), ["1:134 error too-deep -"]);
+    let text =
+        format!("{{ // {}\n\"x\": \"\\\"{}\" /* {} */ }}", "[".repeat(200), "[".repeat(200), "{".repeat(200));
+    assert_eq!(problems(&text), ["2:1 warning unknown-key $.x"]);
+}
+
+#[test]
+fn a_directory_in_place_of_a_file_is_an_error() {
+    let project = Project::new().file("project/orchestrator.json/x", "");
+    assert_eq!(project.refused(), ["- error unreadable -"]);
+}
+
+#[test]
+fn links_are_followed_and_dangling_ones_are_errors() {
+    let project = Project::new().file("elsewhere.json", r#"{"basePort": 7}"#);
+    symlink(project.path("elsewhere.json"), project.path("project/orchestrator.json")).unwrap();
+    assert_eq!(project.load().unwrap().config.base_port, 7);
+    fs::remove_file(project.path("elsewhere.json")).unwrap();
+    assert_eq!(project.refused(), ["- error unreadable -"]);
+}
+
+#[test]
+fn no_file_at_all_is_the_built_in_configuration() {
+    let loaded = Project::new().load().unwrap();
+    assert_eq!((loaded.config, loaded.files.len()), (orch_config::Config::builtin(), 0));
+}
+
+#[test]
+fn a_file_that_is_named_must_exist() {
+    let project = Project::new();
+    let error = load(&LoadOptions::only(project.path("missing.json"))).expect_err("no such file");
+    assert_eq!(lines(&error.diagnostics), ["- error unreadable -"]);
+}
+
+#[test]
+fn strict_makes_errors_of_warnings() {
+    let mut project = Project::new().project(r#"{"colour": 1}"#);
+    assert_eq!(lines(&project.load().unwrap().warnings), ["1:2 warning unknown-key $.colour"]);
+    project.options.strict = true;
+    assert_eq!(project.refused(), ["1:2 error unknown-key $.colour"]);
+}
+
+#[test]
+fn the_store_is_below_the_project_unless_it_is_absolute() {
+    let project = Project::new().project(r#"{"store": {"path": "runs"}}"#).trusted();
+    assert_eq!(project.load().unwrap().config.store.path, Some(project.path("project/runs")));
+    let project = Project::new().project(r#"{"store": {"path": "/runs"}}"#).trusted();
+    assert_eq!(project.load().unwrap().config.store.path, Some("/runs".into()));
+}

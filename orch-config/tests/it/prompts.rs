@@ -1,0 +1,91 @@
+//! Prompt files.
+
+use std::{fs, os::unix::fs::symlink};
+
+use orch_config::load::MAX_PROMPT_BYTES;
+
+use crate::support::{Project, loaded};
+
+const NAMED: &str = r#"{"profiles": [{"id": "w", "promptFile": "mine.md"}]}"#;
+
+fn prompt(project: &Project, id: &str) -> Option<String> {
+    project.load().unwrap().config.profile(id).unwrap().system_prompt.clone()
+}
+
+#[test]
+fn a_prompt_file_is_read_from_the_project_then_from_the_worktree() {
+    let mut project =
+        Project::new().project(NAMED).file("tree/.opencode/orch/prompts/mine.md", "\u{feff}far");
+    project.options.worktree = Some(project.path("tree"));
+    assert_eq!(prompt(&project, "w").as_deref(), Some("far"));
+    let project = project.file("project/.opencode/orch/prompts/mine.md", "near");
+    assert_eq!(prompt(&project, "w").as_deref(), Some("near"));
+}
+
+#[test]
+fn a_persons_file_has_its_own_prompts() {
+    let project = Project::new()
+        .global(NAMED)
+        .file("config/opencode/orch/prompts/mine.md", "own")
+        .file("project/.opencode/orch/prompts/mine.md", "not this one");
+    assert_eq!(prompt(&project, "w").as_deref(), Some("own"));
+}
+
+#[test]
+fn built_in_prompts_can_be_named_and_replaced() {
+    let named = loaded(r#"{"profiles": [{"id": "w", "promptFile": "workers/coder.md"}]}"#).config;
+    assert_eq!(named.profile("w").unwrap().system_prompt, named.profile("coder").unwrap().system_prompt);
+    let project = Project::new().file("project/.opencode/orch/prompts/workers/coder.md", "ours");
+    assert_eq!(prompt(&project, "coder").as_deref(), Some("ours"));
+    let project = project.project(r#"{"profiles": [{"id": "coder", "systemPrompt": "said"}]}"#);
+    assert_eq!(prompt(&project, "coder").as_deref(), Some("said"));
+}
+
+/// Trusted or not: a prompt file never leads out of its folder.
+#[test]
+fn no_path_leads_out_of_the_folder() {
+    for name in [
+        "../secret.md",
+        "/etc/hostname",
+        "a/../../secret.md",
+        "link.md",
+        "links/secret.md",
+        "folder",
+        "gone.md",
+    ] {
+        let project = Project::new()
+            .project(&serde_json::json!({ "profiles": [{ "id": "w", "promptFile": name }] }).to_string())
+            .file("project/.opencode/orch/prompts/folder/x", "")
+            .file("outside/secret.md", "secret")
+            .file("project/.opencode/orch/secret.md", "secret")
+            .trusted();
+        let folder = project.path("project/.opencode/orch/prompts");
+        symlink(project.path("outside/secret.md"), folder.join("link.md")).unwrap();
+        symlink(project.path("outside"), folder.join("links")).unwrap();
+        assert_eq!(project.refused(), ["1:37 error prompt-file $.profiles[0].promptFile"], "{name}");
+    }
+}
+
+#[test]
+fn the_folder_itself_may_not_be_a_link_out_of_the_project() {
+    let project = Project::new().project(NAMED).file("outside/mine.md", "secret");
+    fs::create_dir_all(project.path("project/.opencode/orch")).unwrap();
+    symlink(project.path("outside"), project.path("project/.opencode/orch/prompts")).unwrap();
+    assert_eq!(project.refused(), ["1:41 error prompt-file $.profiles[0].promptFile"]);
+}
+
+#[test]
+fn prompt_files_are_bounded_text() {
+    for content in [vec![b'x'; usize::try_from(MAX_PROMPT_BYTES).unwrap() + 1], vec![0xff, 0xfe, 0xfd]] {
+        let project = Project::new().project(NAMED).file("project/.opencode/orch/prompts/mine.md", content);
+        assert_eq!(project.refused(), ["1:41 error prompt-file $.profiles[0].promptFile"]);
+    }
+}
+
+#[test]
+fn a_system_prompt_comes_before_a_prompt_file() {
+    let loaded =
+        loaded(r#"{"profiles": [{"id": "w", "systemPrompt": "said", "promptFile": "workers/coder.md"}]}"#);
+    assert_eq!(loaded.config.profile("w").unwrap().system_prompt.as_deref(), Some("said"));
+    assert_eq!(loaded.warnings.0[0].code, "orch::config::no-effect");
+}
