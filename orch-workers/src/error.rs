@@ -33,6 +33,8 @@ pub enum ErrorKind {
     UnknownAgent,
     /// The host has no such model, or none that fits.
     UnknownModel,
+    /// The profile asks for something that this version does not do.
+    Unsupported,
     /// Too many prompts wait for one session.
     QueueFull,
     /// A locator is not one of ours.
@@ -62,6 +64,7 @@ impl Error {
             ErrorKind::NoServerCommand => "orch::workers::no-server-command",
             ErrorKind::UnknownAgent => "orch::workers::unknown-agent",
             ErrorKind::UnknownModel => "orch::workers::unknown-model",
+            ErrorKind::Unsupported => "orch::workers::unsupported",
             ErrorKind::QueueFull => "orch::workers::queue-full",
             ErrorKind::Locator => "orch::workers::locator",
             ErrorKind::Stopping => "orch::workers::stopping",

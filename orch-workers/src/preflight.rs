@@ -3,7 +3,7 @@
 //! The host takes a prompt for an unknown agent or model without a word and then does nothing (observed on
 //! OpenCode 1.18.33), so both are checked against its lists and always sent explicitly.
 
-use orch_config::{Profile, id::ProfileId};
+use orch_config::{Profile, id::ProfileId, kind::WorkerKind, profile::Context};
 use orch_opencode::{Agent, AgentMode, Catalog, Model, ModelRef};
 
 use crate::error::{Error, ErrorKind};
@@ -24,6 +24,37 @@ pub(crate) struct Wanted<'a> {
     pub(crate) model: Option<&'a str>,
     /// The worker reads images.
     pub(crate) vision: bool,
+}
+
+/// Refuses a profile whose settings could only be ignored here.
+///
+/// # Errors
+/// A session that should begin with the parent's transcript.
+pub(crate) fn supported(profile: &Profile) -> Result<(), Error> {
+    if profile.context == Context::Fresh {
+        return Ok(());
+    }
+    let message = format!(
+        "worker `{}`: this version begins every session with nothing but its prompt: remove `context` or set it to \
+         `fresh`",
+        profile.id
+    );
+    Err(Error::new(ErrorKind::Unsupported, message))
+}
+
+/// What the profile says that has no effect on a worker of this kind, for people to know.
+pub(crate) fn without_effect(profile: &Profile, kind: WorkerKind) -> Option<String> {
+    let mut settings = Vec::new();
+    if profile.temperature.is_some() && kind != WorkerKind::Server {
+        settings.push("`temperature` (it needs a server of the worker's own)");
+    }
+    if !profile.env.is_empty() && kind != WorkerKind::Server {
+        settings.push("`env` (it needs a server of the worker's own)");
+    }
+    if !profile.required_skills.is_empty() {
+        settings.push("`requiredSkills` (this version does not look skills up)");
+    }
+    (!settings.is_empty()).then(|| format!("without effect: {}", settings.join(", ")))
 }
 
 impl<'a> From<&'a Profile> for Wanted<'a> {

@@ -172,3 +172,25 @@ fn agents_are_checked_by_name() {
     );
     assert_eq!(pick(None, &[]).unwrap_err(), "worker `w`: the host has no agent at all");
 }
+
+#[test]
+fn what_could_only_be_ignored_is_refused_or_said() {
+    let mut profile = Profile::new(ProfileId::new("w").unwrap());
+    assert!(supported(&profile).is_ok());
+    assert_eq!(without_effect(&profile, WorkerKind::Agent), None);
+    profile.temperature = Some(0.5);
+    profile.env.0.insert("A".to_owned(), "b".to_owned());
+    assert_eq!(without_effect(&profile, WorkerKind::Server), None);
+    assert_eq!(
+        without_effect(&profile, WorkerKind::Agent).unwrap(),
+        "without effect: `temperature` (it needs a server of the worker's own), `env` (it needs a server of the \
+         worker's own)"
+    );
+    profile.required_skills.push("deploy".to_owned());
+    assert_eq!(
+        without_effect(&profile, WorkerKind::Server).unwrap(),
+        "without effect: `requiredSkills` (this version does not look skills up)"
+    );
+    profile.context = Context::Fork;
+    assert_eq!(supported(&profile).unwrap_err().code(), "orch::workers::unsupported");
+}

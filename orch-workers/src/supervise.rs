@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsString,
     fs::{self, DirBuilder, File},
     io, mem,
     os::unix::fs::DirBuilderExt as _,
@@ -36,7 +37,7 @@ const STRIKES: u32 = 3;
 /// How servers are started; the same for every worker of a pool.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    pub(crate) command: Vec<String>,
+    pub(crate) command: Vec<OsString>,
     pub(crate) state_dir: PathBuf,
     pub(crate) environment: Environment,
     pub(crate) directory: String,

@@ -85,11 +85,13 @@ pub(crate) fn conclude(session: &SessionId, settled: tracker::Settled) -> Settle
         tracker::Settled::Looped { reason, .. } => {
             Some(AttemptError::new(ErrorCode::Loop, format!("stopped, because it went in circles: {reason}")))
         }
-        tracker::Settled::NeverStarted { reason } => {
-            let reason = reason.map_or_else(|| "it did not say why".to_owned(), |failure| failure.message);
-            let message = format!("the host took the prompt and then did nothing: {reason}");
-            Some(AttemptError::new(ErrorCode::Model, message))
-        }
+        tracker::Settled::NeverStarted { reason: Some(failure) } => Some(never_started(&failure)),
+        tracker::Settled::NeverStarted { reason: None } => Some(AttemptError::new(
+            ErrorCode::Model,
+            format!(
+                "the host took the prompt for session {session} and then did nothing, without saying why"
+            ),
+        )),
         tracker::Settled::Interrupted(_) => Some(AttemptError::new(
             ErrorCode::WorkerLost,
             format!("the turn in session {session} broke off: its host ended before it did"),
@@ -100,6 +102,13 @@ pub(crate) fn conclude(session: &SessionId, settled: tracker::Settled) -> Settle
     let mut concluded = Settled { text: turn.text, usage, warnings, error, output: None };
     truncate(&mut concluded);
     concluded
+}
+
+/// For an unknown agent or model the host's complaint is all there is.
+fn never_started(failure: &ModelFailure) -> AttemptError {
+    let mut error = model_failure(failure, now());
+    error.message = format!("the host took the prompt and then did nothing: {}", failure.message);
+    error
 }
 
 /// Puts the remarks that arose on the way before those of the transcript. A refusal of ours shows up again there, as

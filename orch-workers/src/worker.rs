@@ -206,6 +206,10 @@ impl Context {
         self.stop.cancelled().await;
     }
 
+    pub(crate) fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Whether the pool shuts down.
     #[must_use]
     pub fn is_stopping(&self) -> bool {

@@ -203,8 +203,17 @@ impl Flight {
     async fn follow(mut self, follower: Follower, turn: Option<Turn>) {
         let settled = match self.watch(follower).await {
             Ok(settled) => self.conclude(settled),
-            Err(Lost::Host(error)) => self.lost(&error),
             Err(Lost::Server) => self.revive().await,
+            Err(Lost::Host(error)) if error.kind() == HostErrorKind::NotFound => {
+                Settled::failed(verdict::host_failure(&error))
+            }
+            // The turn may go on where nobody sees it: there is no result to give, and whoever waits for one asks
+            // again with `probe`.
+            Err(Lost::Host(error)) => {
+                tracing::warn!(%error, session = %self.at.session, "lost sight of a turn");
+                return self.worker.release(&self.at.message).await;
+            }
+            Err(Lost::Pool) => return self.worker.release(&self.at.message).await,
         };
         drop(turn);
         self.settle(settled).await;
@@ -219,7 +228,7 @@ impl Flight {
             // Nobody listens any more only when the flight is over.
             let _ = signs.send(sign);
         }));
-        let gone = self.gone.clone();
+        let (gone, stopped) = (self.gone.clone(), self.cx.stop_token());
         let stop = self.boarding.controls.stop.clone();
         let mut abort_at: Option<Instant> = None;
         let mut progresses = Progresses::new(self.at.session.clone());
@@ -247,6 +256,7 @@ impl Flight {
                     return settled.map_err(Lost::Host);
                 }
                 () = gone.cancelled() => return Err(Lost::Server),
+                () = stopped.cancelled() => return Err(Lost::Pool),
                 () = stop.cancelled(), if !is_stopping => {
                     self.cause.get_or_insert_with(|| AttemptError::new(ErrorCode::Aborted, "aborted on request"));
                     abort_at = Some(Instant::now());
@@ -342,18 +352,6 @@ impl Flight {
         concluded
     }
 
-    fn lost(&self, error: &HostError) -> Settled {
-        let failure = verdict::host_failure(error);
-        let failure = match error.kind() {
-            HostErrorKind::NotFound => failure,
-            _ => AttemptError::new(
-                failure.code,
-                format!("{failure}; session {} may still be at work", self.at.session),
-            ),
-        };
-        Settled::failed(failure)
-    }
-
     async fn settle(self, mut settled: Settled) {
         if self.was_out_of_reach && settled.error.is_none() {
             let message = "the result was read after the host had been out of reach";
@@ -387,8 +385,12 @@ impl Flight {
 
 /// Why a turn can no longer be watched.
 enum Lost {
+    /// The host cannot be asked, for longer than patience lasts.
     Host(HostError),
+    /// The server of our own that had the turn is gone.
     Server,
+    /// Nobody waits any more.
+    Pool,
 }
 
 async fn at(instant: Option<Instant>) {

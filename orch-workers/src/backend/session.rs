@@ -148,6 +148,7 @@ impl Worker for OpenCodeWorker {
     }
 
     async fn ready(&self, cx: &Context) -> Result<(), AttemptError> {
+        preflight::supported(&self.inner.profile)?;
         let host = self.inner.backend.host(cx, None).await?.host;
         self.inner.select(&*host).await?;
         self.inner.report(cx, self.inner.status());
@@ -156,6 +157,7 @@ impl Worker for OpenCodeWorker {
 
     async fn place(&self, cx: &Context, dispatch: &Dispatch) -> Result<Placement, AttemptError> {
         let inner = &self.inner;
+        preflight::supported(&inner.profile)?;
         let scope = Scope::from_dispatch(dispatch)?;
         inner.backend.admit(&scope)?;
         let Hosting { host, home, .. } = inner.backend.host(cx, None).await?;
@@ -334,7 +336,12 @@ impl Inner {
     }
 
     fn report(&self, cx: &Context, status: WorkerStatus) {
-        cx.report(WorkerEvent::new(self.profile.id.clone(), self.backend.kind(), status));
+        let kind = self.backend.kind();
+        let event = WorkerEvent::new(self.profile.id.clone(), kind, status);
+        cx.report(match preflight::without_effect(&self.profile, kind) {
+            Some(note) => event.with_note(note),
+            None => event,
+        });
     }
 
     pub(super) async fn release(&self, message: &MessageId) {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ffi::OsString,
     fmt,
     path::PathBuf,
     sync::{Arc, Mutex, atomic::AtomicU16},
@@ -23,7 +24,7 @@ use crate::{
 pub struct PoolBuilder {
     config: Arc<Config>,
     host: Arc<dyn OpenCode>,
-    command: Option<Vec<String>>,
+    command: Option<Vec<OsString>>,
     state_dir: Option<PathBuf>,
     environment: Vec<(String, String)>,
     trusted: bool,
@@ -63,7 +64,7 @@ impl PoolBuilder {
     /// The program, and its first arguments, that server workers run; without it or without a state directory a
     /// server worker is refused.
     #[must_use]
-    pub fn server_command(mut self, command: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn server_command(mut self, command: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.command = Some(command.into_iter().map(Into::into).collect());
         self
     }

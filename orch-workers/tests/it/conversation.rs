@@ -13,7 +13,7 @@ use orch_opencode::simulator::{
 use orch_workers::{OpenCodeWorker, Worker, worker::Context};
 use orch_workflow::{
     attempt::{ErrorCode, Outcome, Settled, WarningCode},
-    port::{AskPolicy, AskReply, Dispatch, Progress, SendError, SessionChoice, Update},
+    port::{AskPolicy, AskReply, Dispatch, Probe, Progress, SendError, SessionChoice, Update},
 };
 use serde_json::json;
 
@@ -462,16 +462,33 @@ async fn a_host_that_is_down_is_unreachable_and_one_that_comes_back_still_has_th
 }
 
 #[tokio::test]
-async fn a_host_that_stays_away_settles_as_unreachable_and_names_the_session() {
+async fn a_host_that_stays_away_leaves_the_turn_in_doubt() {
     let hold = Hold::new();
     let simulator = world::simulator(Script::new().otherwise(Answer::text("late").held(&hold))).await;
-    let (placement, task) = start(&worker(&simulator, agent()), &dispatch("go")).await;
+    let worker = worker(&simulator, agent());
+    let (placement, mut task) = start(&worker, &dispatch("go")).await;
     hold.wait_arrived().await;
     simulator.refuse_connections().await;
-    let error = outcome(task).await.1.error.unwrap();
-    assert_eq!(error.code, ErrorCode::Unreachable);
-    let hint = format!("session {} may still be at work", placement.session);
-    assert!(error.message.ends_with(&hint), "{error}");
+    let unsettled = async {
+        while let Some(update) = task.next().await {
+            assert!(
+                !matches!(update, Update::Settled(_)),
+                "the turn goes on where nobody sees it: {update:?}"
+            );
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), unsettled).await.unwrap();
+    let probe = worker.probe(&Context::default(), &placement.locator, &dispatch("go")).await;
+    assert!(matches!(probe, Probe::Unknown(_)), "{probe:?}");
+    hold.release();
+    simulator.accept_connections().await;
+    let probe = worker.probe(&Context::default(), &placement.locator, &dispatch("go")).await;
+    let settled = match probe {
+        Probe::Finished(settled) => *settled,
+        Probe::Running(task) => outcome(task).await.1,
+        probe => panic!("{probe:?}"),
+    };
+    assert_eq!(settled.text, "late");
 }
 
 #[tokio::test]
@@ -487,8 +504,8 @@ async fn a_prompt_whose_reply_is_lost_is_in_doubt_and_the_probe_knows() {
         assert!(matches!(sent, Err(SendError::InDoubt(_))), "{fault:?}: {sent:?}");
         let probe = worker.probe(&cx, &placement.locator, &dispatch).await;
         let knows = match probe {
-            orch_workflow::port::Probe::NeverArrived => !arrived,
-            orch_workflow::port::Probe::Running(_) | orch_workflow::port::Probe::Finished(_) => arrived,
+            Probe::NeverArrived => !arrived,
+            Probe::Running(_) | Probe::Finished(_) => arrived,
             _ => false,
         };
         assert!(knows, "{fault:?}: {probe:?}");

@@ -5,6 +5,7 @@
 mod bench;
 mod children;
 mod conversation;
+mod custom;
 mod live;
 mod pool;
 mod servers;

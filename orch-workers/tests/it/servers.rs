@@ -92,7 +92,7 @@ impl Yard {
         let path = ("PATH".to_owned(), std::env::var("PATH").unwrap());
         let home = ("HOME".to_owned(), self.path("home").to_string_lossy().into_owned());
         Pool::builder(Arc::new(config), Arc::new(host.build().unwrap()))
-            .server_command([self.path("opencode").to_string_lossy()])
+            .server_command([self.path("opencode")])
             .state_dir(self.path("state"))
             .environment([path, home])
             .patience(patience())
@@ -238,7 +238,7 @@ async fn a_program_that_is_missing_or_broken_is_named() {
         ("broken", ErrorCode::SpawnFailed, "kaputt"),
     ];
     for (program, code, words) in table {
-        let pool = yard.builder(&simulator).server_command([yard.path(program).to_string_lossy()]).build();
+        let pool = yard.builder(&simulator).server_command([yard.path(program)]).build();
         let error = pool.place(&dispatch("go")).await.unwrap_err();
         assert_eq!(error.code, code);
         assert!(error.message.starts_with("worker `w`: ") && error.message.contains(words), "{error}");
