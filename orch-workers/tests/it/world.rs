@@ -24,6 +24,7 @@ pub(crate) fn patience() -> Patience {
     patience.settle = Duration::from_millis(40);
     patience.linger = Duration::from_millis(200);
     patience.cold_start = Duration::from_secs(5);
+    patience.look = Duration::from_millis(200);
     patience.blind_look = Duration::from_millis(50);
     patience.unreachable = Duration::from_millis(500);
     patience
