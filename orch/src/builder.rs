@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -14,6 +14,7 @@ use orch_workflow::{
     plan::Plan,
     store::{MemoryStore, RunStore},
 };
+#[cfg(feature = "sqlite")]
 use sha2::{Digest as _, Sha256};
 
 use crate::{connection::Connector, error::Error, host::Host, orchestrator::Orchestrator, show::Audience};
@@ -86,7 +87,7 @@ impl Builder {
     /// `orch` command, so that both see the same runs. `store.path` of the configuration moves the store alone.
     #[cfg(feature = "sqlite")]
     #[must_use]
-    pub fn state_root(mut self, root: impl AsRef<Path>) -> Self {
+    pub fn state_root(mut self, root: impl AsRef<std::path::Path>) -> Self {
         let state = root.as_ref().join("projects").join(project_key(&self.directory));
         self.store = StoreChoice::At(state.clone());
         self.state = Some(state);
@@ -171,7 +172,8 @@ fn unknown_worker(id: &ProfileId) -> Error {
 }
 
 /// A name for a project that is readable and belongs to its path alone.
-fn project_key(directory: &Path) -> String {
+#[cfg(feature = "sqlite")]
+fn project_key(directory: &std::path::Path) -> String {
     let digest = Sha256::digest(directory.as_os_str().as_encoded_bytes());
     let hash: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let name: String = directory
