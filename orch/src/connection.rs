@@ -1,9 +1,9 @@
 //! The way to the host: made once, when the first run needs it.
 
-use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use orch_config::Config;
+use orch_config::{Config, kind::WorkerKind};
 use orch_opencode::{
     HttpOpenCode, OpenCode,
     serve::{Environment, Serve, Server, StopReport, sweep},
@@ -11,11 +11,17 @@ use orch_opencode::{
 use orch_workers::{Pool, ShutdownReport, Worker};
 use orch_workflow::{
     attempt::{AttemptError, ErrorCode, Settled},
+    plan::{Plan, PlanStep},
     port::{AskId, AskReply, Dispatch, Locator, Placement, Probe, SendError, StepExecutor, Task},
 };
 use tokio::sync::OnceCell;
 
-use crate::{builder::Builder, error::Error, host::Source, show::Audience};
+use crate::{
+    builder::Builder,
+    error::{Error, ErrorKind},
+    host::Source,
+    show::Audience,
+};
 
 /// How long processes that we started may take to end before they are killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -71,6 +77,27 @@ impl Connector {
     /// The connection, made now if there is none. Concurrent callers wait for the same one; a failure is not kept.
     pub(crate) async fn connection(&self) -> Result<&Connection, Error> {
         self.connection.get_or_try_init(|| self.connect()).await
+    }
+
+    /// Looks for the agents and models of a plan's workers on the host, before there is a run that would fail for want
+    /// of them. Servers of workers are started when their step comes, and tell then.
+    pub(crate) async fn check_workers(&self, plan: &Plan) -> Result<(), Error> {
+        let on_host = |step: &&PlanStep| {
+            let profile = self.config.profiles.get(&step.worker);
+            step.kind != WorkerKind::Server && profile.is_some_and(|profile| profile.kind == step.kind)
+        };
+        let workers: BTreeSet<_> =
+            plan.steps.iter().filter(on_host).map(|step| step.worker.clone()).collect();
+        let mut problems = self.connection().await?.pool.warm_up(workers).await;
+        problems.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let Some((_, first)) = problems.first() else { return Ok(()) };
+        let kind = match first.code {
+            ErrorCode::Model | ErrorCode::SpawnFailed => ErrorKind::Config,
+            _ => ErrorKind::Host,
+        };
+        let told: Vec<_> = problems.iter().map(|(_, error)| error.message.as_str()).collect();
+        Err(Error::new(kind, "orch::run::worker-not-ready", told.join("; "))
+            .with_help("change the worker's profile in orchestrator.json; `orch profiles` lists them"))
     }
 
     pub(crate) fn audience(&self) -> &Audience {

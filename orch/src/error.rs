@@ -3,6 +3,7 @@
 use std::fmt;
 
 use orch_opencode::{HostError, HostErrorKind};
+use orch_ux::command;
 use orch_workflow::{driver::EngineError, plan::PlanError, store::StoreError};
 
 /// The kinds of [`Error`].
@@ -103,10 +104,12 @@ impl From<EngineError> for Error {
             Kind::Rejected => ErrorKind::Refused,
             _ => ErrorKind::Store,
         };
-        let help = match kind {
-            ErrorKind::Locked => {
-                Some("wait for it, or ask it to stop with `orch pause <run>` or `orch abort <run>`")
-            }
+        let help = match &error {
+            EngineError::Store(StoreError::Locked { run, .. }) => Some(format!(
+                "wait for it, or ask it to stop with `{}` or `{}`",
+                command::PAUSE.on(run),
+                command::ABORT.on(run)
+            )),
             _ => None,
         };
         let wrapped = Self::new(kind, error.code(), error.to_string());

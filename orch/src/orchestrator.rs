@@ -97,6 +97,7 @@ impl Orchestrator {
         if let Some(parent) = &request.parent_session {
             check_parent(&*host, parent).await?;
         }
+        self.inner.connector.check_workers(&plan).await?;
         let mut new = NewRun::new(plan, request.task, &self.inner.directory);
         new.policy = request.policy;
         new.parent_session = request.parent_session;
