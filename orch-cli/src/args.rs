@@ -69,6 +69,22 @@ pub(crate) enum Command {
     Doctor(HostArgs),
 }
 
+impl Command {
+    /// Whether it starts a run, or decides about one.
+    pub(crate) fn drives(&self) -> bool {
+        matches!(
+            self,
+            Self::Run(_)
+                | Self::Continue(_)
+                | Self::Retry(_)
+                | Self::Skip(_)
+                | Self::Replace(_)
+                | Self::Abort(_)
+                | Self::Pause(_)
+        )
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Run on a real OpenCode with a scripted model instead of the simulator.
@@ -252,4 +268,38 @@ pub(crate) enum SessionArg {
     Same,
     /// A new session.
     Fresh,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use orch::ux::command::COMMANDS;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_a_text_may_name_exists_and_no_other() {
+        let cli = Cli::command();
+        for command in COMMANDS {
+            let found = command.name.split(' ').try_fold(&cli, |at, word| at.find_subcommand(word));
+            assert!(found.is_some_and(|found| !found.has_subcommands()), "{}", command.name);
+        }
+        let leaves = cli.get_subcommands().map(|command| command.get_subcommands().count().max(1));
+        assert_eq!(leaves.sum::<usize>(), COMMANDS.len());
+    }
+
+    #[test]
+    fn the_forms_that_texts_show_are_accepted() {
+        for command in COMMANDS {
+            let words = command.form.split(' ').map(|word| word.trim_matches(['<', '>']));
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{}: {error}", command.form);
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use console::style;
 use orch::{
-    config::{LoadError, Severity},
+    config::{Diagnostic, LoadError, Severity},
     workflow::driver::EngineError,
 };
 use serde::Serialize;
@@ -42,7 +42,7 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// The way out.
     pub(crate) help: Option<String>,
-    /// More than a line, for people: source excerpts.
+    /// The same for people, with source excerpts.
     #[serde(skip)]
     detail: Option<String>,
     #[serde(skip)]
@@ -72,10 +72,10 @@ impl Failure {
 
     /// For a terminal.
     pub(crate) fn render(&self) -> String {
-        let mut text = String::new();
         if let Some(detail) = &self.detail {
-            text.push_str(detail);
+            return detail.clone();
         }
+        let mut text = String::new();
         let label = style("error").red().bold().for_stderr();
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{label}: {}", self.message);
@@ -115,13 +115,34 @@ impl From<EngineError> for Failure {
 
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
-        let errors: Vec<_> =
-            error.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).collect();
-        let message = match errors.as_slice() {
-            [only] => only.to_string(),
-            errors => format!("the configuration has {} errors", errors.len()),
-        };
-        Self::usage(error.code(), message)
+        let errors = error.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+        let message: Vec<_> = errors.clone().map(placed).collect();
+        let help = errors.clone().find_map(|diagnostic| diagnostic.help.clone());
+        Self::usage(error.code(), message.join("; "))
+            .help(help.unwrap_or_else(|| "mend it, then look again with `orch config check`".to_owned()))
             .detail(crate::report::diagnostics(&error.diagnostics, &error.files))
+    }
+}
+
+/// `FILE:LINE:COLUMN: what is wrong`, as far as there is a place.
+fn placed(diagnostic: &Diagnostic) -> String {
+    let Diagnostic { file, line, column, message, .. } = diagnostic;
+    match (file, line, column) {
+        (Some(file), Some(line), Some(column)) => format!("{}:{line}:{column}: {message}", file.display()),
+        (Some(file), ..) => format!("{}: {message}", file.display()),
+        (None, ..) => message.clone(),
+    }
+}
+
+impl From<clap::Error> for Failure {
+    fn from(error: clap::Error) -> Self {
+        let text = error.to_string();
+        let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let message = message.strip_prefix("error: ").unwrap_or(message).trim_end();
+        let failure = Self::usage("orch::cli::usage", message);
+        match rest.trim_end() {
+            "" => failure,
+            rest => failure.help(rest.trim_start()),
+        }
     }
 }

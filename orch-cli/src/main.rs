@@ -22,12 +22,7 @@ use crate::{
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
-            // A closed pipe is no reason to fail: whoever closed it has read enough.
-            drop(error.print());
-            return exit.into();
-        }
+        Err(error) => return refuse(error),
     };
     log_to_stderr();
     let json = cli.json;
@@ -42,6 +37,17 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => fail(json, &failure),
     }
+}
+
+/// What cannot be parsed, or was a call for help.
+fn refuse(error: clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        return fail(true, &Failure::from(error));
+    }
+    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+    // A closed pipe is no reason to fail: whoever closed it has read enough.
+    drop(error.print());
+    exit.into()
 }
 
 fn fail(json: bool, failure: &Failure) -> ExitCode {

@@ -10,6 +10,7 @@ mod run;
 
 use std::io::Write as _;
 
+use orch::{opencode::serve::GUARD_VARIABLE, ux::command};
 use serde::Serialize;
 
 use crate::{
@@ -23,6 +24,9 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
     let json = cli.json;
     if let Command::Demo(args) = &cli.command {
         return demo::demo(args, json).await;
+    }
+    if cli.command.drives() {
+        refuse_inside_a_worker()?;
     }
     let project = Project::find(cli.dir.as_deref())?;
     match cli.command {
@@ -45,6 +49,20 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Schema => config::schema(),
         Command::Doctor(args) => doctor::doctor(&project, &args, json).await,
     }
+}
+
+/// A worker that starts or decides runs would recurse, or answer its own gate.
+fn refuse_inside_a_worker() -> Result<(), Failure> {
+    if std::env::var_os(GUARD_VARIABLE).is_none_or(|value| value.is_empty()) {
+        return Ok(());
+    }
+    let message =
+        format!("this is inside a worker of orch ({GUARD_VARIABLE} is set), which may not drive runs");
+    Err(Failure::usage("orch::cli::inside-a-worker", message).help(format!(
+        "let a person run it outside, or unset {GUARD_VARIABLE} where this is not a worker; commands that only \
+         look, such as `{}`, work here too",
+        command::RUNS.form
+    )))
 }
 
 /// Writes one JSON value and a line break to stdout.

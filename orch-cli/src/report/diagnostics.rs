@@ -27,7 +27,8 @@ fn render(handler: &GraphicalReportHandler, diagnostic: &Diagnostic, files: &[So
                 .path
                 .as_ref()
                 .map_or_else(|| "given values".to_owned(), |path| path.display().to_string());
-            let label = LabeledSpan::at(span.clone(), diagnostic.path.clone().unwrap_or_default());
+            let label =
+                LabeledSpan::at(span.clone(), diagnostic.path.clone().unwrap_or_else(|| "here".to_owned()));
             miette::Report::from(report.with_label(label))
                 .with_source_code(NamedSource::new(name, source.text.clone()))
         }
