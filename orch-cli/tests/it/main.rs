@@ -1,0 +1,12 @@
+//! What the `orch` command promises to people and programs: the real binary, on a simulated host.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
+
+mod contract;
+mod crashes;
+mod decisions;
+mod gates;
+mod interrupts;
+mod newcomer;
+mod output;
+mod processes;
+mod world;

@@ -1,0 +1,112 @@
+//! What people read: help, the demonstration, pipes without colour, what nobody could be asked.
+
+use orch::{
+    opencode::simulator::{AgentMode, Answer, Script, SimulatedAgent, SimulatorOptions, ToolCall, When},
+    ux::command::COMMANDS,
+};
+use serde_json::json;
+
+use crate::world::{World, failure, output, standard};
+
+#[track_caller]
+fn assert_plain(text: &str) {
+    assert!(!text.contains('\u{1b}'), "escape codes in {text:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_has_help() {
+    let world = World::new(Script::new()).await;
+    for command in COMMANDS {
+        let help = world.orch(command.name.split(' ').chain(["--help"])).await;
+        assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""), "{}", command.name);
+        assert!(help.stdout.contains(&format!("Usage: orch {}", command.name)), "{}", help.stdout);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demonstration_shows_four_steps_a_gate_and_the_commands() {
+    let world = World::new(Script::new()).await;
+    let demo = world.orch(["demo"]).await;
+    assert_eq!((demo.code, demo.stderr.as_str()), (Some(0), ""), "{}", demo.stdout);
+    assert_plain(&demo.stdout);
+    let mut rest = demo.stdout.as_str();
+    for expected in [
+        "✓ Plan",
+        "✓ Implement",
+        "! Review",
+        "after review (intervene=on-warning)",
+        "orch continue run_",
+        "orch retry run_",
+        "orch replace run_",
+        "orch abort run_",
+        "continue, because",
+        "✓ Fix",
+        "success",
+    ] {
+        let Some(at) = rest.find(expected) else { panic!("{expected:?} is missing in\n{}", demo.stdout) };
+        rest = &rest[at + expected.len()..];
+    }
+    assert_eq!(world.simulator.requests(), [], "the demonstration brings its own host");
+    assert!(!world.path("state").exists(), "and leaves nothing behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demonstration_speaks_json_too() {
+    let world = World::new(Script::new()).await;
+    let demo = world.orch(["demo", "--json"]).await;
+    assert_eq!(demo.code, Some(0), "{demo:?}");
+    let events = demo.events();
+    let settled = events.iter().filter(|event| event["type"] == "step.settled").count();
+    assert_eq!((settled, &events.last().unwrap()["status"]), (4, &json!("success")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_gets_no_colours_and_a_gate_gets_its_commands() {
+    let world = World::new(Script::new().otherwise(failure())).await;
+    for no_color in [None, Some("1")] {
+        let mut command = world.command(["run", "two", "a task"]);
+        if let Some(value) = no_color {
+            command.env("NO_COLOR", value);
+        }
+        let ended = output(&mut command).await;
+        assert_eq!(ended.code, Some(3), "{ended:?}");
+        assert_plain(&ended.stdout);
+        assert_plain(&ended.stderr);
+        assert!(ended.stdout.contains("(intervene=on-error)"), "{}", ended.stdout);
+        for command in ["continue", "retry", "skip", "replace", "abort"] {
+            assert!(ended.stdout.contains(&format!("orch {command} run_")), "{command}: {}", ended.stdout);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_of_a_worker_cannot_steer_a_terminal() {
+    let hostile = "\u{1b}]0;owned\u{7}\u{1b}[2J hello";
+    let world = World::new(Script::new().otherwise(Answer::error(400, hostile))).await;
+    let ended = world.orch(["run", "last", "a task"]).await;
+    assert_plain(&ended.stdout);
+    assert_plain(&ended.stderr);
+    assert!(ended.stdout.contains("hello"), "{}", ended.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_terminal_a_permission_is_denied_and_said_so() {
+    let tool = ToolCall::new("bash", json!({ "command": "ls", "description": "List" })).output("a.txt\n");
+    let script = Script::new()
+        .on(When::prompt("step one"), [Answer::tool(tool), Answer::text("I could not look")])
+        .otherwise("done");
+    let careful = SimulatedAgent::new("careful", AgentMode::Primary).ask("bash");
+    let world = World::with(SimulatorOptions::new(script).agent(careful)).await;
+    let mut config = standard();
+    config["profiles"][0]["agent"] = json!("careful");
+    world.configure(&config);
+    let ended = world.orch(["run", "last", "a task", "--json"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let run = world.show(&ended.run()).await;
+    let step = &run["steps"][0];
+    assert_eq!(step["outcome"], "warning", "{step:#}");
+    let codes: Vec<_> =
+        step["attempts"][0]["warnings"].as_array().unwrap().iter().map(|w| &w["code"]).collect();
+    assert!(codes.contains(&&json!("permission_denied")), "{codes:?}");
+    assert_eq!(run["asks"], json!([]));
+}
