@@ -257,7 +257,8 @@ pub(crate) struct HostArgs {
     /// A running OpenCode server; its password comes from OPENCODE_SERVER_PASSWORD.
     #[arg(long, env = "ORCH_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
-    /// The opencode binary to start for the run; `opencode` on PATH by default.
+    /// The opencode binary to start, for the run and for workers with a server of their own; `opencode` on PATH by
+    /// default.
     #[arg(long, env = "ORCH_OPENCODE", value_name = "PATH")]
     pub(crate) opencode: Option<PathBuf>,
 }

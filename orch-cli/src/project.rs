@@ -88,9 +88,13 @@ impl Project {
     /// An orchestrator on this project. Nothing is started before something has to be done.
     pub(crate) async fn orchestrator(
         &self,
-        config: Config,
+        mut config: Config,
         host: &HostArgs,
     ) -> Result<Orchestrator, Failure> {
+        // Workers with servers of their own run the same program, also where the host is one that runs already.
+        if let Some(program) = &host.opencode {
+            config.opencode.command = Some(vec![program.to_string_lossy().into_owned()]);
+        }
         let host = choose_host(host, &config);
         let builder = Orchestrator::builder(&self.directory)
             .state_root(self.state()?)

@@ -1,4 +1,4 @@
-//! What the `orch` command promises to people and programs: the real binary, on a simulated host.
+//! What the `orch` command promises to people and programs: the real binary, on a simulated host and on a real one.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
 
 mod contract;
@@ -6,6 +6,7 @@ mod crashes;
 mod decisions;
 mod gates;
 mod interrupts;
+mod live;
 mod newcomer;
 mod output;
 mod processes;

@@ -1,0 +1,109 @@
+//! Runs with a worker of each kind, to the end and step by step.
+
+use orch::opencode::{
+    HostErrorKind, OpenCode as _, SessionId,
+    simulator::{Answer, Script, When},
+};
+use serde_json::{Value, json};
+
+use super::{live_binary, world::World};
+
+fn config() -> Value {
+    let step = |id: &str, worker: &str, prompt: &str| json!({ "id": id, "workerId": worker, "prompt": prompt, "carry": true });
+    json!({
+        "profiles": [
+            { "id": "root", "kind": "agent" },
+            { "id": "child", "kind": "subagent" },
+            { "id": "apart", "kind": "server" },
+        ],
+        "workflows": { "definitions": [
+            { "id": "flow", "steps": [
+                step("plan", "root", "plan {task}"),
+                step("make", "child", "make {task}\n\n{carry}"),
+                step("look", "apart", "look at {task}\n\n{carry}"),
+                step("mend", "root", "mend {task}\n\n{carry}"),
+            ] },
+            { "id": "flaky", "steps": [step("try", "child", "try {task}")] },
+        ] },
+    })
+}
+
+#[tokio::test]
+async fn a_workflow_runs_with_every_kind_of_worker() {
+    let Some(program) = live_binary() else { return };
+    let script = Script::new()
+        .on(When::prompt("mend <"), "it is mended")
+        .on(When::prompt("look at <"), "it looks good")
+        .on(When::prompt("make <"), "it is made")
+        .on(When::prompt("plan <"), "the plan is simple")
+        .on_first(1, When::prompt("try <"), Answer::error(400, "not this time"))
+        .otherwise("done");
+    let world = World::start(&program, script, &config()).await;
+    to_the_end(&world).await;
+    step_by_step(&world).await;
+    an_error_is_tried_again(&world).await;
+    world.stop().await;
+}
+
+async fn to_the_end(world: &World) {
+    let server = world.url().to_owned();
+    let ended = world.orch(&["run", "flow", "<whole>", "--server", &server, "--no-input", "--json"]).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let run = world.show(&ended.run()).await;
+    assert_eq!(run["status"], "success");
+    let session = |step: usize| run["steps"][step]["session"].as_str().unwrap().to_owned();
+
+    // The session of the subagent is a child of the run's parent, the agent's stands by itself and is kept, and that
+    // of the server is nowhere on this host.
+    let parent = SessionId::parse(run["parent_session"].as_str().unwrap()).unwrap();
+    let host = world.host();
+    let children = host.children(&parent).await.unwrap();
+    assert_eq!(children.iter().map(|child| child.id.as_str()).collect::<Vec<_>>(), [session(1)]);
+    let root = host.session(&SessionId::parse(session(0)).unwrap()).await.unwrap();
+    assert_eq!((root.parent, session(0)), (None, session(3)));
+    let apart = host.session(&SessionId::parse(session(2)).unwrap()).await;
+    assert_eq!(apart.unwrap_err().kind(), HostErrorKind::NotFound);
+
+    let asked = world.prompts("<whole>");
+    assert_eq!(asked.len(), 4);
+    assert_eq!(asked[1].parent_session.as_deref(), Some(parent.as_str()));
+    for (step, carried) in [(1, "the plan is simple"), (2, "it is made"), (3, "it looks good")] {
+        assert!(asked[step].text.contains(carried), "{carried} is not carried: {}", asked[step].text);
+    }
+}
+
+/// Each step in a process of its own; none of them forgets the policy.
+async fn step_by_step(world: &World) {
+    let mut ended =
+        world.orch(&["run", "flow", "<steps>", "--execution", "step", "--no-input", "--json"]).await;
+    let run = ended.run();
+    for settled in 1..4 {
+        assert_eq!(ended.code, 3, "after step {settled}: {ended:?}");
+        let shown = world.show(&run).await;
+        assert_eq!(
+            (&shown["status"], &shown["gate"]["reason"]),
+            (&json!("paused"), &json!("execution=step"))
+        );
+        assert_eq!(world.prompts("<steps>").len(), settled);
+        ended = world.orch(&["continue", &run, "--no-input"]).await;
+    }
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(world.show(&run).await["status"], "success");
+    assert_eq!(world.prompts("<steps>").len(), 4);
+}
+
+async fn an_error_is_tried_again(world: &World) {
+    let ended = world.orch(&["run", "flaky", "<flaky>", "--no-input", "--json"]).await;
+    assert_eq!(ended.code, 3, "{ended:?}");
+    let run = ended.run();
+    let error = &world.show(&run).await["steps"][0]["attempts"][0]["error"];
+    assert_eq!(error["code"], "model");
+    assert!(error["message"].as_str().unwrap().contains("not this time"), "{error}");
+    let ended = world.orch(&["continue", &run, "--no-input"]).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let shown = world.show(&run).await;
+    assert_eq!(
+        (&shown["status"], shown["steps"][0]["attempts"].as_array().unwrap().len()),
+        (&json!("success"), 2)
+    );
+}

@@ -1,0 +1,262 @@
+//! A project, a server, a model, and the command.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use orch::opencode::{
+    HttpOpenCode, OpenCode as _, SessionId,
+    simulator::{ModelCall, Script, ScriptedModel},
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+use super::server::{HandStarted, PASSWORD};
+
+/// No command of these tests has more to do than a minute's work on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+pub(super) struct World {
+    scratch: tempfile::TempDir,
+    pub(super) model: ScriptedModel,
+    server: HandStarted,
+    program: String,
+}
+
+impl World {
+    /// A project with this configuration on a server whose model answers by this script.
+    pub(super) async fn start(program: &str, script: Script, config: &Value) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        for name in ["home", "project/.opencode", "state"] {
+            std::fs::create_dir_all(scratch.path().join(name)).unwrap();
+        }
+        let project = scratch.path().join("project");
+        std::fs::write(project.join(".opencode/orchestrator.json"), config.to_string()).unwrap();
+        let model = ScriptedModel::start(script).await.unwrap();
+        let home = scratch.path().join("home");
+        let server = HandStarted::start(program, &home, &project, &model.opencode_config()).await;
+        let world = Self { scratch, model, server, program: program.to_owned() };
+        let version = world.host().health().await.unwrap().version;
+        seed_plugin_package(&home.join(".config/opencode"), &version);
+        world
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.server.url
+    }
+
+    /// A client of the test's own, to look at what is really there.
+    pub(super) fn host(&self) -> HttpOpenCode {
+        HttpOpenCode::builder(self.url(), self.project().to_string_lossy())
+            .password(PASSWORD.to_owned().into(), "the test")
+            .build()
+            .unwrap()
+    }
+
+    fn project(&self) -> std::path::PathBuf {
+        self.scratch.path().join("project")
+    }
+
+    /// The command in the project, with the server and the state directory of this world.
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = bare(self.scratch.path(), arguments);
+        command
+            .current_dir(self.project())
+            .env("ORCH_SERVER", self.url())
+            .env("ORCH_OPENCODE", &self.program)
+            .env("OPENCODE_SERVER_PASSWORD", PASSWORD)
+            .env("OPENCODE_CONFIG_CONTENT", self.model.opencode_config().to_string())
+            .env("OPENCODE_DISABLE_MODELS_FETCH", "1")
+            .env("ORCH_STATE_DIR", self.scratch.path().join("state"));
+        command
+    }
+
+    pub(super) async fn orch(&self, arguments: &[&str]) -> Ended {
+        Ended::of(self.command(arguments)).await
+    }
+
+    /// Starts `orch … --json`, to be followed by its events.
+    pub(super) fn begin(&self, arguments: &[&str]) -> Running {
+        let mut child = self.command(arguments).arg("--json").spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Running { child, lines, seen: Vec::new() }
+    }
+
+    /// The run as `orch show` tells it.
+    pub(super) async fn show(&self, run: &str) -> Value {
+        let shown = self.orch(&["show", run, "--json"]).await;
+        assert_eq!(shown.code, 0, "{shown:?}");
+        shown.json()["run"].clone()
+    }
+
+    /// The prompts that the model was given for one run, recognised by a word of its task.
+    pub(super) fn prompts(&self, word: &str) -> Vec<ModelCall> {
+        self.model.prompts().into_iter().filter(|call| call.text.contains(word)).collect()
+    }
+
+    /// Ends the server; nothing that was started in this world may be left.
+    pub(super) async fn stop(self) {
+        self.server.stop().await;
+        assert_nothing_left(self.scratch.path()).await;
+        self.model.shutdown();
+    }
+}
+
+/// The command with nothing of the environment but what it needs.
+pub(super) fn bare(scratch: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orch"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("HOME", scratch.join("home"))
+        .env("USER", "tester")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Servers of workers load a plugin of ours, and a host that loads one first fetches a package into every directory of
+/// settings that lacks it. What looks installed is left alone (observed on 1.18.33).
+fn seed_plugin_package(settings: &Path, version: &str) {
+    const PACKAGE: &str = "@opencode-ai/plugin";
+    let module = settings.join("node_modules").join(PACKAGE);
+    std::fs::create_dir_all(&module).unwrap();
+    let wanted = json!({ "dependencies": { PACKAGE: version } });
+    let packages = json!({ "": wanted, format!("node_modules/{PACKAGE}"): { "version": version } });
+    let lock = json!({ "name": "opencode", "lockfileVersion": 3, "requires": true, "packages": packages });
+    let own = json!({ "name": PACKAGE, "version": version, "type": "module" });
+    std::fs::write(module.join("package.json"), own.to_string()).unwrap();
+    std::fs::write(settings.join("package.json"), wanted.to_string()).unwrap();
+    std::fs::write(settings.join("package-lock.json"), lock.to_string()).unwrap();
+}
+
+/// Every process that was started below this directory has its path in its environment, on systems that show it.
+pub(super) async fn assert_nothing_left(scratch: &Path) {
+    let gone = async {
+        while !processes_of(scratch).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let gone = timeout(Duration::from_secs(10), gone).await;
+    assert!(gone.is_ok(), "left behind: {:?}", processes_of(scratch));
+}
+
+fn processes_of(scratch: &Path) -> Vec<String> {
+    let needle = scratch.as_os_str().as_encoded_bytes();
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let environ = |path: &Path| std::fs::read(path.join("environ")).unwrap_or_default();
+    processes
+        .flatten()
+        .map(|process| process.path())
+        .filter(|path| environ(path).windows(needle.len()).any(|window| window == needle))
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect()
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) code: i32,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl Ended {
+    pub(super) async fn of(mut command: Command) -> Self {
+        let output = timeout(PATIENCE, command.output()).await.expect("the command ends in time").unwrap();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The one value on stdout.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| unreachable!("{error}: {self:?}"))
+    }
+
+    /// The JSON events on stdout.
+    pub(super) fn events(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The run that the events are about.
+    pub(super) fn run(&self) -> String {
+        let first = self.events().into_iter().next();
+        let first = first.unwrap_or_else(|| unreachable!("no event: {self:?}"));
+        first["run"].as_str().unwrap_or_else(|| unreachable!("no run: {self:?}")).to_owned()
+    }
+}
+
+/// A command at work, followed by its events.
+pub(super) struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    seen: Vec<Value>,
+}
+
+impl Running {
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// The next event of this type.
+    pub(super) async fn event(&mut self, kind: &str) -> Value {
+        self.event_where(kind, |_| true).await
+    }
+
+    pub(super) async fn event_where(&mut self, kind: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let event = timeout(PATIENCE, self.next()).await.expect("the event comes in time");
+            let event = event.unwrap_or_else(|| unreachable!("no {kind}, but {:#?}", self.seen));
+            if event["type"] == kind && is_it(&event) {
+                return event;
+            }
+        }
+    }
+
+    /// The session in which the step at work is.
+    pub(super) async fn placed(&mut self) -> SessionId {
+        let is_placed = |event: &Value| event["progress"]["phase"] == "placed";
+        let event = self.event_where("step.progress", is_placed).await;
+        SessionId::parse(event["progress"]["session"].as_str().unwrap()).unwrap()
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.pid()).unwrap()), signal).unwrap();
+    }
+
+    /// `kill -9`, and nothing of it is left.
+    pub(super) async fn murder(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Waits for its end; all events since the start are in the answer.
+    pub(super) async fn ended(mut self) -> (Ended, Vec<Value>) {
+        let rest = async {
+            while self.next().await.is_some() {}
+            let mut stderr = String::new();
+            self.child.stderr.take().unwrap().read_to_string(&mut stderr).await.unwrap();
+            (self.child.wait().await.unwrap(), stderr)
+        };
+        let (status, stderr) = timeout(PATIENCE, rest).await.expect("the command ends in time");
+        (Ended { code: status.code().unwrap_or(-1), stdout: String::new(), stderr }, self.seen)
+    }
+
+    async fn next(&mut self) -> Option<Value> {
+        let line = self.lines.next_line().await.unwrap()?;
+        let event: Value = serde_json::from_str(&line).unwrap();
+        self.seen.push(event.clone());
+        Some(event)
+    }
+}
