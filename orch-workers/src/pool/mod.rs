@@ -1,6 +1,7 @@
 //! Every worker of one program on one host, and the port through which the engine reaches them.
 
 mod builder;
+mod check;
 mod envelope;
 mod parent;
 

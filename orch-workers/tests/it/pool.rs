@@ -184,3 +184,36 @@ async fn every_change_of_a_worker_is_told_and_a_stopped_pool_refuses() {
     assert_eq!(error.message, "worker `w`: the pool is shutting down");
     assert_eq!(simulator.sessions().len(), 1, "in-process sessions stay as they are");
 }
+
+#[tokio::test]
+async fn every_worker_that_cannot_be_had_is_told_once_and_nothing_is_made() {
+    let simulator = world::simulator(Script::new()).await;
+    let mut config = Config::builtin();
+    let (mut model, mut agent) = (profile("model", WorkerKind::Agent), profile("agent", WorkerKind::Agent));
+    model.model = Some("stub/stubb".to_owned());
+    agent.agent = Some("biuld".to_owned());
+    for profile in [model, agent, profile("fine", WorkerKind::Agent)] {
+        config.insert_profile(profile);
+    }
+    let pool = Pool::builder(Arc::new(config), world::host(&simulator)).build();
+    let wanted = [
+        ("model", WorkerKind::Agent),
+        ("fine", WorkerKind::Subagent),
+        ("nobody", WorkerKind::Agent),
+        ("agent", WorkerKind::Subagent),
+        ("model", WorkerKind::Agent),
+        ("fine", WorkerKind::Server),
+    ];
+    let problems = pool.check(wanted.map(|(id, kind)| (ProfileId::new(id).unwrap(), kind))).await.unwrap();
+    let codes: Vec<_> = problems.iter().map(|problem| problem.code()).collect();
+    assert_eq!(
+        codes,
+        [
+            "orch::workers::unknown-worker",
+            "orch::workers::no-server-command",
+            "orch::workers::unknown-model",
+            "orch::workers::unknown-agent",
+        ]
+    );
+    assert!(simulator.sessions().is_empty() && pool.workers().is_empty());
+}
