@@ -2,7 +2,8 @@
 
 use std::{
     ffi::OsString,
-    path::PathBuf,
+    fmt,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -14,27 +15,35 @@ use orch_workflow::{
     plan::Plan,
     store::{MemoryStore, RunStore},
 };
-#[cfg(feature = "sqlite")]
-use sha2::{Digest as _, Sha256};
 
-use crate::{connection::Connector, error::Error, host::Host, orchestrator::Orchestrator, show::Audience};
+use crate::{
+    connection::Connector,
+    error::{Error, ErrorKind},
+    host::Host,
+    orchestrator::Orchestrator,
+    show::Audience,
+};
 
 /// Puts an [`Orchestrator`] together. Only the directory is needed; everything else has a default.
-#[derive(Debug)]
+#[must_use]
 pub struct Builder {
     pub(crate) directory: PathBuf,
-    pub(crate) config: Config,
-    pub(crate) host: Host,
-    pub(crate) store: StoreChoice,
+    config: Config,
+    host: Option<Host>,
+    store: StoreChoice,
     pub(crate) state: Option<PathBuf>,
-    pub(crate) environment: Vec<(OsString, OsString)>,
+    pub(crate) environment: Vec<(String, String)>,
     pub(crate) workers: Vec<Arc<dyn Worker>>,
     pub(crate) audience: Audience,
 }
 
 #[derive(Debug)]
-pub(crate) enum StoreChoice {
-    Memory,
+enum StoreChoice {
+    /// What the configuration says, else memory.
+    Configured,
+    /// What the configuration says, else here.
+    #[cfg(feature = "sqlite")]
+    ConfiguredOr(PathBuf),
     #[cfg(feature = "sqlite")]
     At(PathBuf),
     Custom(Arc<dyn RunStore>),
@@ -45,8 +54,8 @@ impl Builder {
         Self {
             directory,
             config: Config::builtin(),
-            host: Host::launch(["opencode"]),
-            store: StoreChoice::Memory,
+            host: None,
+            store: StoreChoice::Configured,
             state: None,
             environment: Vec::new(),
             workers: Vec::new(),
@@ -54,79 +63,79 @@ impl Builder {
         }
     }
 
-    /// The configuration; the built-in one unless given. [`config::load`](crate::config::load) reads files.
-    #[must_use]
+    /// The configuration; the built-in one unless given. [`config::load`](fn@crate::config::load) reads files.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// Which OpenCode to work on; unless given, `opencode` is started from the `PATH` of the environment.
-    #[must_use]
+    /// Which OpenCode to work on; the one of the configuration unless given (its `opencode.url` with the credentials in
+    /// the [environment](Self::environment), its `opencode.command`), else `opencode` from the `PATH` there.
     pub fn host(mut self, host: Host) -> Self {
-        self.host = host;
+        self.host = Some(host);
         self
     }
 
-    /// Keeps runs in this directory, durably. Without a store runs live in memory and end with the process.
+    /// Keeps runs in this directory, durably. Where no store is chosen, `store.path` of the configuration is one; without
+    /// it runs live in memory and end with the process.
     #[cfg(feature = "sqlite")]
-    #[must_use]
     pub fn store_at(mut self, directory: impl Into<PathBuf>) -> Self {
         self.store = StoreChoice::At(directory.into());
         self
     }
 
     /// Keeps runs in a store of your own; it should pass the conformance suite of `orch-workflow`.
-    #[must_use]
     pub fn store(mut self, store: Arc<dyn RunStore>) -> Self {
         self.store = StoreChoice::Custom(store);
         self
     }
 
     /// Keeps runs and the data of started servers below this directory, apart for every project: the layout of the
-    /// `orch` command, so that both see the same runs. `store.path` of the configuration moves the store alone.
+    /// `orch` command, so that both see the same runs. `store.path` of the configuration moves the store, and nothing
+    /// else.
     #[cfg(feature = "sqlite")]
-    #[must_use]
-    pub fn state_root(mut self, root: impl AsRef<std::path::Path>) -> Self {
+    pub fn state_root(mut self, root: impl AsRef<Path>) -> Self {
         let state = root.as_ref().join("projects").join(project_key(&self.directory));
-        self.store = StoreChoice::At(state.clone());
+        self.store = StoreChoice::ConfiguredOr(state.clone());
         self.state = Some(state);
         self
     }
 
-    /// Where data of started servers is kept; needed for [`Host::launch`] and for `server` workers.
-    #[must_use]
+    /// Where started servers keep their data, and where it is recorded that they run, so that those of a killed process
+    /// are found and ended. Without it [`Host::launch`] works on the user's own data and leaves no record, and `server`
+    /// workers are refused.
     pub fn state_at(mut self, directory: impl Into<PathBuf>) -> Self {
         self.state = Some(directory.into());
         self
     }
 
-    /// The environment for started servers and for finding programs; the library itself reads none.
-    #[must_use]
+    /// The environment that started servers inherit and in which programs and passwords are looked up, usually
+    /// `std::env::vars_os()`; the library itself reads none. A variable that is not UTF-8 is left out.
     pub fn environment(
         mut self,
         variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
     ) -> Self {
-        self.environment = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let texts = |(name, value): (_, _)| {
+            let (name, value): (OsString, OsString) = (Into::into(name), Into::into(value));
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        self.environment = variables.into_iter().filter_map(texts).collect();
         self
     }
 
     /// A worker of your own, for the profile that it names.
-    #[must_use]
     pub fn worker(mut self, worker: Arc<dyn Worker>) -> Self {
         self.workers.push(worker);
         self
     }
 
     /// Where toasts, notices and hints go; the host's own terminal interface unless given.
-    #[must_use]
     pub fn frontend(mut self, frontend: Arc<dyn Frontend>) -> Self {
         self.audience = Audience::Custom(frontend);
         self
     }
 
     /// No toasts, notices or hints.
-    #[must_use]
     pub fn silent(mut self) -> Self {
         self.audience = Audience::Nobody;
         self
@@ -135,45 +144,90 @@ impl Builder {
     /// Opens the store and gets ready. Contacts and starts nothing else.
     ///
     /// # Errors
-    /// The store cannot be opened, or a worker is given for an unknown profile.
+    /// The store cannot be opened, a worker is given for an unknown profile, or credentials for a host that takes none.
     pub async fn build(self) -> Result<Orchestrator, Error> {
-        if let Some(worker) =
-            self.workers.iter().find(|worker| self.config.profile(worker.id().as_str()).is_none())
-        {
+        if let Some(worker) = self.workers.iter().find(|worker| self.is_unknown(worker.id())) {
             return Err(unknown_worker(worker.id()));
         }
-        let store: Arc<dyn RunStore> = match &self.store {
-            StoreChoice::Memory => Arc::new(MemoryStore::new()),
-            #[cfg(feature = "sqlite")]
-            StoreChoice::At(directory) => {
-                let directory = self.config.store.path.as_ref().unwrap_or(directory);
-                Arc::new(orch_workflow::store::SqliteStore::open(directory).await?)
-            }
-            StoreChoice::Custom(store) => Arc::clone(store),
-        };
         let config = Arc::new(self.config.clone());
+        let host = self.host.clone().unwrap_or_else(|| self.configured_host());
+        let credentials = host.credentials()?;
+        let store = self.open_store().await?;
         let directory = self.directory.clone();
-        let connector = Arc::new(Connector::new(self, Arc::clone(&config)));
+        let connector = Arc::new(Connector::new(self, Arc::clone(&config), host.source, credentials));
         let present = Arc::clone(&config);
         let engine = Engine::builder(store, Arc::clone(&connector) as _)
             .definitions(Arc::new(move |plan: &Plan| Plan::compile(&present, plan.workflow.as_str()).ok()))
             .build();
         Ok(Orchestrator::new(config, directory, engine, connector))
     }
+
+    fn is_unknown(&self, worker: &ProfileId) -> bool {
+        self.config.profile(worker.as_str()).is_none()
+    }
+
+    fn configured_host(&self) -> Host {
+        let variable = |name: &str| {
+            let found =
+                self.environment.iter().rev().find(|(known, value)| known == name && !value.is_empty());
+            found.map(|(_, value)| value.clone())
+        };
+        Host::configured(&self.config.opencode, variable)
+    }
+
+    async fn open_store(&self) -> Result<Arc<dyn RunStore>, Error> {
+        let configured = self.config.store.path.as_ref();
+        let directory = match &self.store {
+            StoreChoice::Custom(store) => return Ok(Arc::clone(store)),
+            StoreChoice::Configured => configured,
+            #[cfg(feature = "sqlite")]
+            StoreChoice::ConfiguredOr(directory) => Some(configured.unwrap_or(directory)),
+            #[cfg(feature = "sqlite")]
+            StoreChoice::At(directory) => Some(directory),
+        };
+        match directory {
+            Some(directory) => open(directory).await,
+            None => Ok(Arc::new(MemoryStore::new())),
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+async fn open(directory: &Path) -> Result<Arc<dyn RunStore>, Error> {
+    Ok(Arc::new(orch_workflow::store::SqliteStore::open(directory).await?))
+}
+
+#[cfg(not(feature = "sqlite"))]
+async fn open(directory: &Path) -> Result<Arc<dyn RunStore>, Error> {
+    let message = format!("keep runs in {}: this build has no durable store", directory.display());
+    Err(Error::new(ErrorKind::Config, "orch::store::unsupported", message)
+        .with_help("build with the feature `sqlite`, bring a store of your own, or remove store.path"))
+}
+
+/// What was given; the environment stays out of logs.
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("directory", &self.directory)
+            .field("host", &self.host)
+            .field("store", &self.store)
+            .field("state", &self.state)
+            .field("workers", &self.workers)
+            .finish_non_exhaustive()
+    }
 }
 
 fn unknown_worker(id: &ProfileId) -> Error {
-    Error::new(
-        crate::ErrorKind::Config,
-        "orch::config::unknown-worker",
-        format!("register the worker {id:?}: the configuration has no such profile"),
-    )
-    .with_help("add a profile with this id to the configuration first")
+    let message = format!("register the worker {id}: the configuration has no profile of this name");
+    Error::new(ErrorKind::Config, "orch::config::unknown-worker", message)
+        .with_help("add a profile with this id to the configuration first")
 }
 
 /// A name for a project that is readable and belongs to its path alone.
 #[cfg(feature = "sqlite")]
-fn project_key(directory: &std::path::Path) -> String {
+fn project_key(directory: &Path) -> String {
+    use sha2::{Digest as _, Sha256};
+
     let digest = Sha256::digest(directory.as_os_str().as_encoded_bytes());
     let hash: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let name: String = directory

@@ -1,9 +1,9 @@
 //! The way to the host: made once, when the first run needs it.
 
-use std::{collections::BTreeSet, ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use orch_config::{Config, kind::WorkerKind};
+use orch_config::Config;
 use orch_opencode::{
     HttpOpenCode, OpenCode,
     serve::{Environment, Serve, Server, StopReport, sweep},
@@ -11,15 +11,14 @@ use orch_opencode::{
 use orch_workers::{Pool, ShutdownReport, Worker};
 use orch_workflow::{
     attempt::{AttemptError, ErrorCode, Settled},
-    plan::{Plan, PlanStep},
     port::{AskId, AskReply, Dispatch, Locator, Placement, Probe, SendError, StepExecutor, Task},
 };
 use tokio::sync::OnceCell;
 
 use crate::{
     builder::Builder,
-    error::{Error, ErrorKind},
-    host::Source,
+    error::Error,
+    host::{Credentials, Source},
     show::Audience,
 };
 
@@ -31,6 +30,7 @@ pub(crate) struct Connector {
     config: Arc<Config>,
     directory: PathBuf,
     source: Source,
+    credentials: Option<Credentials>,
     state: Option<PathBuf>,
     environment: Vec<(String, String)>,
     workers: Vec<Arc<dyn Worker>>,
@@ -55,19 +55,19 @@ pub struct Shutdown {
 }
 
 impl Connector {
-    pub(crate) fn new(builder: Builder, config: Arc<Config>) -> Self {
-        // A variable that is no text cannot matter to a host that reads them as text.
-        let environment = builder
-            .environment
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+    pub(crate) fn new(
+        builder: Builder,
+        config: Arc<Config>,
+        source: Source,
+        credentials: Option<Credentials>,
+    ) -> Self {
         Self {
             config,
             directory: builder.directory,
-            source: builder.host.0,
+            source,
+            credentials,
             state: builder.state,
-            environment,
+            environment: builder.environment,
             workers: builder.workers,
             audience: builder.audience,
             connection: OnceCell::new(),
@@ -77,27 +77,6 @@ impl Connector {
     /// The connection, made now if there is none. Concurrent callers wait for the same one; a failure is not kept.
     pub(crate) async fn connection(&self) -> Result<&Connection, Error> {
         self.connection.get_or_try_init(|| self.connect()).await
-    }
-
-    /// Looks for the agents and models of a plan's workers on the host, before there is a run that would fail for want
-    /// of them. Servers of workers are started when their step comes, and tell then.
-    pub(crate) async fn check_workers(&self, plan: &Plan) -> Result<(), Error> {
-        let on_host = |step: &&PlanStep| {
-            let profile = self.config.profiles.get(&step.worker);
-            step.kind != WorkerKind::Server && profile.is_some_and(|profile| profile.kind == step.kind)
-        };
-        let workers: BTreeSet<_> =
-            plan.steps.iter().filter(on_host).map(|step| step.worker.clone()).collect();
-        let mut problems = self.connection().await?.pool.warm_up(workers).await;
-        problems.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let Some((_, first)) = problems.first() else { return Ok(()) };
-        let kind = match first.code {
-            ErrorCode::Model | ErrorCode::SpawnFailed => ErrorKind::Config,
-            _ => ErrorKind::Host,
-        };
-        let told: Vec<_> = problems.iter().map(|(_, error)| error.message.as_str()).collect();
-        Err(Error::new(kind, "orch::run::worker-not-ready", told.join("; "))
-            .with_help("change the worker's profile in orchestrator.json; `orch profiles` lists them"))
     }
 
     pub(crate) fn audience(&self) -> &Audience {
@@ -118,9 +97,7 @@ impl Connector {
     async fn connect(&self) -> Result<Connection, Error> {
         let (host, server) = match &self.source {
             Source::Client(client) => (Arc::clone(client), None),
-            Source::Server { url, username, password } => {
-                (self.client(url, username.as_deref(), password.as_deref())?, None)
-            }
+            Source::Server { url } => (self.client(url)?, None),
             Source::Launch { command } => {
                 let server = self.launch(command).await?;
                 (Arc::new(server.client()) as Arc<dyn OpenCode>, Some(server))
@@ -139,17 +116,11 @@ impl Connector {
         Ok(Connection { host, pool: pool.build(), server })
     }
 
-    fn client(
-        &self,
-        url: &str,
-        username: Option<&str>,
-        password: Option<&str>,
-    ) -> Result<Arc<dyn OpenCode>, Error> {
-        let settings = &self.config.opencode;
+    fn client(&self, url: &str) -> Result<Arc<dyn OpenCode>, Error> {
         let mut client = HttpOpenCode::builder(url, self.directory.to_string_lossy());
-        if let Some(password) = password {
-            let username = username.unwrap_or("opencode");
-            client = client.credentials(username, password.to_owned().into(), &settings.password_env);
+        if let Some(Credentials { username, password }) = &self.credentials {
+            client =
+                client.credentials(username, password.clone().into(), &self.config.opencode.password_env);
         }
         Ok(Arc::new(client.build()?))
     }

@@ -1,10 +1,16 @@
 //! What can go wrong with an orchestrator, and what may be done about it.
 
-use std::fmt;
+use std::{error::Error as StdError, fmt};
 
 use orch_opencode::{HostError, HostErrorKind};
 use orch_ux::command;
-use orch_workflow::{driver::EngineError, plan::PlanError, store::StoreError};
+use orch_workers::ErrorKind as WorkersErrorKind;
+pub use orch_workflow::driver::Disposition;
+use orch_workflow::{
+    driver::{EngineError, EngineErrorKind},
+    plan::PlanError,
+    store::StoreError,
+};
 
 /// The kinds of [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -12,97 +18,163 @@ use orch_workflow::{driver::EngineError, plan::PlanError, store::StoreError};
 pub enum ErrorKind {
     /// The call names something that does not exist, or lacks something.
     Usage,
-    /// The configuration cannot be used as it is.
+    /// The configuration cannot be used as it is, or not on this host.
     Config,
     /// The host cannot be started, reached or used.
     Host,
-    /// Another live process drives the run.
+    /// Another process drives the run.
     Locked,
     /// The run refuses: it has ended, its gate was answered, the decision is not allowed.
     Refused,
-    /// The store failed.
+    /// The store failed, or what it holds is damaged.
     Store,
+    /// The orchestrator was shut down.
+    ShutDown,
+    /// A defect of ours, or of the system below.
+    Internal,
 }
 
 /// A failure: what was tried, where, why, and the way out.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct Error {
+///
+/// It reads as a whole: where the failure of a lower layer is behind it, the text is that one's, and
+/// [`source`](StdError::source) goes on with what was behind that.
+pub struct Error(Box<Inner>);
+
+struct Inner {
     kind: ErrorKind,
     code: &'static str,
+    disposition: Disposition,
     message: String,
     help: Option<String>,
-    #[source]
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), help: None, source: None }
+        let disposition = Disposition::Terminal;
+        Self(Box::new(Inner { kind, code, disposition, message: message.into(), help: None, cause: None }))
+    }
+
+    /// The failure of a lower layer, in its own words.
+    fn of(
+        cause: impl StdError + Send + Sync + 'static,
+        kind: ErrorKind,
+        code: &'static str,
+        disposition: Disposition,
+    ) -> Self {
+        let mut error = Self::new(kind, code, cause.to_string());
+        error.0.disposition = disposition;
+        error.0.cause = Some(Box::new(cause));
+        error
+    }
+
+    /// All that is wrong with workers as one failure, a line each, led by the first.
+    pub(crate) fn every(problems: Vec<orch_workers::Error>) -> Option<Self> {
+        let message = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let mut error = Self::from(problems.into_iter().next()?);
+        error.0.message = message;
+        Some(error)
     }
 
     #[must_use]
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-
-    #[must_use]
-    fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        self.source = Some(Box::new(source));
+        self.0.help = Some(help.into());
         self
     }
 
     /// What kind of failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// A stable machine code, such as `orch::host::unauthorized`.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
+    }
+
+    /// What the caller may do about it.
+    #[must_use]
+    pub fn disposition(&self) -> Disposition {
+        self.0.disposition
     }
 
     /// The way out, where there is a general one.
     #[must_use]
     pub fn help(&self) -> Option<&str> {
-        self.help.as_deref()
+        self.0.help.as_deref()
+    }
+
+    /// The error of the layer that failed, such as a [`HostError`], for callers that know it.
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.0.cause.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("code", &self.0.code)
+            .field("message", &self.0.message)
+            .field("help", &self.0.help)
+            .field("disposition", &self.0.disposition)
+            .field("source", &self.source())
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    /// What was behind the layer's own error, whose text is ours: a chain says nothing twice.
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.cause.as_ref().and_then(|cause| cause.source())
     }
 }
 
 impl From<HostError> for Error {
     fn from(error: HostError) -> Self {
-        let help = match error.kind() {
+        use orch_opencode::Disposition as OnHost;
+        let (kind, code) = (error.kind(), error.code());
+        let disposition = match error.disposition() {
+            OnHost::Retry => Disposition::Retry,
+            OnHost::InDoubt => Disposition::InDoubt,
+            _ => Disposition::Terminal,
+        };
+        let wrapped = Self::of(error, ErrorKind::Host, code, disposition);
+        match kind {
             HostErrorKind::Unauthorized => {
-                Some("set OPENCODE_SERVER_PASSWORD to the password that the server was started with")
+                wrapped.with_help("set OPENCODE_SERVER_PASSWORD to the password that the server was started with")
             }
-            HostErrorKind::Unreachable | HostErrorKind::Timeout => Some(
+            HostErrorKind::Unreachable | HostErrorKind::Timeout => wrapped.with_help(
                 "start it with `opencode serve`, or leave out the server and orch starts one for the run",
             ),
-            HostErrorKind::Spawn => Some(
-                "install it with `npm install -g opencode-ai`, name it with --opencode or ORCH_OPENCODE, or name a running server with --server",
+            HostErrorKind::Spawn => wrapped.with_help(
+                "install it with `npm install -g opencode-ai`, name it with --opencode or ORCH_OPENCODE, or name a \
+                 running server with --server",
             ),
-            _ => None,
-        };
-        let wrapped = Self::new(ErrorKind::Host, error.code(), error.to_string());
-        let wrapped = match help {
-            Some(help) => wrapped.with_help(help),
-            None => wrapped,
-        };
-        wrapped.caused_by(error)
+            _ => wrapped,
+        }
     }
 }
 
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Self {
-        use orch_workflow::driver::EngineErrorKind as Kind;
+        use EngineErrorKind as Kind;
+        let (code, disposition) = (error.code(), error.disposition());
         let kind = match error.kind() {
-            Kind::Locked => ErrorKind::Locked,
             Kind::Unknown => ErrorKind::Usage,
+            Kind::Locked | Kind::Fenced | Kind::NoReply => ErrorKind::Locked,
             Kind::Rejected => ErrorKind::Refused,
-            _ => ErrorKind::Store,
+            Kind::Store => ErrorKind::Store,
+            Kind::ShutDown => ErrorKind::ShutDown,
+            _ => ErrorKind::Internal,
         };
         let help = match &error {
             EngineError::Store(StoreError::Locked { run, .. }) => Some(format!(
@@ -112,12 +184,9 @@ impl From<EngineError> for Error {
             )),
             _ => None,
         };
-        let wrapped = Self::new(kind, error.code(), error.to_string());
-        let wrapped = match help {
-            Some(help) => wrapped.with_help(help),
-            None => wrapped,
-        };
-        wrapped.caused_by(error)
+        let mut wrapped = Self::of(error, kind, code, disposition);
+        wrapped.0.help = help;
+        wrapped
     }
 }
 
@@ -129,7 +198,26 @@ impl From<StoreError> for Error {
 
 impl From<PlanError> for Error {
     fn from(error: PlanError) -> Self {
-        Self::new(ErrorKind::Config, error.code(), error.to_string()).caused_by(error)
+        let code = error.code();
+        let kind = if code == "orch::plan::unknown-workflow" { ErrorKind::Usage } else { ErrorKind::Config };
+        Self::of(error, kind, code, Disposition::Terminal)
+    }
+}
+
+impl From<orch_workers::Error> for Error {
+    fn from(error: orch_workers::Error) -> Self {
+        let code = error.code();
+        let (kind, help) = match error.kind() {
+            WorkersErrorKind::Stopping => (ErrorKind::ShutDown, "any other process can continue the run"),
+            WorkersErrorKind::NoServerCommand => {
+                (ErrorKind::Config, "a server worker needs a state directory: give one with `state_at`")
+            }
+            _ => (
+                ErrorKind::Config,
+                "change the worker's profile in orchestrator.json; `orch profiles` lists them",
+            ),
+        };
+        Self::of(error, kind, code, Disposition::Terminal).with_help(help)
     }
 }
 
@@ -142,6 +230,8 @@ impl fmt::Display for ErrorKind {
             Self::Locked => "locked",
             Self::Refused => "refused",
             Self::Store => "store",
+            Self::ShutDown => "shut-down",
+            Self::Internal => "internal",
         })
     }
 }

@@ -2,64 +2,118 @@
 
 use std::{ffi::OsString, fmt, sync::Arc};
 
+use orch_config::settings::OpencodeSettings;
 use orch_opencode::OpenCode;
+
+use crate::error::{Error, ErrorKind};
 
 /// Which OpenCode to work on. Nothing is contacted or started before the first run needs it.
 #[derive(Clone)]
-pub struct Host(pub(crate) Source);
+pub struct Host {
+    pub(crate) source: Source,
+    username: Option<String>,
+    password: Option<String>,
+}
 
 #[derive(Clone)]
 pub(crate) enum Source {
     /// A client of the embedder's own.
     Client(Arc<dyn OpenCode>),
     /// A server that runs already.
-    Server { url: String, username: Option<String>, password: Option<String> },
+    Server { url: String },
     /// A server to be started, and stopped at the end.
     Launch { command: Vec<OsString> },
+}
+
+/// What a server wants to know of its callers.
+#[derive(Clone)]
+pub(crate) struct Credentials {
+    pub(crate) username: String,
+    pub(crate) password: String,
 }
 
 impl Host {
     /// A server that runs already, such as `http://127.0.0.1:4096`.
     pub fn server(url: impl Into<String>) -> Self {
-        Self(Source::Server { url: url.into(), username: None, password: None })
+        Self::from(Source::Server { url: url.into() })
     }
 
     /// A server to be started with this program and first arguments, and ended with the orchestrator. A name
     /// without a slash is looked up on the `PATH` of [`Builder::environment`](crate::Builder::environment).
     pub fn launch(command: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        Self(Source::Launch { command: command.into_iter().map(Into::into).collect() })
+        Self::from(Source::Launch { command: command.into_iter().map(Into::into).collect() })
     }
 
     /// A client of your own: the simulator's, or a dialect that orch does not know.
     pub fn client(client: Arc<dyn OpenCode>) -> Self {
-        Self(Source::Client(client))
+        Self::from(Source::Client(client))
     }
 
-    /// The same server with this password; no effect on other hosts.
+    /// The same [server](Self::server) with this password. Other hosts have none to be told, and are refused with one.
     #[must_use]
     pub fn password(mut self, secret: impl Into<String>) -> Self {
-        if let Source::Server { password, .. } = &mut self.0 {
-            *password = Some(secret.into());
-        }
+        self.password = Some(secret.into());
         self
     }
 
-    /// The same server with this user name, `opencode` unless given; no effect on other hosts.
+    /// The same [server](Self::server) with this user name, `opencode` unless given; it goes with a password.
     #[must_use]
     pub fn username(mut self, name: impl Into<String>) -> Self {
-        if let Source::Server { username, .. } = &mut self.0 {
-            *username = Some(name.into());
-        }
+        self.username = Some(name.into());
         self
+    }
+
+    /// What the configuration names, with the credentials of `variable`; else `opencode` is started.
+    pub(crate) fn configured(settings: &OpencodeSettings, variable: impl Fn(&str) -> Option<String>) -> Self {
+        match (&settings.url, &settings.command) {
+            (Some(url), _) => Self {
+                password: variable(&settings.password_env),
+                username: variable(&settings.username_env),
+                ..Self::server(url)
+            },
+            (None, Some(command)) => Self::launch(command),
+            (None, None) => Self::launch(["opencode"]),
+        }
+    }
+
+    /// # Errors
+    /// Credentials were given for a host that takes none.
+    pub(crate) fn credentials(&self) -> Result<Option<Credentials>, Error> {
+        match (&self.source, &self.username, &self.password) {
+            (_, None, None) | (Source::Server { .. }, Some(_), None) => Ok(None),
+            (Source::Server { .. }, username, Some(password)) => Ok(Some(Credentials {
+                username: username.as_deref().unwrap_or("opencode").to_owned(),
+                password: password.clone(),
+            })),
+            (host, ..) => Err(Error::new(
+                ErrorKind::Usage,
+                "orch::host::needless-credentials",
+                format!("use the credentials that were given with {host:?}: only a server takes them"),
+            )
+            .with_help("a started server gets a password of its own, and a client brings its own")),
+        }
     }
 }
 
+impl From<Source> for Host {
+    fn from(source: Source) -> Self {
+        Self { source, username: None, password: None }
+    }
+}
+
+/// The password stays out of logs.
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Source::Client(client) => f.debug_tuple("Client").field(client).finish(),
-            Source::Server { url, .. } => f.debug_struct("Server").field("url", url).finish_non_exhaustive(),
-            Source::Launch { command } => f.debug_struct("Launch").field("command", command).finish(),
+        self.source.fmt(f)
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(client) => f.debug_tuple("Client").field(client).finish(),
+            Self::Server { url } => f.debug_struct("Server").field("url", url).finish(),
+            Self::Launch { command } => f.debug_struct("Launch").field("command", command).finish(),
         }
     }
 }

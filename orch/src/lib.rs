@@ -4,24 +4,22 @@
 //! store, and what people see of it. Everything it does can be had from the crates below it, one by one; they are
 //! re-exported here as [`config`], [`opencode`], [`workflow`], [`workers`] and [`ux`].
 //!
-//! ```no_run
+#![cfg_attr(feature = "sqlite", doc = "```no_run")]
+#![cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
 //! use orch::prelude::*;
 //!
 //! # async fn embed() -> Result<(), orch::Error> {
 //! let orchestrator = Orchestrator::builder("/path/to/project")
-//!     .config(Config::builtin())
 //!     .host(Host::server("http://127.0.0.1:4096").password("secret"))
 //!     .store_at("/path/to/state")
 //!     .build()
 //!     .await?;
 //!
 //! let mut run = orchestrator.run(RunRequest::new("build", "add a --version flag")).await?;
-//! loop {
-//!     let view = run.wait().await?;
-//!     let Some(gate) = view.gate else { break };
+//! while let Some(gate) = run.wait().await?.gate {
 //!     println!("{}: {}", gate.step, gate.message);
 //!     let decision = DecisionRequest::new(Decision::Continue, "me").at(gate.id);
-//!     match orchestrator.decide(&view.id, decision).await?.run {
+//!     match orchestrator.decide(run.id(), decision).await?.run {
 //!         Some(driven_on) => run = driven_on,
 //!         None => break, // another process was faster
 //!     }
@@ -39,6 +37,7 @@ mod connection;
 mod error;
 mod host;
 mod orchestrator;
+mod preflight;
 pub mod prelude;
 mod request;
 mod show;
@@ -61,8 +60,13 @@ pub use orch_workflow::{
 pub use self::{
     builder::Builder,
     connection::Shutdown,
-    error::{Error, ErrorKind},
+    error::{Disposition, Error, ErrorKind},
     host::Host,
     orchestrator::Orchestrator,
     request::RunRequest,
 };
+
+/// The README's example has to compile like any other.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -7,22 +7,24 @@ use std::{
 };
 
 use orch_config::Config;
-use orch_opencode::{HostErrorKind, OpenCode, SessionId};
+use orch_opencode::OpenCode;
 use orch_workflow::{
     attempt::RunId,
-    decision::{DecisionRequest, Reply, Request},
-    driver::{Engine, EngineError, EventStream, NewRun, Requested, Run},
+    decision::{Answer, Decision, DecisionRequest, Request},
+    driver::{Engine, EventStream, NewRun, Requested, Run},
     event::Event,
     plan::Plan,
     port::{AskId, AskReply},
+    record::RunStatus,
     view::RunView,
 };
 use tokio::sync::Mutex;
 
 use crate::{
     builder::Builder,
-    connection::{Connector, Shutdown},
-    error::{Error, ErrorKind},
+    connection::{Connection, Connector, Shutdown},
+    error::Error,
+    preflight,
     request::RunRequest,
     show::Show,
 };
@@ -31,6 +33,13 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Runs workflows in one project, on one host, with one store. Cheap to clone; all clones are one orchestrator.
+///
+/// Its futures may be dropped at any time: that gives up waiting and takes nothing back. A run that was being started,
+/// or a decision on its way, may have taken effect; [`runs`](Self::runs) and [`view`](Self::view) tell.
+///
+/// When the last clone and the last [`Run`] are dropped, runs stop where they are, as after a crash, and every process
+/// that was started is killed. [`shutdown`](Self::shutdown) is the orderly way. Whichever it was, any process can go
+/// on with [`resume`](Self::resume).
 #[derive(Debug, Clone)]
 pub struct Orchestrator {
     inner: Arc<Inner>,
@@ -75,29 +84,26 @@ impl Orchestrator {
     /// The host, reached now if it was not before.
     ///
     /// # Errors
-    /// It cannot be found, started, reached or used.
+    /// [`ErrorKind::Host`](crate::ErrorKind::Host): it cannot be found, started, reached or used.
     pub async fn host(&self) -> Result<Arc<dyn OpenCode>, Error> {
-        let connection = self.inner.connector.connection().await?;
-        let mut show = self.inner.show.lock().await;
-        if show.is_none() {
-            let frontend = self.inner.connector.audience().frontend(&connection.host);
-            *show = Some(Show::start(self.subscribe(), (&self.config().ui).into(), frontend));
-        }
-        Ok(Arc::clone(&connection.host))
+        Ok(Arc::clone(&self.reach().await?.host))
     }
 
-    /// Starts a run and drives it on a task of its own. What can be checked without spending a token is checked
-    /// first: the workflow, the task, the host, the parent session, agents and models.
+    /// Starts a run and drives it on a task of its own. Returns once the run is durable.
+    ///
+    /// What can be checked without spending a token is checked first: the workflow, the task, the host, the parent
+    /// session, and that the agent and the model of every step are there.
     ///
     /// # Errors
     /// What is wrong and the way out; no run was created.
     pub async fn run(&self, request: RunRequest) -> Result<Run, Error> {
         let plan = Plan::compile(self.config(), &request.workflow)?;
-        let host = self.host().await?;
+        preflight::task(&plan, &request.task)?;
+        let connection = self.reach().await?;
         if let Some(parent) = &request.parent_session {
-            check_parent(&*host, parent).await?;
+            preflight::parent(&*connection.host, parent).await?;
         }
-        self.inner.connector.check_workers(&plan).await?;
+        preflight::workers(&connection.pool, &plan).await?;
         let mut new = NewRun::new(plan, request.task, &self.inner.directory);
         new.policy = request.policy;
         new.parent_session = request.parent_session;
@@ -106,34 +112,38 @@ impl Orchestrator {
         Ok(self.inner.engine.start(new).await?)
     }
 
-    /// Takes up a run that nobody drives: after a crash, or after its process was stopped.
+    /// Takes up a run that nobody drives: after a crash, or after its process was stopped. What was in flight is
+    /// looked up on the host before anything else happens. A run that is driven here already is simply handed out.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] when a live process drives it.
+    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) when another live process drives it.
     pub async fn resume(&self, run: &RunId) -> Result<Run, Error> {
-        self.host().await?;
+        let view = self.view(run).await?;
+        if view.owner.is_none() && !view.status.is_terminal() {
+            self.reach().await?;
+            self.recall(run).await?;
+        }
         Ok(self.inner.engine.resume(run).await?)
     }
 }
 
+/// What may be asked of a run, wherever it is driven: here, by another process, or by nobody. In the last case this
+/// process takes it up and drives it on.
 impl Orchestrator {
-    /// Answers the gate of a run. Where nobody drives the run, this process takes it up and drives it on.
+    /// Answers the gate of a run. Without a gate in the request it is the one that is open.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] when the gate was answered already, is not open, or does not allow the decision.
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) when the gate was answered already, is not open, or does not
+    /// allow the decision; otherwise the run is unknown, or its process does not answer.
     pub async fn decide(&self, run: &RunId, decision: DecisionRequest) -> Result<Requested, Error> {
-        // A run that has ended, or does not exist, is told about before a host is started for it.
-        let view = self.view(run).await?;
-        if !view.status.is_terminal() && view.owner.is_none() {
-            self.host().await?;
-        }
         self.request(run, Request::Decide(decision)).await
     }
 
     /// Answers a permission or a question of a worker.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] when it is no longer open.
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) when it is no longer open; otherwise as for
+    /// [`decide`](Self::decide).
     pub async fn answer(
         &self,
         run: &RunId,
@@ -147,7 +157,7 @@ impl Orchestrator {
     /// Asks for a pause before the next step; what is at work finishes first.
     ///
     /// # Errors
-    /// The run is unknown, has ended, or its process does not answer.
+    /// The run is unknown, or its process does not answer.
     pub async fn pause(&self, run: &RunId, by: &str) -> Result<Requested, Error> {
         self.request(run, Request::Pause { by: by.to_owned() }).await
     }
@@ -155,7 +165,7 @@ impl Orchestrator {
     /// Stops the step at work and leaves the run at a gate.
     ///
     /// # Errors
-    /// The run is unknown, has ended, or its process does not answer.
+    /// The run is unknown, or its process does not answer.
     pub async fn interrupt(&self, run: &RunId, by: &str) -> Result<Requested, Error> {
         self.request(run, Request::Interrupt { by: by.to_owned() }).await
     }
@@ -163,15 +173,26 @@ impl Orchestrator {
     /// Ends a run as `cancelled`, once the work in flight is confirmed to be at rest.
     ///
     /// # Errors
-    /// The run is unknown, has ended, or its process does not answer.
+    /// The run is unknown, or its process does not answer.
     pub async fn cancel(&self, run: &RunId, by: &str) -> Result<Requested, Error> {
-        let view = self.view(run).await?;
-        if !view.status.is_terminal() && view.owner.is_none() {
-            self.host().await?;
-        }
         self.request(run, Request::Cancel { by: by.to_owned() }).await
     }
 
+    async fn request(&self, run: &RunId, request: Request) -> Result<Requested, Error> {
+        // A run that does not exist is told about before a host is started for it.
+        let view = self.view(run).await?;
+        if view.owner.is_none() && !view.status.is_terminal() {
+            if sets_to_work(&view, &request) {
+                self.reach().await?;
+            }
+            self.recall(run).await?;
+        }
+        Ok(self.inner.engine.request(run, request).await?)
+    }
+}
+
+/// What there is to see. Looking drives nothing and needs no host.
+impl Orchestrator {
     /// The runs of the store, newest first. A run whose journal is damaged stands there with what is wrong with it.
     ///
     /// # Errors
@@ -184,28 +205,32 @@ impl Orchestrator {
     /// A run as it stands, whoever drives it.
     ///
     /// # Errors
-    /// The run is unknown or the store cannot be read.
+    /// The run is unknown, or the store cannot be read.
     pub async fn view(&self, run: &RunId) -> Result<RunView, Error> {
         Ok(self.inner.engine.view(run).await?)
     }
 
-    /// The journaled events of a run from number `from` on, whoever drives it.
+    /// The journaled events of a run from number `from` on, whoever drives it: those that
+    /// [`subscribe`](Self::subscribe) gives, without live progress.
     ///
     /// # Errors
-    /// The run is unknown or the store cannot be read.
+    /// The run is unknown, or the store cannot be read.
     pub async fn events(&self, run: &RunId, from: u64) -> Result<Vec<Event>, Error> {
         Ok(self.inner.engine.events(run, from.saturating_sub(1)).await?)
     }
 
-    /// The events of all runs driven here, live progress included, from now on. A slow reader sees a gap and takes
-    /// a snapshot with [`view`](Self::view); it slows nobody.
+    /// The events of all runs driven here, live progress included, from now on. A slow reader sees a gap, and takes a
+    /// snapshot with [`view`](Self::view) or catches up with [`events`](Self::events); it slows nobody.
     #[must_use]
     pub fn subscribe(&self) -> EventStream {
         self.inner.engine.subscribe()
     }
+}
 
+impl Orchestrator {
     /// Stops driving, shows the last toasts, and ends every process that was started. Runs in flight stay as they
-    /// are in the store and on the host, and can be continued by any process.
+    /// are in the store and on the host, and can be continued by any process. Takes 15 s at most; other clones are
+    /// shut down with this one.
     pub async fn shutdown(self) -> Shutdown {
         self.inner.engine.shutdown(GRACE).await;
         if let Some(show) = self.inner.show.lock().await.take() {
@@ -214,29 +239,39 @@ impl Orchestrator {
         self.inner.connector.close().await
     }
 
-    async fn request(&self, run: &RunId, request: Request) -> Result<Requested, Error> {
-        let requested = self.inner.engine.request(run, request).await?;
-        match requested.reply {
-            Reply::Refused(rejected) => Err(EngineError::Rejected(rejected).into()),
-            _ => Ok(requested),
+    /// The host and the pool, with somebody to show what happens there.
+    async fn reach(&self) -> Result<&Connection, Error> {
+        let connection = self.inner.connector.connection().await?;
+        self.show(Some(&connection.host)).await;
+        Ok(connection)
+    }
+
+    /// Begins to show what happens, where there is somebody to show it to.
+    async fn show(&self, host: Option<&Arc<dyn OpenCode>>) {
+        let mut show = self.inner.show.lock().await;
+        if show.is_some() {
+            return;
         }
+        if let Some(frontend) = self.inner.connector.audience().frontend(host) {
+            *show = Some(Show::start(self.subscribe(), (&self.config().ui).into(), frontend));
+        }
+    }
+
+    /// Lets those who watch know what a run has been through, before it goes on here.
+    async fn recall(&self, run: &RunId) -> Result<(), Error> {
+        self.show(None).await;
+        if let Some(show) = &*self.inner.show.lock().await {
+            show.recall(self.events(run, 0).await?).await;
+        }
+        Ok(())
     }
 }
 
-async fn check_parent(host: &dyn OpenCode, parent: &str) -> Result<(), Error> {
-    let unknown = |reason: String| {
-        Error::new(ErrorKind::Usage, "orch::host::unknown-parent", reason).with_help(
-            "name a session of this project with --parent ses_…, or leave it out and one is created",
-        )
+/// Whether a request to a run that nobody drives leads to work on the host: a run can be ended without one.
+fn sets_to_work(view: &RunView, request: &Request) -> bool {
+    let decides = match request {
+        Request::Decide(decision) => decision.answer != Answer::Decision(Decision::Abort),
+        _ => false,
     };
-    let id = SessionId::parse(parent)
-        .map_err(|error| unknown(format!("use the parent session {parent}: {error}")))?;
-    match host.session(&id).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == HostErrorKind::NotFound => Err(unknown(format!(
-            "use the parent session {parent}: the host at {} has no such session",
-            host.origin()
-        ))),
-        Err(error) => Err(error.into()),
-    }
+    decides || view.status != RunStatus::Paused
 }

@@ -1,0 +1,53 @@
+//! What is checked before a run exists: everything that can be known without spending a token.
+
+use orch_opencode::{HostErrorKind, OpenCode, SessionId};
+use orch_workers::Pool;
+use orch_workflow::plan::Plan;
+
+use crate::error::{Error, ErrorKind};
+
+/// # Errors
+/// There is no task, or it is longer than the workflow takes.
+pub(crate) fn task(plan: &Plan, task: &str) -> Result<(), Error> {
+    if task.trim().is_empty() {
+        let message = format!("run workflow {}: the task is missing", plan.workflow);
+        return Err(Error::new(ErrorKind::Usage, "orch::run::no-task", message)
+            .with_help("say in a sentence or more what is to be done"));
+    }
+    let (chars, most) = (task.chars().count(), plan.limits.max_task_chars);
+    if u32::try_from(chars).is_ok_and(|chars| chars <= most) {
+        return Ok(());
+    }
+    let message =
+        format!("run workflow {}: the task has {chars} characters, {most} are allowed", plan.workflow);
+    Err(Error::new(ErrorKind::Usage, "orch::run::task-too-long", message).with_help(
+        "put the details into a file of the project and name it in the task, or raise maxTaskChars of the workflow",
+    ))
+}
+
+/// # Errors
+/// The host has no such session, or cannot be asked.
+pub(crate) async fn parent(host: &dyn OpenCode, parent: &str) -> Result<(), Error> {
+    let unknown = |reason: &dyn std::fmt::Display| {
+        let message = format!("use the parent session {parent}: {reason}");
+        Error::new(ErrorKind::Usage, "orch::host::unknown-parent", message).with_help(
+            "name a session of this project with --parent ses_…, or leave it out and one is created",
+        )
+    };
+    let id = SessionId::parse(parent).map_err(|error| unknown(&error))?;
+    match host.session(&id).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == HostErrorKind::NotFound => {
+            Err(unknown(&format_args!("the host at {} has no such session", host.origin())))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// # Errors
+/// Every worker of a step that cannot be had: the host has no such agent or model, or there is no way to start its
+/// server.
+pub(crate) async fn workers(pool: &Pool, plan: &Plan) -> Result<(), Error> {
+    let workers = plan.steps.iter().map(|step| (step.worker.clone(), step.kind));
+    Error::every(pool.check(workers).await?).map_or(Ok(()), Err)
+}

@@ -1,0 +1,121 @@
+//! Starting, steering and ending runs.
+
+use orch::{
+    opencode::simulator::{Hold, Script, When},
+    prelude::*,
+};
+
+use crate::world::{gate, held, orchestrator, request, rest, simulator, stepped, texts, within};
+
+#[tokio::test]
+async fn a_run_goes_to_its_end() {
+    let host = simulator(Script::new().on(When::prompt("do one"), "1").on(When::prompt("do two"), "2")).await;
+    let orchestrator = orchestrator(&host).await;
+    let run = orchestrator.run(request()).await.unwrap();
+    let view = rest(&run).await;
+    assert_eq!(view.status, RunStatus::Success);
+    assert_eq!(texts(&view), ["1", "2"]);
+    assert_eq!(view, orchestrator.view(run.id()).await.unwrap());
+    let runs = orchestrator.runs().await.unwrap();
+    assert_eq!(runs.len(), 1);
+    assert_eq!((&runs[0].0, runs[0].1.as_ref().unwrap()), (run.id(), &view));
+    let prompts: Vec<_> = host.model_prompts().into_iter().map(|call| call.text).collect();
+    assert!(
+        prompts[0].contains("do one of the task") && prompts[1].contains("do two of the task"),
+        "{prompts:?}"
+    );
+    orchestrator.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_orchestrator_makes_the_parent_that_a_subagent_needs() {
+    let host = simulator(Script::new()).await;
+    let orchestrator = orchestrator(&host).await;
+    let view = rest(&orchestrator.run(request()).await.unwrap()).await;
+    let parent = view.parent_session.unwrap();
+    let session = view.steps[1].session.clone().unwrap();
+    let child = host.sessions().into_iter().find(|known| known.id == session).unwrap();
+    assert_eq!(child.parent, Some(parent));
+}
+
+#[tokio::test]
+async fn a_gate_is_answered_and_the_run_driven_on() {
+    let host = simulator(Script::new()).await;
+    let orchestrator = orchestrator(&host).await;
+    let run = orchestrator.run(stepped()).await.unwrap();
+    let first = gate(&run).await;
+    assert_eq!((first.reason, first.step.as_str()), (GateReason::ExecutionStep, "one"));
+    assert_eq!(host.model_prompts().len(), 1, "nothing is dispatched while a gate waits");
+
+    let decision = DecisionRequest::new(Decision::Continue, "me").at(first.id);
+    let driven = orchestrator.decide(run.id(), decision.clone()).await.unwrap().run.unwrap();
+    assert_eq!(rest(&driven).await.status, RunStatus::Success);
+
+    let late = orchestrator.decide(run.id(), decision).await.unwrap_err();
+    assert_eq!((late.kind(), late.code()), (ErrorKind::Refused, "orch::run::gate-already-resolved"));
+}
+
+#[tokio::test]
+async fn a_pause_lets_the_step_at_work_finish() {
+    let hold = Hold::new();
+    let host = held(&hold).await;
+    let orchestrator = orchestrator(&host).await;
+    let run = orchestrator.run(request()).await.unwrap();
+    within(hold.wait_arrived()).await;
+    orchestrator.pause(run.id(), "me").await.unwrap();
+    hold.release();
+    let gate = gate(&run).await;
+    assert_eq!(gate.reason, GateReason::User);
+    assert_eq!(texts(&run.view()), ["late", "-"]);
+    assert_eq!(host.model_prompts().len(), 1);
+}
+
+#[tokio::test]
+async fn an_interrupt_stops_the_step_and_leaves_a_gate() {
+    let hold = Hold::new();
+    let host = held(&hold).await;
+    let orchestrator = orchestrator(&host).await;
+    let run = orchestrator.run(request()).await.unwrap();
+    within(hold.wait_arrived()).await;
+    orchestrator.interrupt(run.id(), "me").await.unwrap();
+    assert_eq!(gate(&run).await.reason, GateReason::Aborted);
+    assert!(host.requests().iter().any(|request| request.path.ends_with("/abort")));
+}
+
+#[tokio::test]
+async fn a_cancelled_run_has_nothing_left_at_work() {
+    let hold = Hold::new();
+    let host = held(&hold).await;
+    let orchestrator = orchestrator(&host).await;
+    let run = orchestrator.run(request()).await.unwrap();
+    within(hold.wait_arrived()).await;
+    orchestrator.cancel(run.id(), "me").await.unwrap();
+    assert_eq!(rest(&run).await.status, RunStatus::Cancelled);
+    let at_work = |session: &orch::opencode::simulator::SimulatedSession| {
+        session.status != orch::opencode::simulator::SimulatedStatus::Idle
+    };
+    assert!(!host.sessions().iter().any(at_work));
+}
+
+#[tokio::test]
+async fn two_runs_share_a_host() {
+    let host = simulator(Script::new()).await;
+    let orchestrator = orchestrator(&host).await;
+    let (one, other) = tokio::join!(orchestrator.run(request()), orchestrator.run(request()));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_ne!(one.id(), other.id());
+    for run in [one, other] {
+        assert_eq!(rest(&run).await.status, RunStatus::Success);
+    }
+    assert_eq!(host.model_prompts().len(), 4);
+}
+
+#[tokio::test]
+async fn after_a_shutdown_every_clone_is_shut_down() {
+    let host = simulator(Script::new()).await;
+    let orchestrator = orchestrator(&host).await;
+    orchestrator.clone().shutdown().await;
+    let error = orchestrator.run(request()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ShutDown, "{error}");
+    assert!(orchestrator.runs().await.unwrap().is_empty());
+}
