@@ -57,7 +57,19 @@ pub(crate) async fn follow(
                         return Ok(Exit::Success);
                     }
                 },
-                Err(error) => terminal.report.say(&format!("  {error}"))?,
+                Err(error) => {
+                    terminal.report.say(&format!("  {error}"))?;
+                    let now = orchestrator.view(run.id()).await?;
+                    // Where another process was faster there is nothing left to ask here.
+                    if now.gate != view.gate {
+                        if now.status == RunStatus::Running && now.owner.is_some() {
+                            terminal.report.say("  another process drives the run on")?;
+                            return Ok(Exit::Locked);
+                        }
+                        terminal.leave(&now)?;
+                        return Ok(exit_of(&now));
+                    }
+                }
             },
         }
     }

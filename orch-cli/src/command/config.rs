@@ -46,7 +46,9 @@ fn check(project: &Project, files: Vec<PathBuf>, strict: bool, json: bool) -> Re
     if json {
         print_json(&json!({ "ok": ok, "diagnostics": found }))?;
     } else {
-        print(&report::diagnostics(&found, &texts))?;
+        if !found.is_empty() {
+            print(&report::diagnostics(&found, &texts))?;
+        }
         print(&verdict(ok, &found, &texts))?;
     }
     Ok(if ok { Exit::Success } else { Exit::Usage })
