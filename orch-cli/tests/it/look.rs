@@ -1,0 +1,153 @@
+//! The commands that only look: what they print, and that they need no host.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use orch::opencode::simulator::Script;
+use serde_json::{Value, json};
+
+use crate::world::{Output, World, output, standard};
+
+async fn world() -> World {
+    World::new(Script::new().otherwise("done")).await
+}
+
+/// Runs a command where no host can be found at all.
+async fn alone(world: &World, arguments: &[&str]) -> Output {
+    let ended = output(world.command(arguments.iter().copied()).env_remove("ORCH_SERVER")).await;
+    assert_eq!(ended.stderr, "", "{ended:?}");
+    ended
+}
+
+fn ids(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|each| each["id"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workflows_and_profiles_list_what_is_built_in_and_what_is_the_projects() {
+    let world = world().await;
+    let workflows = alone(&world, &["workflows", "--json"]).await.json();
+    assert_eq!(ids(&workflows), ["build", "roocode-boomerang", "docs", "last", "two", "three"]);
+    assert_eq!(workflows[4]["steps"], json!(["one", "two"]));
+    let profiles = alone(&world, &["profiles", "--json"]).await.json();
+    assert!(ids(&profiles).contains(&"architect"));
+    let own = profiles.as_array().unwrap().iter().find(|profile| profile["id"] == "w").unwrap();
+    assert_eq!(own["kind"], "agent");
+    for command in ["workflows", "profiles"] {
+        let text = alone(&world, &[command]).await.stdout;
+        assert!(text.contains(if command == "workflows" { "one → two" } else { "w " }), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_shows_the_steps_and_the_worst_case() {
+    let world = world().await;
+    let plan = alone(&world, &["plan", "build"]).await;
+    assert_eq!(plan.code, Some(0), "{plan:?}");
+    for expected in ["1. Plan", "2. Implement", "3. Review", "4. Fix", "worst case: 4 attempts"] {
+        assert!(plan.stdout.contains(expected), "{expected}: {}", plan.stdout);
+    }
+    let plan = alone(&world, &["plan", "two", "--json"]).await.json();
+    assert_eq!(ids(&plan["steps"]), ["one", "two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_is_checked_and_shown() {
+    let world = world().await;
+    let checked = alone(&world, &["config", "check"]).await;
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    assert!(
+        checked.stdout.starts_with("ok: ") && checked.stdout.contains("orchestrator.json"),
+        "{checked:?}"
+    );
+
+    let shown = alone(&world, &["config", "show", "--json"]).await;
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    assert!(shown.json().is_object());
+
+    let mut config = standard();
+    config["workflows"]["definitions"][0]["steps"][0]["workerId"] = json!("codre");
+    config["profiles"][0]["kindd"] = json!("agent");
+    world.configure(&config);
+    let checked = alone(&world, &["config", "check", "--json"]).await;
+    assert_eq!(checked.code, Some(2), "{checked:?}");
+    let found = checked.json();
+    assert_eq!(found["ok"], false);
+    let codes: Vec<_> = found["diagnostics"].as_array().unwrap().iter().map(|each| &each["code"]).collect();
+    assert!(codes.contains(&&json!("orch::config::unknown-key")), "{codes:?}");
+    assert!(codes.contains(&&json!("orch::config::unknown-worker")), "{codes:?}");
+    assert!(found["diagnostics"].as_array().unwrap().iter().all(|each| each["line"].is_u64()), "{found:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schema_is_one_json_document() {
+    let schema = alone(&world().await, &["schema"]).await;
+    assert_eq!(schema.code, Some(0));
+    let schema: Value = serde_json::from_str(&schema.stdout).unwrap();
+    assert!(schema["properties"]["workflows"].is_object());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_is_the_last_result_or_that_of_a_step() {
+    let world = world().await;
+    let run = world.orch(["run", "two", "a task", "--execution", "step", "--json"]).await.run();
+    assert_eq!(alone(&world, &["output", &run]).await.stdout, "done\n");
+    let of_step = alone(&world, &["output", &run, "one", "--json"]).await.json();
+    assert_eq!(of_step, json!({ "run": run, "step": "one", "text": "done" }));
+    let none = alone(&world, &["output", &run, "two", "--json"]).await;
+    assert_eq!((none.code, none.error().as_str()), (Some(1), "orch::run::no-output"));
+    let unknown = alone(&world, &["output", &run, "oen", "--json"]).await;
+    assert_eq!((unknown.code, unknown.error().as_str()), (Some(2), "orch::run::unknown-step"));
+    assert_eq!(unknown.json()["error"]["help"], "its steps are one, two");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn show_for_people_has_the_steps_the_gate_and_the_commands() {
+    let world = world().await;
+    assert!(alone(&world, &["runs"]).await.stdout.starts_with("no runs yet; start one with `orch run"));
+    let run = world.orch(["run", "two", "a task", "--execution", "step", "--json"]).await.run();
+    let shown = alone(&world, &["show", &run]).await.stdout;
+    for expected in [&*run, "paused", "execution=step", &*format!("orch continue {run}"), "one", "two"] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    let listed = alone(&world, &["runs"]).await.stdout;
+    assert!(listed.starts_with(&run) && listed.contains("paused") && listed.contains("0/2"), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_what_works_and_how_to_mend_what_does_not() {
+    let world = world().await;
+    let checks = |ended: &Output| -> Vec<(String, bool)> {
+        let checks = ended.json()["checks"].take();
+        let each =
+            |check: &Value| (check["name"].as_str().unwrap().to_owned(), check["ok"].as_bool().unwrap());
+        checks.as_array().unwrap().iter().map(each).collect()
+    };
+    let found = checks(&world.orch(["doctor", "--json"]).await);
+    assert!(found.contains(&("opencode".to_owned(), true)), "{found:?}");
+
+    let without = alone(&world, &["doctor", "--json"]).await;
+    assert_eq!(without.code, Some(1), "{without:?}");
+    assert!(checks(&without).contains(&("opencode".to_owned(), false)));
+    assert!(without.stdout.contains("npm install -g opencode-ai"), "{}", without.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_is_private_and_apart_for_each_project() {
+    let world = world().await;
+    let run = world.orch(["run", "last", "a task", "--json"]).await.run();
+    let mut open = vec![world.path("state").join("projects")];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            let mode = metadata.permissions().mode() & 0o077;
+            assert_eq!(mode, 0, "{} is for its owner alone", entry.path().display());
+            if metadata.is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    let elsewhere = world.path("empty");
+    let other = alone(&world, &["show", &run, "--json", "--dir", elsewhere.to_str().unwrap()]).await;
+    assert_eq!((other.code, other.error().as_str()), (Some(2), "orch::run::unknown"), "{other:?}");
+}

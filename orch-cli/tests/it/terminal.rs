@@ -1,0 +1,208 @@
+//! A person at a terminal: gates and permissions are answered at the prompt.
+
+use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+    process::Stdio,
+};
+
+use nix::{
+    pty::{Winsize, openpty},
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use orch::opencode::simulator::{
+    AgentMode, Answer, Hold, Script, SimulatedAgent, SimulatorOptions, ToolCall, When,
+};
+use serde_json::json;
+use tokio::{
+    process::{Child, Command},
+    sync::mpsc,
+};
+
+use crate::world::{World, failure, standard, within};
+
+/// A command with a terminal of its own, and what it has shown there.
+struct Terminal {
+    child: Child,
+    keys: File,
+    output: mpsc::UnboundedReceiver<Vec<u8>>,
+    shown: String,
+    read: usize,
+}
+
+impl Terminal {
+    fn start(mut command: Command) -> Self {
+        let size = Winsize { ws_row: 40, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
+        let terminal = openpty(&size, None).unwrap();
+        let end = || Stdio::from(terminal.slave.try_clone().unwrap());
+        let child =
+            command.env("TERM", "xterm-256color").stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        drop(command);
+        let keys = File::from(terminal.master);
+        let mut screen = keys.try_clone().unwrap();
+        let (sender, output) = mpsc::unbounded_channel();
+        // Ends when the command has closed its side.
+        std::thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(count @ 1..) = screen.read(&mut chunk) {
+                if sender.send(chunk[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, keys, output, shown: String::new(), read: 0 }
+    }
+
+    /// Waits until this is shown, after everything that was waited for before.
+    async fn shows(&mut self, text: &str) {
+        loop {
+            if let Some(at) = self.shown[self.read..].find(text) {
+                self.read += at + text.len();
+                return;
+            }
+            let Some(chunk) = within(text, self.output.recv()).await else {
+                panic!("{text:?} was not shown:\n{}", self.shown);
+            };
+            self.shown.push_str(&String::from_utf8_lossy(&chunk));
+        }
+    }
+
+    fn types(&mut self, line: &str) {
+        writeln!(self.keys, "{line}").unwrap();
+    }
+
+    fn interrupt(&self) {
+        kill(Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()), Signal::SIGINT).unwrap();
+    }
+
+    async fn ends(&mut self) -> Option<i32> {
+        let status = within("the end of a command", self.child.wait()).await.unwrap();
+        while let Some(chunk) = within("the last words", self.output.recv()).await {
+            self.shown.push_str(&String::from_utf8_lossy(&chunk));
+        }
+        status.code()
+    }
+}
+
+/// A run of two steps whose first one failed; the person is asked.
+async fn at_gate() -> (World, Terminal) {
+    let script = Script::new().on_first(1, When::prompt("step one"), failure()).otherwise("all is well");
+    let world = World::new(script).await;
+    let mut terminal = Terminal::start(world.command(["run", "two", "a task"]));
+    terminal.shows("gate g").await;
+    terminal.shows("(intervene=on-error)").await;
+    terminal.shows("[c]ontinue, [r]etry [note], [s]kip").await;
+    (world, terminal)
+}
+
+async fn only_run(world: &World) -> serde_json::Value {
+    let runs = world.orch(["runs", "--json"]).await.json();
+    world.show(runs[0]["id"].as_str().unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_is_answered_at_the_prompt() {
+    let (world, mut terminal) = at_gate().await;
+    terminal.types("sure");
+    terminal.shows("type one of the words").await;
+    terminal.shows("[c]ontinue").await;
+    assert_eq!(world.prompts().len(), 1, "free text never approves anything");
+    terminal.types("r mind the gap");
+    terminal.shows("✓").await;
+    assert_eq!(terminal.ends().await, Some(0), "{}", terminal.shown);
+    let prompts = world.prompts();
+    assert!(prompts.len() == 3 && prompts[1].contains("mind the gap"), "{prompts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_is_left_for_later() {
+    let (world, mut terminal) = at_gate().await;
+    terminal.types("q");
+    terminal.shows("orch continue run_").await;
+    assert_eq!(terminal.ends().await, Some(3), "{}", terminal.shown);
+    assert_eq!(only_run(&world).await["status"], "paused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_at_a_gate_leaves_the_run_paused() {
+    let (world, mut terminal) = at_gate().await;
+    terminal.interrupt();
+    terminal.shows("orch continue run_").await;
+    assert_eq!(terminal.ends().await, Some(130), "{}", terminal.shown);
+    let run = only_run(&world).await;
+    assert_eq!((&run["status"], &run["gate"]["reason"]), (&json!("paused"), &json!("intervene=on-error")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_another_process_answered_is_not_asked_again() {
+    let (world, mut terminal) = at_gate().await;
+    let run = only_run(&world).await["id"].as_str().unwrap().to_owned();
+    assert_eq!(world.orch(["skip", &run]).await.code, Some(0));
+    terminal.types("c");
+    terminal.shows("was already answered with skip by ada").await;
+    terminal.shows("success").await;
+    assert_eq!(terminal.ends().await, Some(0), "{}", terminal.shown);
+    assert_eq!(world.prompts(), ["step one: a task", "step two: a task"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_another_process_drives_on_is_left_to_it() {
+    let hold = Hold::new();
+    let script = Script::new()
+        .on(When::prompt("step one"), failure())
+        .on(When::prompt("step two"), Answer::text("two").held(&hold));
+    let world = World::new(script).await;
+    let mut terminal = Terminal::start(world.command(["run", "two", "a task"]));
+    terminal.shows("[c]ontinue").await;
+    let run = only_run(&world).await["id"].as_str().unwrap().to_owned();
+    let other = world.start(["skip", &run, "--json"]);
+    within("the other process to go on", hold.wait_arrived()).await;
+    terminal.types("c");
+    terminal.shows("another process drives the run on").await;
+    assert_eq!(terminal.ends().await, Some(4), "{}", terminal.shown);
+    hold.release();
+    assert_eq!(other.end().await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_input_a_terminal_is_not_asked() {
+    let world = World::new(Script::new().otherwise(failure())).await;
+    let mut terminal = Terminal::start(world.command(["run", "two", "a task", "--no-input"]));
+    terminal.shows("orch continue run_").await;
+    assert_eq!(terminal.ends().await, Some(3), "{}", terminal.shown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_is_granted_at_the_prompt() {
+    let tool = ToolCall::new("bash", json!({ "command": "ls", "description": "List" })).output("a.txt\n");
+    let script = Script::new()
+        .on(When::prompt("step one"), [Answer::tool(tool), Answer::text("one file")])
+        .otherwise("done");
+    let careful = SimulatedAgent::new("careful", AgentMode::Primary).ask("bash");
+    let world = World::with(SimulatorOptions::new(script).agent(careful)).await;
+    let mut config = standard();
+    config["profiles"][0]["agent"] = json!("careful");
+    world.configure(&config);
+    let mut terminal = Terminal::start(world.command(["run", "last", "a task"]));
+    terminal.shows("[o]nce, [a]lways, [r]eject [reason]").await;
+    terminal.types("o");
+    assert_eq!(terminal.ends().await, Some(0), "{}", terminal.shown);
+    let run = only_run(&world).await;
+    assert_eq!((&run["steps"][0]["outcome"], &run["steps"][0]["text"]), (&json!("ok"), &json!("one file")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn colours_are_for_terminals_that_want_them() {
+    const GREEN: &str = "\u{1b}[32m";
+    let world = World::new(Script::new().otherwise("done")).await;
+    let mut terminal = Terminal::start(world.command(["run", "last", "a task"]));
+    assert_eq!(terminal.ends().await, Some(0), "{}", terminal.shown);
+    assert!(terminal.shown.contains(GREEN), "{:?}", terminal.shown);
+
+    let mut command = world.command(["run", "last", "a task"]);
+    command.env("NO_COLOR", "1");
+    let mut terminal = Terminal::start(command);
+    assert_eq!(terminal.ends().await, Some(0), "{}", terminal.shown);
+    assert!(!terminal.shown.contains(GREEN), "{:?}", terminal.shown);
+}
