@@ -220,18 +220,3 @@ impl From<orch_workers::Error> for Error {
         Self::of(error, kind, code, Disposition::Terminal).with_help(help)
     }
 }
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Usage => "usage",
-            Self::Config => "config",
-            Self::Host => "host",
-            Self::Locked => "locked",
-            Self::Refused => "refused",
-            Self::Store => "store",
-            Self::ShutDown => "shut-down",
-            Self::Internal => "internal",
-        })
-    }
-}
