@@ -184,7 +184,8 @@ mod tests {
     #[test]
     fn every_recorded_event_is_understood_wrapped_or_not() {
         let examples: BTreeMap<String, Value> =
-            serde_json::from_str(include_str!("../../tests/fixtures/opencode-1.18.33/event_examples.json")).unwrap();
+            serde_json::from_str(include_str!("../../tests/fixtures/opencode-1.18.33/event_examples.json"))
+                .unwrap();
         for (name, example) in examples {
             // A placeholder of the recording, not an id.
             let plain = example.to_string().replace("ses_...", "ses_1");

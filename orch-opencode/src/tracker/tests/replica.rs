@@ -17,7 +17,8 @@ use crate::wire::parse_event;
 
 /// Scenario → its events in order, as a real host sent them.
 pub(super) static SCENARIOS: LazyLock<BTreeMap<String, Vec<Value>>> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../../tests/fixtures/opencode-1.18.33/events_by_scenario.json")).unwrap()
+    serde_json::from_str(include_str!("../../../tests/fixtures/opencode-1.18.33/events_by_scenario.json"))
+        .unwrap()
 });
 
 /// One recorded scenario.
