@@ -105,6 +105,14 @@ impl Project {
     }
 }
 
+/// What a person should know about a host that is started for a run.
+pub(crate) fn launch_note(args: &HostArgs, config: &Config) -> Option<&'static str> {
+    choose_host(args, config).is_launched().then_some(
+        "  opencode runs for this run only, without the project's own OpenCode plugins, tools and configuration: the \
+         project is not trusted",
+    )
+}
+
 /// `--server` or `ORCH_SERVER`, else the configuration, else `opencode` from `--opencode`, `ORCH_OPENCODE` or PATH.
 fn choose_host(args: &HostArgs, config: &Config) -> Host {
     let settings = &config.opencode;

@@ -49,6 +49,12 @@ impl Host {
         Self::from(Source::Client(client))
     }
 
+    /// Whether it is to be started, and ended, by the orchestrator.
+    #[must_use]
+    pub fn is_launched(&self) -> bool {
+        matches!(self.source, Source::Launch { .. })
+    }
+
     /// The same [server](Self::server) with this password. Other hosts have none to be told, and are refused with one.
     #[must_use]
     pub fn password(mut self, secret: impl Into<String>) -> Self {

@@ -6,16 +6,17 @@ use std::{
     time::Duration,
 };
 
-use orch_config::Config;
+use orch_config::{Config, id::ProfileId};
 use orch_opencode::OpenCode;
 use orch_workflow::{
-    attempt::RunId,
+    attempt::{AttemptError, RunId},
     decision::{Answer, Decision, DecisionRequest, Request},
     driver::{Engine, EventStream, NewRun, Requested, Run},
     event::Event,
     plan::Plan,
     port::{AskId, AskReply},
     record::RunStatus,
+    store::Retention,
     view::RunView,
 };
 use tokio::sync::Mutex;
@@ -109,7 +110,39 @@ impl Orchestrator {
         new.parent_session = request.parent_session;
         new.asks = request.asks;
         new.metadata = request.metadata;
-        Ok(self.inner.engine.start(new).await?)
+        let run = self.inner.engine.start(new).await?;
+        self.forget_old_runs().await;
+        Ok(run)
+    }
+
+    /// Starts the workers that the configuration lists for an eager start (`workers`, unless `autoSpawn` is off), all
+    /// at the same time, and returns which of them could not be made ready, and why. For programs that stay; a run
+    /// starts what it needs in any case.
+    ///
+    /// # Errors
+    /// The host cannot be reached.
+    pub async fn warm_up(&self) -> Result<Vec<(ProfileId, AttemptError)>, Error> {
+        let config = self.config();
+        if !config.auto_spawn || config.spawn.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.reach().await?.pool.warm_up(config.spawn.iter().cloned()).await)
+    }
+
+    /// What `store.retention` no longer keeps goes when a run begins. A store that cannot forget can still run.
+    async fn forget_old_runs(&self) {
+        const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+        let kept = &self.config().store.retention;
+        let retention = Retention {
+            max_age_ms: kept.max_age_days.map(|days| u64::from(days) * DAY_MS),
+            max_runs: kept.max_runs.map(|runs| usize::try_from(runs).unwrap_or(usize::MAX)),
+        };
+        if retention == Retention::default() {
+            return;
+        }
+        if let Err(error) = self.inner.engine.prune(retention).await {
+            tracing::warn!(%error, "old runs could not be forgotten");
+        }
     }
 
     /// Takes up a run that nobody drives: after a crash, or after its process was stopped. What was in flight is

@@ -8,7 +8,7 @@ use crate::{
     args::RunArgs,
     exit::{Exit, Failure},
     follow::{AtGate, follow},
-    project::Project,
+    project::{Project, launch_note},
     report::Report,
 };
 
@@ -24,8 +24,9 @@ pub(crate) async fn run(project: &Project, args: RunArgs, json: bool) -> Result<
     if at_gate == AtGate::Exit {
         request = request.unattended();
     }
+    let note = launch_note(&args.drive.host, &config);
     let orchestrator = project.orchestrator(config, &args.drive.host).await?;
-    let ended = start(&orchestrator, request, json, at_gate).await;
+    let ended = start(&orchestrator, request, note, json, at_gate).await;
     orchestrator.shutdown().await;
     ended
 }
@@ -33,12 +34,16 @@ pub(crate) async fn run(project: &Project, args: RunArgs, json: bool) -> Result<
 async fn start(
     orchestrator: &Orchestrator,
     request: RunRequest,
+    note: Option<&str>,
     json: bool,
     at_gate: AtGate,
 ) -> Result<Exit, Failure> {
     let mut report = Report::new(json);
     let events = orchestrator.subscribe();
     let run = orchestrator.run(request).await?;
+    if let Some(note) = note {
+        report.say(note)?;
+    }
     follow(orchestrator, run, events, &mut report, at_gate).await
 }
 

@@ -1,11 +1,14 @@
 //! Starting, steering and ending runs.
 
 use orch::{
+    config::kind::WorkerKind,
     opencode::simulator::{Hold, Script, When},
     prelude::*,
 };
 
-use crate::world::{gate, held, orchestrator, request, rest, simulator, stepped, texts, within};
+use crate::world::{
+    builder, config, gate, held, orchestrator, profile, request, rest, simulator, stepped, texts, within,
+};
 
 #[tokio::test]
 async fn a_run_goes_to_its_end() {
@@ -118,4 +121,38 @@ async fn after_a_shutdown_every_clone_is_shut_down() {
     let error = orchestrator.run(request()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ShutDown, "{error}");
     assert!(orchestrator.runs().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn finished_runs_are_kept_as_long_as_the_configuration_says() {
+    let simulator = simulator(Script::new().otherwise("Done.")).await;
+    let mut config = config();
+    config.store.retention.max_runs = Some(1);
+    let orchestrator = builder(&simulator).config(config).build().await.unwrap();
+    for _ in 0..3 {
+        let run = orchestrator.run(request()).await.unwrap();
+        rest(&run).await;
+    }
+    assert_eq!(orchestrator.runs().await.unwrap().len(), 2, "the newest finished one and the one that began");
+    orchestrator.shutdown().await;
+}
+
+#[tokio::test]
+async fn workers_that_are_listed_are_started_eagerly() {
+    let simulator = simulator(Script::new().otherwise("Done.")).await;
+    let mut broken = profile("broken", WorkerKind::Agent);
+    broken.agent = Some("nobody".to_owned());
+    let mut config = config();
+    config.insert_profile(broken);
+    config.spawn = vec!["coder".parse().unwrap(), "broken".parse().unwrap()];
+    config.insert_profile(profile("coder", WorkerKind::Agent));
+    let orchestrator = builder(&simulator).config(config.clone()).build().await.unwrap();
+    let failed = orchestrator.warm_up().await.unwrap();
+    assert_eq!(failed.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["broken"]);
+    orchestrator.shutdown().await;
+
+    config.auto_spawn = false;
+    let orchestrator = builder(&simulator).config(config).build().await.unwrap();
+    assert!(orchestrator.warm_up().await.unwrap().is_empty());
+    orchestrator.shutdown().await;
 }
