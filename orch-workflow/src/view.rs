@@ -128,7 +128,6 @@ pub struct StepView {
     /// Its attempts, oldest first.
     pub attempts: Vec<AttemptView>,
     /// Its result's text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// Its result's structured output.
     pub output: Option<Value>,
