@@ -5,6 +5,7 @@ use std::{fmt::Write as _, process::ExitCode};
 use console::style;
 use orch::{
     config::{Diagnostic, LoadError, Severity},
+    ux::text::printable,
     workflow::driver::EngineError,
 };
 use serde::Serialize;
@@ -78,9 +79,9 @@ impl Failure {
         let mut text = String::new();
         let label = style("error").red().bold().for_stderr();
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{label}: {}", self.message);
+        let _ = writeln!(text, "{label}: {}", printable(&self.message));
         if let Some(help) = &self.help {
-            let _ = writeln!(text, "{}: {help}", style("help").cyan().for_stderr());
+            let _ = writeln!(text, "{}: {}", style("help").cyan().for_stderr(), printable(help));
         }
         text
     }

@@ -1,11 +1,15 @@
 //! The commands that only read: `runs`, `show`, `output`, `events`.
 
-use std::time::Duration;
+use std::{io::IsTerminal as _, time::Duration};
 
 use orch::{
     RunView,
     config::id::StepId,
-    ux::{command, text::duration, text::plain, view},
+    ux::{
+        command,
+        text::{duration, plain, printable},
+        view,
+    },
 };
 use serde_json::{Value, json};
 
@@ -81,6 +85,8 @@ pub(crate) async fn output(project: &Project, args: &OutputArgs, json: bool) -> 
     };
     if json {
         print_json(&json!({ "run": view.id, "step": step, "text": text }))?;
+    } else if std::io::stdout().is_terminal() {
+        print(&printable(text))?;
     } else {
         print(text)?;
     }
