@@ -98,7 +98,7 @@ async fn show_has_the_keys_of_the_contract() {
     let status: Vec<_> = steps.iter().map(|step| (&step["status"], &step["outcome"])).collect();
     assert_eq!(json!(status), json!([["done", "warning"], ["gated", "error"], ["pending", null]]));
     for step in steps {
-        assert_has(step, "id title status outcome iteration worker kind session attempts output");
+        assert_has(step, "id title status outcome iteration worker kind session attempts text output");
         assert_eq!(
             (&step["worker"], &step["kind"], &step["iteration"]),
             (&json!("w"), &json!("agent"), &json!(1))
@@ -163,4 +163,41 @@ async fn step_by_step_every_step_is_a_process_of_its_own() {
     assert_eq!(world.prompts(), ["step one: a task", "step two: a task", "step three: a task"]);
     let shown = world.show(&run).await;
     assert_eq!((&shown["status"], &shown["execution"]), (&json!("success"), &json!("step")));
+}
+
+/// A value with its types in place of what differs from run to run. Of equal shapes in a list one is kept.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Null => json!(null),
+        Value::Bool(_) => json!("bool"),
+        Value::Number(number) if number.is_f64() => json!("float"),
+        Value::Number(_) => json!("integer"),
+        Value::String(_) => json!("text"),
+        Value::Array(list) => {
+            let mut shapes: Vec<Value> = Vec::new();
+            for shape in list.iter().map(shape) {
+                if !shapes.contains(&shape) {
+                    shapes.push(shape);
+                }
+            }
+            json!(shapes)
+        }
+        Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), shape(value))).collect(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shapes_that_programs_rely_on() {
+    let script = Script::new().on(When::prompt("step two"), failure()).otherwise(warning());
+    let world = World::new(script).await;
+    let run = world.orch(["run", "three", "a task", "--json"]).await.run();
+    let shown = world.show(&run).await;
+    insta::assert_json_snapshot!("shape_of_show", shape(&shown));
+
+    assert_eq!(world.orch(["skip", &run]).await.code, Some(0));
+    let mut events = serde_json::Map::new();
+    for event in world.orch(["events", &run]).await.events() {
+        events.entry(event["type"].as_str().unwrap().to_owned()).or_insert_with(|| shape(&event));
+    }
+    insta::assert_json_snapshot!("shape_of_events", events);
 }

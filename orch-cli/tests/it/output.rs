@@ -79,14 +79,31 @@ async fn a_pipe_gets_no_colours_and_a_gate_gets_its_commands() {
     }
 }
 
+/// Sets the title of a window and clears it.
+const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J hello";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn words_of_a_worker_cannot_steer_a_terminal() {
-    let hostile = "\u{1b}]0;owned\u{7}\u{1b}[2J hello";
-    let world = World::new(Script::new().otherwise(Answer::error(400, hostile))).await;
+    let world = World::new(Script::new().otherwise(Answer::error(400, HOSTILE))).await;
     let ended = world.orch(["run", "last", "a task"]).await;
     assert_plain(&ended.stdout);
     assert_plain(&ended.stderr);
     assert!(ended.stdout.contains("hello"), "{}", ended.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_of_a_repository_cannot_steer_a_terminal() {
+    let world = World::new(Script::new()).await;
+    // A key that is remarked on, and a file that is no JSON at all.
+    for config in [format!("{{ \"{HOSTILE}\": true }}"), format!("{{ {HOSTILE} }}")] {
+        world.configure_text(&config);
+        for command in [&["config", "check"][..], &["run", "last", "a task"]] {
+            let ended = world.orch(command.iter().copied()).await;
+            assert_plain(&ended.stdout);
+            assert_plain(&ended.stderr);
+            assert!(format!("{ended:?}").contains("hello"), "{ended:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -206,3 +206,15 @@ async fn colours_are_for_terminals_that_want_them() {
     assert_eq!(terminal.ends().await, Some(0), "{}", terminal.shown);
     assert!(!terminal.shown.contains(GREEN), "{:?}", terminal.shown);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_is_exact_in_a_pipe_and_harmless_on_a_terminal() {
+    let answer = "two\nlines \u{1b}[2J and more";
+    let world = World::new(Script::new().otherwise(answer)).await;
+    let run = world.orch(["run", "last", "a task", "--json"]).await.run();
+    assert_eq!(world.orch(["output", &run]).await.stdout, format!("{answer}\n"));
+    let mut terminal = Terminal::start(world.command(["output", &run]));
+    terminal.shows("and more").await;
+    assert_eq!(terminal.ends().await, Some(0));
+    assert!(!terminal.shown.contains('\u{1b}'), "{:?}", terminal.shown);
+}
