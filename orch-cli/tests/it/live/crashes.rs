@@ -47,11 +47,14 @@ fn answer_text() -> String {
     "It goes on. ".repeat(20).trim().to_owned()
 }
 
-async fn world(program: &str, cases: &[Case]) -> World {
-    let script =
-        cases.iter().fold(Script::new().on(When::prompt("go on after"), "gone on"), |script, case| {
-            script.on_first(1, When::prompt(&case.task), case.answer())
-        });
+/// Answers every case's task once as it says, and at once from then on.
+fn script(cases: &[Case]) -> Script {
+    cases.iter().fold(Script::new().on(When::prompt("go on after"), "gone on"), |script, case| {
+        script.on_first(1, When::prompt(&case.task), case.answer())
+    })
+}
+
+fn config() -> Value {
     let kinds = ["agent", "subagent", "server"];
     let workflows = kinds.map(|kind| {
         json!({ "id": kind, "steps": [
@@ -59,11 +62,10 @@ async fn world(program: &str, cases: &[Case]) -> World {
             { "id": "two", "workerId": kind, "prompt": "go on after {task}" },
         ] })
     });
-    let config = json!({
+    json!({
         "profiles": kinds.map(|kind| json!({ "id": kind, "kind": kind })),
         "workflows": { "definitions": workflows },
-    });
-    World::start(program, script, &config).await
+    })
 }
 
 #[tokio::test]
@@ -75,7 +77,7 @@ async fn a_killed_run_goes_on_without_a_second_prompt() {
         Case::new("subagent", Killed::BeforeTheAnswer),
         Case::new("subagent", Killed::AfterTheAnswer),
     ];
-    let world = world(&program, &cases).await;
+    let world = World::start(&program, script(&cases), &config()).await;
     for case in &cases {
         kill_and_continue(&world, case).await;
     }
@@ -123,16 +125,31 @@ async fn kill_and_continue(world: &World, case: &Case) {
     assert_eq!(asked, [task.clone(), format!("go on after {task}")], "one prompt for each step");
 }
 
-/// The server of a worker does not survive its owner, so a turn that was not over broke off: that is the step's error,
-/// and trying again is left to a person. No second prompt behind anybody's back.
+/// A server that orch started does not survive its owner, so a turn that was not over broke off: that is the step's
+/// error, and trying again is left to a person. No second prompt behind anybody's back.
 #[tokio::test]
 async fn a_turn_that_broke_off_with_its_server_is_an_error_at_a_gate() {
     let Some(program) = live_binary() else { return };
     let case = Case::new("server", Killed::BeforeTheAnswer);
-    let world = world(&program, std::slice::from_ref(&case)).await;
-    let mut running = world.begin(&["run", "server", &case.task, "--no-input"]);
+    let world = World::start(&program, script(std::slice::from_ref(&case)), &config()).await;
+    broken_off(&world, &case).await;
+    world.stop().await;
+}
+
+/// The same where the host itself is the server that was started.
+#[tokio::test]
+async fn a_turn_that_broke_off_with_its_host_is_an_error_at_a_gate() {
+    let Some(program) = live_binary() else { return };
+    let case = Case::new("subagent", Killed::BeforeTheAnswer);
+    let world = World::without_server(&program, script(std::slice::from_ref(&case)), &config()).await;
+    broken_off(&world, &case).await;
+    world.stop().await;
+}
+
+async fn broken_off(world: &World, Case { kind, task, hold, .. }: &Case) {
+    let mut running = world.begin(&["run", kind, task, "--no-input"]);
     let run = running.event("run.started").await["run"].as_str().unwrap().to_owned();
-    case.hold.wait_arrived().await;
+    hold.wait_arrived().await;
     running.murder().await;
 
     let ended = world.orch(&["continue", &run, "--no-input"]).await;
@@ -140,12 +157,12 @@ async fn a_turn_that_broke_off_with_its_server_is_an_error_at_a_gate() {
     let shown = world.show(&run).await;
     assert_eq!(shown["gate"]["reason"], "intervene=on-error");
     assert_eq!(shown["steps"][0]["attempts"][0]["error"]["code"], "worker_lost", "{shown:#}");
-    assert_eq!(world.prompts(&case.task).len(), 1);
+    assert_eq!(world.prompts(task).len(), 1);
 
+    // Now the answer comes at once, because a person has decided to ask again.
     let ended = world.orch(&["continue", &run, "--no-input"]).await;
     assert_eq!(ended.code, 0, "{ended:?}");
-    assert_eq!(world.prompts(&case.task).len(), 3, "the first step again, and the second");
-    world.stop().await;
+    assert_eq!(world.prompts(task).len(), 3, "the first step again, and the second");
 }
 
 /// Waits until the host has the whole answer.

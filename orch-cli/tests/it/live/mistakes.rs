@@ -11,11 +11,20 @@ use super::{
 #[tokio::test]
 async fn mistakes_are_told_before_a_token_is_spent() {
     let Some(program) = live_binary() else { return };
+    let workflow = |worker: &str| {
+        json!({ "id": worker, "steps": [
+            { "id": "one", "workerId": "fine", "prompt": "{task}" },
+            { "id": "two", "workerId": worker, "prompt": "{task}" },
+        ] })
+    };
+    let workflows = ["fine", "strange-model", "strange-agent"].map(workflow);
     let config = json!({
-        "profiles": [{ "id": "fine", "kind": "subagent" }],
-        "workflows": { "definitions": [
-            { "id": "fine", "steps": [{ "id": "one", "workerId": "fine", "prompt": "{task}" }] },
-        ] },
+        "profiles": [
+            { "id": "fine", "kind": "subagent" },
+            { "id": "strange-model", "kind": "agent", "model": "stub/stubb" },
+            { "id": "strange-agent", "kind": "subagent", "agent": "biuld" },
+        ],
+        "workflows": { "definitions": workflows },
     });
     let world = World::start(&program, Script::new(), &config).await;
 
@@ -30,6 +39,12 @@ async fn mistakes_are_told_before_a_token_is_spent() {
     for parent in ["ses_missing", "nonsense"] {
         let ended = world.orch(&["run", "fine", "task", "--parent", parent, "--json"]).await;
         refused(&ended, 2, "orch::host::unknown-parent", &[parent]);
+    }
+    for (workflow, way_out) in [("strange-model", "`stub/stub`?"), ("strange-agent", "`build`?")] {
+        let ended = world.orch(&["run", workflow, "task", "--json"]).await;
+        let message = ended.json()["error"]["message"].to_string();
+        assert_eq!(ended.code, 2, "{ended:?}");
+        assert!(message.contains(workflow) && message.contains(way_out), "{message}");
     }
     let runs = world.orch(&["runs", "--json"]).await;
     assert_eq!(runs.json(), json!([]), "no run was created");

@@ -7,7 +7,7 @@ use nix::{
     unistd::Pid,
 };
 use orch::opencode::{
-    HttpOpenCode, OpenCode as _, SessionId,
+    HttpOpenCode, SessionId,
     simulator::{ModelCall, Script, ScriptedModel},
 };
 use serde_json::{Value, json};
@@ -25,30 +25,38 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub(super) struct World {
     scratch: tempfile::TempDir,
     pub(super) model: ScriptedModel,
-    server: HandStarted,
     program: String,
+    server: Option<HandStarted>,
 }
 
 impl World {
     /// A project with this configuration on a server whose model answers by this script.
     pub(super) async fn start(program: &str, script: Script, config: &Value) -> Self {
+        let mut world = Self::without_server(program, script, config).await;
+        let home = world.scratch.path().join("home");
+        let settings = world.model.opencode_config();
+        world.server = Some(HandStarted::start(program, &home, &world.project(), &settings).await);
+        world
+    }
+
+    /// The same without a server: the command has to start one.
+    pub(super) async fn without_server(program: &str, script: Script, config: &Value) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         for name in ["home", "project/.opencode", "state"] {
             std::fs::create_dir_all(scratch.path().join(name)).unwrap();
         }
-        let project = scratch.path().join("project");
-        std::fs::write(project.join(".opencode/orchestrator.json"), config.to_string()).unwrap();
-        let model = ScriptedModel::start(script).await.unwrap();
+        let file = scratch.path().join("project/.opencode/orchestrator.json");
+        std::fs::write(file, config.to_string()).unwrap();
         let home = scratch.path().join("home");
-        let server = HandStarted::start(program, &home, &project, &model.opencode_config()).await;
-        let world = Self { scratch, model, server, program: program.to_owned() };
-        let version = world.host().health().await.unwrap().version;
-        seed_plugin_package(&home.join(".config/opencode"), &version);
-        world
+        let version =
+            Command::new(program).arg("--version").env("HOME", &home).output().await.unwrap().stdout;
+        seed_plugin_package(&home.join(".config/opencode"), String::from_utf8(version).unwrap().trim());
+        let model = ScriptedModel::start(script).await.unwrap();
+        Self { scratch, model, program: program.to_owned(), server: None }
     }
 
     pub(super) fn url(&self) -> &str {
-        &self.server.url
+        &self.server.as_ref().unwrap().url
     }
 
     /// A client of the test's own, to look at what is really there.
@@ -68,12 +76,13 @@ impl World {
         let mut command = bare(self.scratch.path(), arguments);
         command
             .current_dir(self.project())
-            .env("ORCH_SERVER", self.url())
             .env("ORCH_OPENCODE", &self.program)
-            .env("OPENCODE_SERVER_PASSWORD", PASSWORD)
             .env("OPENCODE_CONFIG_CONTENT", self.model.opencode_config().to_string())
             .env("OPENCODE_DISABLE_MODELS_FETCH", "1")
             .env("ORCH_STATE_DIR", self.scratch.path().join("state"));
+        if let Some(server) = &self.server {
+            command.env("ORCH_SERVER", &server.url).env("OPENCODE_SERVER_PASSWORD", PASSWORD);
+        }
         command
     }
 
@@ -102,7 +111,9 @@ impl World {
 
     /// Ends the server; nothing that was started in this world may be left.
     pub(super) async fn stop(self) {
-        self.server.stop().await;
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
         assert_nothing_left(self.scratch.path()).await;
         self.model.shutdown();
     }
