@@ -106,6 +106,12 @@ pub trait OpenCode: Send + Sync + Debug {
     /// Appends to the prompt box of every attached front end, after whatever is being typed there.
     async fn append_prompt(&self, text: &str) -> Result<(), HostError>;
 
+    /// Empties the prompt box of every attached front end.
+    async fn clear_prompt(&self) -> Result<(), HostError>;
+
+    /// Sends what stands in the prompt box of every attached front end, as if a person had pressed the key.
+    async fn submit_prompt(&self) -> Result<(), HostError>;
+
     /// Opens the session list of every attached front end.
     async fn open_sessions(&self) -> Result<(), HostError>;
 

@@ -200,6 +200,14 @@ impl OpenCode for HttpOpenCode {
         self.send(call.json(&wire::AppendPrompt { text })?).await
     }
 
+    async fn clear_prompt(&self) -> Result<(), HostError> {
+        self.send(Call::send("clear the prompt", Method::POST, &["tui", "clear-prompt"])).await
+    }
+
+    async fn submit_prompt(&self) -> Result<(), HostError> {
+        self.send(Call::send("submit the prompt", Method::POST, &["tui", "submit-prompt"])).await
+    }
+
     async fn open_sessions(&self) -> Result<(), HostError> {
         self.send(Call::send("open the session list", Method::POST, &["tui", "open-sessions"])).await
     }

@@ -10,7 +10,7 @@ use orch_opencode::simulator::{ToolCall, Usage, When};
 use orch_opencode::{
     Answers, Assistant, EventStream, FailureKind, Finish, HostErrorKind, HostEvent, HttpOpenCode, Message,
     ModelRef, NewSession, OpenCode, PermissionAction, PermissionReply, PermissionRule, Prompt, Role,
-    SessionId, SessionQuery, SessionStatus, StreamItem, ToolState,
+    SessionId, SessionQuery, SessionStatus, StreamItem, Toast, ToastVariant, ToolState,
 };
 use serde_json::json;
 
@@ -76,6 +76,7 @@ impl Suite {
         self.an_abort().await;
         self.failures().await;
         self.mistakes().await;
+        self.front_ends().await;
     }
 
     async fn what_it_offers(&self) {
@@ -106,6 +107,18 @@ impl Suite {
         self.host.delete_session(&root).await.unwrap();
         let gone = self.host.session(&child.id).await.unwrap_err();
         assert_eq!(gone.kind(), HostErrorKind::NotFound);
+    }
+
+    /// Nobody is attached; every call is taken all the same.
+    async fn front_ends(&self) {
+        let session = self.session(vec![]).await;
+        self.host.toast(Toast::new(ToastVariant::Info, "hello")).await.unwrap();
+        self.host.append_prompt("text").await.unwrap();
+        self.host.clear_prompt().await.unwrap();
+        self.host.submit_prompt().await.unwrap();
+        self.host.open_sessions().await.unwrap();
+        self.host.select_session(&session).await.unwrap();
+        self.host.publish_command("session.child.first").await.unwrap();
     }
 
     async fn an_answer(&mut self) {
