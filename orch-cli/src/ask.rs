@@ -13,7 +13,7 @@ use orch::{
 };
 use tokio::sync::mpsc;
 
-use crate::{exit::Failure, follow::by, report::Report};
+use crate::{exit::Failure, person::by, report::Report};
 
 /// What the person chose at a gate.
 pub(crate) enum Choice {

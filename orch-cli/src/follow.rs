@@ -6,6 +6,7 @@ use crate::{
     ask::{self, Choice, Pending, Stdin},
     exit::{Exit, Failure},
     interrupt::{Interrupts, Step},
+    person::by,
     report::Report,
 };
 
@@ -188,9 +189,4 @@ pub(crate) fn exit_of(view: &RunView) -> Exit {
         RunStatus::Error | RunStatus::Cancelled => Exit::Error,
         RunStatus::Running => Exit::Interrupted,
     }
-}
-
-/// Who this is, for journals: the user at this terminal.
-pub(crate) fn by() -> String {
-    std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "cli".to_owned())
 }

@@ -7,6 +7,7 @@ mod command;
 mod exit;
 mod follow;
 mod interrupt;
+mod person;
 mod project;
 mod report;
 

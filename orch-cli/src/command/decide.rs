@@ -12,7 +12,8 @@ use super::{print, print_json, run::at_gate};
 use crate::{
     args::{AbortArgs, ContinueArgs, DecideArgs, ReplaceArgs, RetryArgs, RunIdArgs, SessionArg},
     exit::{Exit, Failure},
-    follow::{AtGate, by, follow},
+    follow::{AtGate, follow},
+    person::by,
     project::Project,
     report::Report,
 };
