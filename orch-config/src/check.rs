@@ -29,6 +29,9 @@ impl Config {
 pub(crate) fn issues(config: &Config) -> Vec<Issue> {
     let mut issues = Vec::new();
     opencode(config, &mut issues);
+    if config.ui.debug {
+        issues.push(not_supported(Path::keys("ui").key("debug")));
+    }
     for (id, profile) in &config.profiles {
         if *id != profile.id {
             issues.push(other_id(Path::profile(id.as_str()), id.as_str(), profile.id.as_str()));
@@ -107,6 +110,27 @@ fn check_profile(profile: &Profile, issues: &mut Vec<Issue>) {
     if profile.max_concurrency == 0 {
         issues.push(Issue::error(code::OUT_OF_RANGE, place().key("maxConcurrency"), "`maxConcurrency` is 0"));
     }
+    if !profile.required_skills.is_empty() {
+        issues.push(not_supported(place().key("requiredSkills")));
+    }
+    let built_in = builtin::profiles().find(|built_in| built_in.id == profile.id);
+    if profile.inject_repo_context && !built_in.is_some_and(|built_in| built_in.inject_repo_context) {
+        issues.push(not_supported(place().key("injectRepoContext")));
+    }
+    if profile.temperature.is_some() && profile.kind != WorkerKind::Server {
+        let message = format!(
+            "`temperature` has no effect: it is applied on a worker's own server, and {:?} is {}",
+            profile.id.as_str(),
+            profile.kind
+        );
+        issues.push(Issue::warning(code::NO_EFFECT, place().key("temperature"), message));
+    }
+}
+
+/// A key that is understood, and that nothing acts on in this version.
+fn not_supported(place: Path) -> Issue {
+    let message = "this is not supported by this version and has no effect";
+    Issue::warning(code::NOT_SUPPORTED, place, message)
 }
 
 fn foreground_server(place: Path, id: &str) -> Issue {
@@ -161,6 +185,9 @@ fn check_step(config: &Config, step: &StepDefinition, place: impl Fn() -> Path, 
         issues.push(unknown_worker(config, step, place().key("workerId")));
         return;
     };
+    if !step.required_skills.is_empty() {
+        issues.push(not_supported(place().key("requiredSkills")));
+    }
     let kind = step.kind.unwrap_or(profile.kind);
     let execution = step.execution.unwrap_or(profile.execution);
     let overrides = step.kind.is_some() || step.execution.is_some();

@@ -49,6 +49,16 @@ const CASES: &[(&str, &str, &[&str])] = &[
         &["1:2 warning not-supported $.memory", "2:12 error wrong-type $.memory.enabled"],
     ),
     (
+        "settings that nothing acts on yet",
+        "{\"ui\": {\"debug\": true}, \"profiles\": [\n {\"id\": \"w\", \"kind\": \"agent\", \"temperature\": 1,\n \"injectRepoContext\": true,\n \"requiredSkills\": [\"x\"]}]}",
+        &[
+            "1:18 warning not-supported $.ui.debug",
+            "2:46 warning no-effect $.profiles[0].temperature",
+            "3:23 warning not-supported $.profiles[0].injectRepoContext",
+            "4:20 warning not-supported $.profiles[0].requiredSkills",
+        ],
+    ),
+    (
         "keys of a later version",
         r#"{"budget": {}, "trust": true, "workflows": {"limits": {"maxParallel": 2}}}"#,
         &[
