@@ -4,12 +4,14 @@
 //! pure function of bytes; only [`load()`] touches files, and nothing here reads the environment, prints, waits or
 //! talks to a network.
 
+pub mod budget;
 mod builtin;
 mod check;
 pub mod code;
 pub mod config;
 pub mod diagnostic;
 mod document;
+pub mod expression;
 pub mod id;
 mod issue;
 pub mod kind;

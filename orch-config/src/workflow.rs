@@ -127,6 +127,8 @@ pub struct Limits {
     pub per_step_timeout_ms: u64,
     /// The silence after which a step is remarked as idle, in milliseconds.
     pub idle_warning_ms: u64,
+    /// Steps at work at once.
+    pub max_parallel: u32,
 }
 
 impl Default for Limits {
@@ -137,6 +139,7 @@ impl Default for Limits {
             max_carry_chars: 24_000,
             per_step_timeout_ms: 30 * 60_000,
             idle_warning_ms: 5 * 60_000,
+            max_parallel: 4,
         }
     }
 }

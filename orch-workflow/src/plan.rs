@@ -4,6 +4,8 @@ mod compile;
 mod difference;
 
 use orch_config::{
+    budget::Budget,
+    expression::Expression,
     id::{ProfileId, StepId, WorkflowId},
     kind::{ExecutionMode, WorkerKind},
     policy::{Policy, PolicyPatch},
@@ -35,8 +37,14 @@ pub struct Plan {
     /// What it takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate_default: Option<DecisionKind>,
-    /// The steps, in the order they were written.
+    /// The bounds of the whole run.
+    #[serde(default, skip_serializing_if = "Budget::is_unbounded")]
+    pub budget: Budget,
+    /// The steps, in the order they were written; those of a group stand together.
     pub steps: Vec<PlanStep>,
+    /// The groups, in the order of their first steps. Steps and groups share one space of ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<PlanGroup>,
 }
 
 impl Plan {
@@ -124,6 +132,14 @@ pub struct PlanLimits {
     pub max_task_chars: u32,
     /// Longest carry.
     pub max_carry_chars: u32,
+    /// How many steps may be at work at once.
+    #[serde(default = "default_parallel")]
+    pub max_parallel: u32,
+}
+
+/// Journals of plans without parallel steps do not say it.
+fn default_parallel() -> u32 {
+    orch_config::workflow::Limits::default().max_parallel
 }
 
 /// One step of a plan.
@@ -147,8 +163,20 @@ pub struct PlanStep {
     pub prompt: String,
     /// Whether its hand-off is carried to later steps.
     pub carry: bool,
-    /// The steps that must be over before it starts.
+    /// The steps and groups that must be over before it starts; within a group, steps of that group.
     pub needs: Vec<StepId>,
+    /// The group it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<StepId>,
+    /// It is left out when this is false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Expression>,
+    /// A JSON Schema of its answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// Its own bounds.
+    #[serde(default, skip_serializing_if = "Budget::is_unbounded")]
+    pub budget: Budget,
     /// Its active time, at most.
     pub timeout_ms: u64,
     /// The silence after which it is remarked as idle.
@@ -158,6 +186,25 @@ pub struct PlanStep {
     /// Its own policy, over the workflow's.
     #[serde(default)]
     pub ui: PolicyPatch,
+}
+
+/// Steps that are repeated together until a condition holds. Groups do not nest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PlanGroup {
+    /// Its id.
+    pub id: StepId,
+    /// Its title.
+    pub title: String,
+    /// The steps and groups that must be over before it starts.
+    pub needs: Vec<StepId>,
+    /// It is left out when this is false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Expression>,
+    /// Passes, at most.
+    pub max: u32,
+    /// Looked at after each whole pass: the group is done once it is true.
+    pub until: Expression,
 }
 
 /// What a foreground worker is asked once the person has finished with it.

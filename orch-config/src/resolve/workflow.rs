@@ -232,5 +232,6 @@ fn lowest(one: Limits, other: Limits) -> Limits {
         max_carry_chars: one.max_carry_chars.min(other.max_carry_chars),
         per_step_timeout_ms: one.per_step_timeout_ms.min(other.per_step_timeout_ms),
         idle_warning_ms: other.idle_warning_ms,
+        max_parallel: one.max_parallel.min(other.max_parallel),
     }
 }

@@ -4,6 +4,7 @@ use std::{collections::HashSet, fmt};
 
 use orch_config::{
     Config, StepDefinition, WorkflowDefinition,
+    budget::Budget,
     id::StepId,
     kind::{ExecutionMode, WorkerKind},
     profile::Handoff,
@@ -85,10 +86,13 @@ impl Plan {
             limits: PlanLimits {
                 max_task_chars: definition.limits.max_task_chars,
                 max_carry_chars: definition.limits.max_carry_chars,
+                max_parallel: definition.limits.max_parallel,
             },
             gate_timeout_ms: definition.gate_timeout_ms,
             gate_default: definition.gate_default.map(decision),
+            budget: Budget::default(),
             steps,
+            groups: Vec::new(),
         };
         if problems.found.is_empty() { Ok(plan) } else { Err(PlanError { problems: problems.found }) }
     }
@@ -169,6 +173,10 @@ fn compile_step(
         prompt: step.prompt.clone(),
         carry: step.carry,
         needs,
+        group: None,
+        when: None,
+        output: None,
+        budget: Budget::default(),
         timeout_ms: step.timeout_ms,
         idle_warning_ms: step.idle_warning_ms,
         retry: step.retry.clone(),

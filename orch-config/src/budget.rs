@@ -1,0 +1,26 @@
+//! Bounds of tokens, money and time.
+
+use serde::{Deserialize, Serialize};
+
+/// What a run or a step may spend. A bound that is not given does not bind.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Budget {
+    /// Tokens of all kinds that the provider bills, child sessions included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// US dollars, as the host reports them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_cost_usd: Option<f64>,
+    /// Time at work, in milliseconds: waiting for people and limits does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_active_ms: Option<u64>,
+}
+
+impl Budget {
+    /// Whether nothing is bounded.
+    #[must_use]
+    pub fn is_unbounded(&self) -> bool {
+        *self == Self::default()
+    }
+}
