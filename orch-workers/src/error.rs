@@ -1,5 +1,7 @@
 //! Why a worker could not take up its work, before any prompt was sent.
 
+use std::fmt;
+
 use orch_config::id::ProfileId;
 use orch_opencode::Disposition;
 use orch_workflow::attempt::{AttemptError, ErrorCode};
@@ -43,6 +45,8 @@ pub enum ErrorKind {
     Stopping,
     /// A server could not be started.
     Spawn,
+    /// Credentials are given for a host that takes none.
+    NeedlessCredentials,
 }
 
 impl Error {
@@ -58,7 +62,7 @@ impl Error {
         match self.kind {
             ErrorKind::UnknownWorker => "orch::workers::unknown-worker",
             ErrorKind::NoParent => "orch::workers::no-parent",
-            ErrorKind::UnknownParent => "orch::workers::unknown-parent",
+            ErrorKind::UnknownParent => "orch::host::unknown-parent",
             ErrorKind::NotAChild => "orch::workers::not-a-child",
             ErrorKind::ForegroundServer => "orch::workers::foreground-server",
             ErrorKind::NoServerCommand => "orch::workers::no-server-command",
@@ -69,6 +73,7 @@ impl Error {
             ErrorKind::Locator => "orch::workers::locator",
             ErrorKind::Stopping => "orch::workers::stopping",
             ErrorKind::Spawn => "orch::workers::spawn",
+            ErrorKind::NeedlessCredentials => "orch::host::needless-credentials",
         }
     }
 
@@ -117,6 +122,17 @@ impl Error {
                 "worker `{worker}` needs a server of its own, but no opencode command to start one with was \
                  found: install opencode, name its program, or use kind `agent` or `subagent`"
             ),
+        )
+    }
+
+    pub(crate) fn unknown_parent(parent: &str, reason: &dyn fmt::Display) -> Self {
+        Self::new(ErrorKind::UnknownParent, format!("use the parent session {parent}: {reason}"))
+    }
+
+    pub(crate) fn needless_credentials(host: &dyn fmt::Debug) -> Self {
+        Self::new(
+            ErrorKind::NeedlessCredentials,
+            format!("use the credentials that were given with {host:?}: only a server takes them"),
         )
     }
 

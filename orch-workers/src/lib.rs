@@ -25,7 +25,9 @@
 
 mod asks;
 mod backend;
+mod connector;
 mod error;
+mod host;
 mod locator;
 mod permission;
 mod pool;
@@ -40,7 +42,9 @@ mod verdict;
 pub mod worker;
 
 pub use backend::OpenCodeWorker;
+pub use connector::{Connection, Connector, Shutdown};
 pub use error::{Error, ErrorKind};
+pub use host::Host;
 pub use pool::{Pool, PoolBuilder};
 pub use shutdown::{Ended, ShutdownReport};
 pub use worker::Worker;

@@ -9,7 +9,7 @@ use std::{
 
 use orch_config::{Config, id::ProfileId};
 use orch_ux::frontend::Frontend;
-use orch_workers::Worker;
+use orch_workers::{Connector, Host, Worker};
 use orch_workflow::{
     driver::Engine,
     plan::Plan,
@@ -17,9 +17,7 @@ use orch_workflow::{
 };
 
 use crate::{
-    connection::Connector,
     error::{Error, ErrorKind},
-    host::Host,
     orchestrator::Orchestrator,
     show::Audience,
 };
@@ -27,14 +25,14 @@ use crate::{
 /// Puts an [`Orchestrator`] together. Only the directory is needed; everything else has a default.
 #[must_use]
 pub struct Builder {
-    pub(crate) directory: PathBuf,
+    directory: PathBuf,
     config: Config,
     host: Option<Host>,
     store: StoreChoice,
-    pub(crate) state: Option<PathBuf>,
-    pub(crate) environment: Vec<(String, String)>,
-    pub(crate) workers: Vec<Arc<dyn Worker>>,
-    pub(crate) audience: Audience,
+    state: Option<PathBuf>,
+    environment: Vec<(String, String)>,
+    workers: Vec<Arc<dyn Worker>>,
+    audience: Audience,
 }
 
 #[derive(Debug)]
@@ -151,15 +149,15 @@ impl Builder {
         }
         let config = Arc::new(self.config.clone());
         let host = self.host.clone().unwrap_or_else(|| self.configured_host());
-        let credentials = host.credentials()?;
+        let connector = Connector::new(Arc::clone(&config), &self.directory, host)?;
         let store = self.open_store().await?;
-        let directory = self.directory.clone();
-        let connector = Arc::new(Connector::new(self, Arc::clone(&config), host.source, credentials));
+        let Self { directory, state, environment, workers, audience, .. } = self;
+        let connector = Arc::new(connector.state_dir(state).environment(environment).workers(workers));
         let present = Arc::clone(&config);
         let engine = Engine::builder(store, Arc::clone(&connector) as _)
             .definitions(Arc::new(move |plan: &Plan| Plan::compile(&present, plan.workflow.as_str()).ok()))
             .build();
-        Ok(Orchestrator::new(config, directory, engine, connector))
+        Ok(Orchestrator::new(config, directory, engine, connector, audience))
     }
 
     fn is_unknown(&self, worker: &ProfileId) -> bool {

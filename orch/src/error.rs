@@ -208,6 +208,13 @@ impl From<orch_workers::Error> for Error {
     fn from(error: orch_workers::Error) -> Self {
         let code = error.code();
         let (kind, help) = match error.kind() {
+            WorkersErrorKind::UnknownParent => (
+                ErrorKind::Usage,
+                "name a session of this project with --parent ses_…, or leave it out and one is created",
+            ),
+            WorkersErrorKind::NeedlessCredentials => {
+                (ErrorKind::Usage, "a started server gets a password of its own, and a client brings its own")
+            }
             WorkersErrorKind::Stopping => (ErrorKind::ShutDown, "any other process can continue the run"),
             WorkersErrorKind::NoServerCommand => {
                 (ErrorKind::Config, "a server worker needs a state directory: give one with `state_at`")

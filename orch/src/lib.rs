@@ -33,9 +33,7 @@
 //! its runs and ends every process that it started; what was in flight can be continued by any process.
 
 mod builder;
-mod connection;
 mod error;
-mod host;
 mod orchestrator;
 mod preflight;
 pub mod prelude;
@@ -48,6 +46,7 @@ pub use orch_ux as ux;
 pub use orch_workers as workers;
 pub use orch_workflow as workflow;
 
+pub use orch_workers::{Host, Shutdown};
 pub use orch_workflow::{
     attempt::{Outcome, RunId},
     decision::{Answer, Decision, DecisionKind, DecisionRequest, Gate, GateId, GateReason},
@@ -59,9 +58,7 @@ pub use orch_workflow::{
 
 pub use self::{
     builder::Builder,
-    connection::Shutdown,
     error::{Disposition, Error, ErrorKind},
-    host::Host,
     orchestrator::Orchestrator,
     request::RunRequest,
 };

@@ -8,6 +8,7 @@ use std::{
 
 use orch_config::{Config, id::ProfileId};
 use orch_opencode::OpenCode;
+use orch_workers::{Connection, Connector, Shutdown};
 use orch_workflow::{
     attempt::{AttemptError, RunId},
     decision::{Answer, Decision, DecisionRequest, Request},
@@ -23,11 +24,10 @@ use tokio::sync::Mutex;
 
 use crate::{
     builder::Builder,
-    connection::{Connection, Connector, Shutdown},
     error::Error,
     preflight,
     request::RunRequest,
-    show::Show,
+    show::{Audience, Show},
 };
 
 /// How long runs may take to let go at the end.
@@ -52,6 +52,7 @@ struct Inner {
     directory: PathBuf,
     engine: Engine,
     connector: Arc<Connector>,
+    audience: Audience,
     show: Mutex<Option<Show>>,
 }
 
@@ -66,8 +67,10 @@ impl Orchestrator {
         directory: PathBuf,
         engine: Engine,
         connector: Arc<Connector>,
+        audience: Audience,
     ) -> Self {
-        Self { inner: Arc::new(Inner { config, directory, engine, connector, show: Mutex::new(None) }) }
+        let show = Mutex::new(None);
+        Self { inner: Arc::new(Inner { config, directory, engine, connector, audience, show }) }
     }
 
     /// The configuration in force.
@@ -87,7 +90,7 @@ impl Orchestrator {
     /// # Errors
     /// [`ErrorKind::Host`](crate::ErrorKind::Host): it cannot be found, started, reached or used.
     pub async fn host(&self) -> Result<Arc<dyn OpenCode>, Error> {
-        Ok(Arc::clone(&self.reach().await?.host))
+        Ok(Arc::clone(self.reach().await?.host()))
     }
 
     /// Starts a run and drives it on a task of its own. Returns once the run is durable.
@@ -102,9 +105,9 @@ impl Orchestrator {
         preflight::task(&plan, &request.task)?;
         let connection = self.reach().await?;
         if let Some(parent) = &request.parent_session {
-            preflight::parent(&*connection.host, parent).await?;
+            preflight::parent(connection.pool(), parent).await?;
         }
-        preflight::workers(&connection.pool, &plan).await?;
+        preflight::workers(connection.pool(), &plan).await?;
         let mut new = NewRun::new(plan, request.task, &self.inner.directory);
         new.policy = request.policy;
         new.parent_session = request.parent_session;
@@ -126,7 +129,7 @@ impl Orchestrator {
         if !config.auto_spawn || config.spawn.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.reach().await?.pool.warm_up(config.spawn.iter().cloned()).await)
+        Ok(self.reach().await?.pool().warm_up(config.spawn.iter().cloned()).await)
     }
 
     /// What `store.retention` no longer keeps goes when a run begins. A store that cannot forget can still run.
@@ -275,7 +278,7 @@ impl Orchestrator {
     /// The host and the pool, with somebody to show what happens there.
     async fn reach(&self) -> Result<&Connection, Error> {
         let connection = self.inner.connector.connection().await?;
-        self.show(Some(&connection.host)).await;
+        self.show(Some(connection.host())).await;
         Ok(connection)
     }
 
@@ -285,7 +288,7 @@ impl Orchestrator {
         if show.is_some() {
             return;
         }
-        if let Some(frontend) = self.inner.connector.audience().frontend(host) {
+        if let Some(frontend) = self.inner.audience.frontend(host) {
             *show = Some(Show::start(self.subscribe(), (&self.config().ui).into(), frontend));
         }
     }

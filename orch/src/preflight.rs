@@ -1,6 +1,5 @@
 //! What is checked before a run exists: everything that can be known without spending a token.
 
-use orch_opencode::{HostErrorKind, OpenCode, SessionId};
 use orch_workers::Pool;
 use orch_workflow::plan::Plan;
 
@@ -27,21 +26,8 @@ pub(crate) fn task(plan: &Plan, task: &str) -> Result<(), Error> {
 
 /// # Errors
 /// The host has no such session, or cannot be asked.
-pub(crate) async fn parent(host: &dyn OpenCode, parent: &str) -> Result<(), Error> {
-    let unknown = |reason: &dyn std::fmt::Display| {
-        let message = format!("use the parent session {parent}: {reason}");
-        Error::new(ErrorKind::Usage, "orch::host::unknown-parent", message).with_help(
-            "name a session of this project with --parent ses_…, or leave it out and one is created",
-        )
-    };
-    let id = SessionId::parse(parent).map_err(|error| unknown(&error))?;
-    match host.session(&id).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == HostErrorKind::NotFound => {
-            Err(unknown(&format_args!("the host at {} has no such session", host.origin())))
-        }
-        Err(error) => Err(error.into()),
-    }
+pub(crate) async fn parent(pool: &Pool, parent: &str) -> Result<(), Error> {
+    Ok(pool.check_parent(parent).await??)
 }
 
 /// # Errors

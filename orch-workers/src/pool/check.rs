@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use orch_config::{id::ProfileId, kind::WorkerKind};
-use orch_opencode::HostError;
+use orch_opencode::{HostError, HostErrorKind, SessionId};
 
 use super::Pool;
 use crate::{error::Error, preflight};
@@ -38,5 +38,26 @@ impl Pool {
             on_host.into_iter().map(|profile| preflight::select(profile.into(), &agents, &catalog));
         problems.extend(selections.filter_map(Result::err));
         Ok(problems)
+    }
+
+    /// Checks that the host has this session, so that workers can have it as their parent. The inner error says what is
+    /// wrong with it. Cancel safe.
+    ///
+    /// # Errors
+    /// The host could not be asked.
+    pub async fn check_parent(&self, parent: &str) -> Result<Result<(), Error>, HostError> {
+        let id = match SessionId::parse(parent) {
+            Ok(id) => id,
+            Err(error) => return Ok(Err(Error::unknown_parent(parent, &error))),
+        };
+        let host = &self.inner.host;
+        match host.session(&id).await {
+            Ok(_) => Ok(Ok(())),
+            Err(error) if error.kind() == HostErrorKind::NotFound => {
+                let reason = format!("the host at {} has no such session", host.origin());
+                Ok(Err(Error::unknown_parent(parent, &reason)))
+            }
+            Err(error) => Err(error),
+        }
     }
 }

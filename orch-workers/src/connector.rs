@@ -5,10 +5,9 @@ use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use orch_config::Config;
 use orch_opencode::{
-    HttpOpenCode, OpenCode,
+    HostError, HttpOpenCode, OpenCode,
     serve::{Environment, Serve, Server, StopReport, sweep},
 };
-use orch_workers::{Pool, ShutdownReport, Worker};
 use orch_workflow::{
     attempt::{AttemptError, ErrorCode, Settled},
     port::{AskId, AskReply, Dispatch, Locator, Placement, Probe, SendError, StepExecutor, Task},
@@ -16,17 +15,21 @@ use orch_workflow::{
 use tokio::sync::OnceCell;
 
 use crate::{
-    builder::Builder,
     error::Error,
-    host::{Credentials, Source},
-    show::Audience,
+    host::{Credentials, Host, Source},
+    pool::Pool,
+    shutdown::ShutdownReport,
+    worker::Worker,
 };
 
 /// How long processes that we started may take to end before they are killed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Reaches the host and its workers, and is the engine's executor: a run that is only looked at needs no host.
-pub(crate) struct Connector {
+/// Reaches a host and the workers on it when they are first needed, and is the engine's executor until then and after:
+/// a run that is only looked at needs no host.
+///
+/// Dropping it kills every process that it started; [`close`](Self::close) is the orderly way.
+pub struct Connector {
     config: Arc<Config>,
     directory: PathBuf,
     source: Source,
@@ -34,14 +37,29 @@ pub(crate) struct Connector {
     state: Option<PathBuf>,
     environment: Vec<(String, String)>,
     workers: Vec<Arc<dyn Worker>>,
-    audience: Audience,
     connection: OnceCell<Connection>,
 }
 
-pub(crate) struct Connection {
-    pub(crate) host: Arc<dyn OpenCode>,
-    pub(crate) pool: Pool,
+/// A host that answers, and the workers on it.
+#[derive(Debug)]
+pub struct Connection {
+    host: Arc<dyn OpenCode>,
+    pool: Pool,
     server: Option<Server>,
+}
+
+impl Connection {
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &Arc<dyn OpenCode> {
+        &self.host
+    }
+
+    /// The workers.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
 }
 
 /// How everything that was started ended.
@@ -55,36 +73,57 @@ pub struct Shutdown {
 }
 
 impl Connector {
-    pub(crate) fn new(
-        builder: Builder,
-        config: Arc<Config>,
-        source: Source,
-        credentials: Option<Credentials>,
-    ) -> Self {
-        Self {
+    /// The way to this host, for the project in this directory. Contacts and starts nothing.
+    ///
+    /// # Errors
+    /// Credentials were given for a host that takes none.
+    pub fn new(config: Arc<Config>, directory: impl Into<PathBuf>, host: Host) -> Result<Self, Error> {
+        Ok(Self {
             config,
-            directory: builder.directory,
-            source,
-            credentials,
-            state: builder.state,
-            environment: builder.environment,
-            workers: builder.workers,
-            audience: builder.audience,
+            directory: directory.into(),
+            credentials: host.credentials()?,
+            source: host.source,
+            state: None,
+            environment: Vec::new(),
+            workers: Vec::new(),
             connection: OnceCell::new(),
-        }
+        })
+    }
+
+    /// Where started servers keep their data, and where it is recorded that they run, so that those of a killed process
+    /// are found and ended. Without it a launched host works on the user's own data and leaves no record, and `server`
+    /// workers are refused.
+    #[must_use]
+    pub fn state_dir(mut self, directory: Option<PathBuf>) -> Self {
+        self.state = directory;
+        self
+    }
+
+    /// The variables that started servers inherit, and in which programs are looked up.
+    #[must_use]
+    pub fn environment(mut self, variables: Vec<(String, String)>) -> Self {
+        self.environment = variables;
+        self
+    }
+
+    /// Workers of your own, each for the profile that it names.
+    #[must_use]
+    pub fn workers(mut self, workers: Vec<Arc<dyn Worker>>) -> Self {
+        self.workers = workers;
+        self
     }
 
     /// The connection, made now if there is none. Concurrent callers wait for the same one; a failure is not kept.
-    pub(crate) async fn connection(&self) -> Result<&Connection, Error> {
+    /// Cancel safe: a server that was being started is ended.
+    ///
+    /// # Errors
+    /// The host cannot be found, started, reached or used.
+    pub async fn connection(&self) -> Result<&Connection, HostError> {
         self.connection.get_or_try_init(|| self.connect()).await
     }
 
-    pub(crate) fn audience(&self) -> &Audience {
-        &self.audience
-    }
-
     /// Ends what was started. Nothing happens without a connection.
-    pub(crate) async fn close(&self) -> Shutdown {
+    pub async fn close(&self) -> Shutdown {
         let Some(connection) = self.connection.get() else { return Shutdown::default() };
         let workers = connection.pool.shutdown(GRACE).await;
         let host = match &connection.server {
@@ -94,7 +133,7 @@ impl Connector {
         Shutdown { workers, host }
     }
 
-    async fn connect(&self) -> Result<Connection, Error> {
+    async fn connect(&self) -> Result<Connection, HostError> {
         let (host, server) = match &self.source {
             Source::Client(client) => (Arc::clone(client), None),
             Source::Server { url } => (self.client(url)?, None),
@@ -116,7 +155,7 @@ impl Connector {
         Ok(Connection { host, pool: pool.build(), server })
     }
 
-    fn client(&self, url: &str) -> Result<Arc<dyn OpenCode>, Error> {
+    fn client(&self, url: &str) -> Result<Arc<dyn OpenCode>, HostError> {
         let mut client = HttpOpenCode::builder(url, self.directory.to_string_lossy());
         if let Some(Credentials { username, password }) = &self.credentials {
             client =
@@ -126,7 +165,7 @@ impl Connector {
     }
 
     /// A host of our own, with the user's configuration and a data directory for this project.
-    async fn launch(&self, command: &[OsString]) -> Result<Server, Error> {
+    async fn launch(&self, command: &[OsString]) -> Result<Server, HostError> {
         let environment = Environment::inherit(self.environment.iter().cloned());
         let mut serve = Serve::new(command, &self.directory, environment)
             .startup_timeout(Duration::from_millis(self.config.startup_timeout_ms));
@@ -138,7 +177,7 @@ impl Connector {
             }
             serve = serve.data_dir(state.join("host")).records(records);
         }
-        Ok(serve.start().await?)
+        serve.start().await
     }
 
     /// The program that server workers run: the one that the host was launched with, else the configured one.

@@ -1,11 +1,11 @@
-//! Which OpenCode an orchestrator works on.
+//! Which OpenCode to work on.
 
 use std::{ffi::OsString, fmt, sync::Arc};
 
 use orch_config::settings::OpencodeSettings;
 use orch_opencode::OpenCode;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// Which OpenCode to work on. Nothing is contacted or started before the first run needs it.
 #[derive(Clone)]
@@ -38,8 +38,9 @@ impl Host {
         Self::from(Source::Server { url: url.into() })
     }
 
-    /// A server to be started with this program and first arguments, and ended with the orchestrator. A name
-    /// without a slash is looked up on the `PATH` of [`Builder::environment`](crate::Builder::environment).
+    /// A server to be started with this program and first arguments, and ended by the
+    /// [`Connector`](crate::Connector). A name without a slash is looked up on the `PATH` of its
+    /// [environment](crate::Connector::environment).
     pub fn launch(command: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         Self::from(Source::Launch { command: command.into_iter().map(Into::into).collect() })
     }
@@ -49,7 +50,7 @@ impl Host {
         Self::from(Source::Client(client))
     }
 
-    /// Whether it is to be started, and ended, by the orchestrator.
+    /// Whether it is to be started, and ended, by the [`Connector`](crate::Connector).
     #[must_use]
     pub fn is_launched(&self) -> bool {
         matches!(self.source, Source::Launch { .. })
@@ -69,8 +70,8 @@ impl Host {
         self
     }
 
-    /// What the configuration names, with the credentials of `variable`; else `opencode` is started.
-    pub(crate) fn configured(settings: &OpencodeSettings, variable: impl Fn(&str) -> Option<String>) -> Self {
+    /// What the configuration names, with the credentials that `variable` gives; else `opencode` is started.
+    pub fn configured(settings: &OpencodeSettings, variable: impl Fn(&str) -> Option<String>) -> Self {
         match (&settings.url, &settings.command) {
             (Some(url), _) => Self {
                 password: variable(&settings.password_env),
@@ -91,12 +92,7 @@ impl Host {
                 username: username.as_deref().unwrap_or("opencode").to_owned(),
                 password: password.clone(),
             })),
-            (host, ..) => Err(Error::new(
-                ErrorKind::Usage,
-                "orch::host::needless-credentials",
-                format!("use the credentials that were given with {host:?}: only a server takes them"),
-            )
-            .with_help("a started server gets a password of its own, and a client brings its own")),
+            (host, ..) => Err(Error::needless_credentials(host)),
         }
     }
 }
