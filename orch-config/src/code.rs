@@ -58,6 +58,10 @@ codes! {
     UNKNOWN_STEP = "unknown-step";
     /// A prompt with something that looks like a placeholder.
     UNKNOWN_PLACEHOLDER = "unknown-placeholder";
+    /// A condition that is no CEL, or asks for what a condition cannot have.
+    EXPRESSION = "expression";
+    /// A step's `output` that is no JSON Schema, or none that can be used here.
+    OUTPUT_SCHEMA = "output-schema";
     /// A prompt file that cannot be used.
     PROMPT_FILE = "prompt-file";
     /// A value above the cap that is in force.

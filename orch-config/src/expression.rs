@@ -1,8 +1,19 @@
-//! Conditions over what earlier steps gave: `when` of a step, `until` of a group.
+//! Conditions over what earlier steps gave: `when` of a step or a group, `until` of a group.
+//!
+//! A condition is written in [CEL](https://cel.dev) and sees `task`, `iteration` and `steps.<id>`; an id that is no
+//! plain word is written `steps["first-ok"]`. What of CEL a condition may use is kept so small that no condition can
+//! run for long or fill the memory, whoever wrote it: see [`Expression::parse`].
+
+mod check;
+mod program;
+mod scope;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use self::program::Program;
+pub use self::scope::{Scope, StepFacts};
 
 /// A condition in CEL, as written. It was checked when the workflow was loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -10,6 +21,42 @@ use serde::{Deserialize, Serialize};
 pub struct Expression(String);
 
 impl Expression {
+    /// The longest condition, in bytes.
+    pub const MAX_BYTES: usize = 1_000;
+
+    /// How many elements of lists and keys of objects one evaluation may look at.
+    pub const MAX_ELEMENTS: u32 = 10_000;
+
+    /// Accepts CEL over `task`, `iteration` and `steps`, with the macros `has`, `all`, `exists`, `exists_one` and
+    /// `filter` and the functions `size`, `contains`, `startsWith`, `endsWith`, `int`, `uint`, `double` and `string`.
+    ///
+    /// Within a macro's body, lists and objects can be written down from constants only. Together with the bounds on
+    /// length and elements, this keeps the time and the memory of every evaluation small.
+    ///
+    /// # Errors
+    /// What is wrong, and where in the text.
+    pub fn parse(text: impl Into<String>) -> Result<Self, ExpressionError> {
+        let text = text.into();
+        program::with_stack(|| Program::parse(&text).map(drop))?;
+        Ok(Self(text))
+    }
+
+    /// Whether it holds.
+    ///
+    /// # Errors
+    /// It does not fit the values: a field that is not there, types that cannot be compared, a result that is neither
+    /// true nor false.
+    pub fn evaluate(&self, scope: &Scope) -> Result<bool, ExpressionError> {
+        program::with_stack(|| Program::parse(&self.0)?.evaluate(scope))
+    }
+
+    /// The ids of the steps that it refers to, in the order of the text, each once.
+    #[must_use]
+    pub fn steps(&self) -> Vec<String> {
+        let steps = program::with_stack(|| Ok(Program::parse(&self.0)?.steps()));
+        steps.into_iter().flatten().map(|step| step.id).collect()
+    }
+
     /// The text as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -20,5 +67,38 @@ impl Expression {
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Why a condition cannot be used, or cannot be answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct ExpressionError {
+    /// What is wrong, in words.
+    pub message: String,
+    /// Where in the text, in bytes from its beginning. None: the condition as a whole.
+    pub offset: Option<usize>,
+    /// The way out, if there is an obvious one.
+    pub help: Option<String>,
+}
+
+impl ExpressionError {
+    /// The stable machine code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        crate::code::EXPRESSION
+    }
+
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), offset: None, help: None }
+    }
+
+    fn at(self, offset: Option<usize>) -> Self {
+        Self { offset, ..self }
+    }
+
+    fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
     }
 }

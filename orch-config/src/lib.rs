@@ -17,6 +17,7 @@ mod issue;
 pub mod kind;
 pub mod load;
 mod model;
+pub mod output;
 mod path;
 pub mod permission;
 mod placeholder;

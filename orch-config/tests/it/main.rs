@@ -4,6 +4,7 @@
 
 mod builtins;
 mod diagnostics;
+mod expressions;
 mod files;
 mod kinds;
 mod merge;
