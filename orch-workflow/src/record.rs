@@ -122,6 +122,17 @@ pub enum RecordBody {
         result: Box<Settled>,
         /// The attempt's time at work, without waiting for people or limits.
         active_ms: u64,
+        /// What may still be at work on the host, because its abort was not confirmed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        still_runs: Option<String>,
+    },
+    /// The attempt failed for good and nobody is to be asked. The run ends as `error` once the other steps in
+    /// flight have been aborted.
+    Failing {
+        /// The attempt that failed.
+        dispatch: DispatchId,
+        /// Why.
+        error: AttemptError,
     },
     /// The attempt cannot be known to have run. It ends here, without a result.
     InDoubt {

@@ -76,6 +76,8 @@ impl Projector {
             }
             // The worker has not taken the answer yet; `ask.resolved` follows when it has.
             RecordBody::AskAnswered { .. } => return None,
+            // `step.settled` has said why; `run.finished` says it again once the others are at rest.
+            RecordBody::Failing { .. } => return None,
             RecordBody::AskClosed { dispatch, ask, by } => {
                 let (step, ask, by) = (dispatch.step.clone(), ask.clone(), by.clone());
                 EventBody::AskResolved { step, ask, by }
@@ -87,7 +89,9 @@ impl Projector {
             RecordBody::Stopping { dispatch, why } => {
                 progress(dispatch, StepProgress::Stopping { reason: why.to_string() })
             }
-            RecordBody::Settled { dispatch, result, active_ms } => self.settled(dispatch, result, *active_ms),
+            RecordBody::Settled { dispatch, result, active_ms, .. } => {
+                self.settled(dispatch, result, *active_ms)
+            }
             RecordBody::InDoubt { dispatch, reason } => {
                 progress(dispatch, StepProgress::InDoubt { reason: reason.clone() })
             }

@@ -8,11 +8,11 @@ use crate::{
         gates,
         live::{Follow, Phase},
         requests::stop,
+        schedule,
         settle::abort_ended,
         state::State,
     },
     record::{RecordBody, StopReason},
-    view::StepStatus,
 };
 
 /// An abort that nobody confirms within this time is taken as unconfirmed.
@@ -26,7 +26,7 @@ pub(crate) fn next(state: &State, follows: &[Follow]) -> Option<Timestamp> {
     let work = follows.iter().flat_map(|follow| {
         [abort_due(follow), timeout_due(state, follow), idle_due(state, follow)].into_iter().flatten()
     });
-    let backoff = backing_off(state).map(|(_, until)| until);
+    let backoff = schedule::next_retry(state).map(|(_, until)| until);
     let gates = state.gates.iter().filter_map(|gate| gate.expires_at);
     work.chain(backoff).chain(gates).min()
 }
@@ -60,7 +60,7 @@ pub(crate) fn tick(draft: &mut Draft<'_>) {
     while let Some(gate) = expired(&draft.state) {
         gates::expire(draft, &gate);
     }
-    if backing_off(&draft.state).is_some_and(|(_, until)| until <= now) {
+    if schedule::next_retry(&draft.state).is_some_and(|(_, until)| until <= now) {
         advance(draft);
     }
 }
@@ -85,14 +85,4 @@ fn idle_due(state: &State, follow: &Follow) -> Option<Timestamp> {
         return None;
     }
     follow.idle_at(idle_ms)
-}
-
-/// The step that waits for its next automatic attempt, unless a gate holds the run.
-fn backing_off(state: &State) -> Option<(usize, Timestamp)> {
-    if !state.gates.is_empty() {
-        return None;
-    }
-    let waiting = |step: &usize| state.steps[*step].status == StepStatus::Backoff;
-    let step = state.current_step().filter(waiting)?;
-    Some((step, state.steps[step].until))
 }

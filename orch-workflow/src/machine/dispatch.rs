@@ -6,49 +6,82 @@ use crate::{
     attempt::{AttemptError, DispatchId, ErrorCode, Settled, Warning, WarningCode},
     carry::{self, Carry},
     decision::GateReason,
-    machine::{draft::Draft, effect::Effect, gates, settle::settle, state::State},
+    machine::{
+        draft::Draft,
+        effect::Effect,
+        gates,
+        schedule::{self, Due},
+        settle::settle,
+        state::State,
+    },
     plan::handoff_prompt,
     record::{RecordBody, RunStatus},
     template::{self, MissingValue, Values},
-    view::StepStatus,
 };
 
-/// Goes on as far as possible: to the next dispatch, to rest at a gate, or to the end of the run.
+/// Goes on as far as possible: to whatever can be dispatched now, to rest at a gate, or to the end of the run.
 pub(crate) fn advance(draft: &mut Draft<'_>) {
     loop {
-        if draft.state.status.is_terminal() || draft.state.anything_live() {
+        let anything_live = draft.state.anything_live();
+        if draft.state.status.is_terminal() {
             return;
         }
         if let Some(ending) = draft.state.ending.clone() {
-            return finish(draft, ending.status, Some(ending.error.clone()));
+            if !anything_live {
+                finish(draft, ending.status, Some(ending.error.clone()));
+            }
+            return;
         }
         if !draft.state.gates.is_empty() {
-            if draft.state.status == RunStatus::Running {
+            if !anything_live && draft.state.status == RunStatus::Running {
                 draft.record(RecordBody::Paused);
             }
+            return;
+        }
+        // What an earlier process has left unfinished is looked at before anything new begins.
+        if draft.has_unattended() {
             return;
         }
         if draft.state.status == RunStatus::Paused {
             draft.record(RecordBody::Resumed);
         }
-        let Some(step) = draft.state.current_step() else {
-            return finish(draft, RunStatus::Success, None);
-        };
-        match draft.state.steps[step].status {
-            StepStatus::Pending | StepStatus::Ready if draft.state.pause_requested => {
+        match schedule::next(&draft.state, draft.now) {
+            Some(Due::Start(step)) if draft.state.pause_requested => {
                 gates::open(draft, step, GateReason::User, "the run was asked to pause".to_owned());
             }
-            StepStatus::Pending | StepStatus::Ready => start(draft, step),
-            StepStatus::Backoff if draft.now >= draft.state.steps[step].until => start(draft, step),
-            _ => return,
+            Some(Due::Start(step)) => start(draft, step),
+            None if anything_live => return,
+            None => match schedule::next_retry(&draft.state) {
+                Some((step, _)) if draft.state.pause_requested => pause_backoff(draft, step),
+                Some(_) => return,
+                None => return finish_done(draft),
+            },
         }
     }
 }
 
 /// Ends the run. Nothing is in flight.
 pub(crate) fn finish(draft: &mut Draft<'_>, status: RunStatus, error: Option<AttemptError>) {
-    let notes = std::mem::take(&mut draft.notes);
+    let notes = draft.state.steps.iter().filter_map(|step| step.still_runs.clone()).collect();
     draft.record(RecordBody::Finished { status, error, notes });
+}
+
+/// Nothing is left that could be begun.
+fn finish_done(draft: &mut Draft<'_>) {
+    let Some(stuck) = draft.state.first_open_step() else {
+        return finish(draft, RunStatus::Success, None);
+    };
+    // A plan that was checked has no such step, but the journal of a damaged one may.
+    let id = &draft.state.planned(stuck).id;
+    let message = format!("step {id} can never begin: it waits for what never comes");
+    finish(draft, RunStatus::Error, Some(AttemptError::new(ErrorCode::Internal, message)));
+}
+
+/// Somebody wants a pause, and only the time until another attempt keeps the run from resting.
+fn pause_backoff(draft: &mut Draft<'_>, step: usize) {
+    let title = &draft.state.planned(step).title;
+    let message = format!("{title} waits for its next attempt; `continue` tries it at once");
+    gates::open(draft, step, GateReason::User, message);
 }
 
 /// Does what a live dispatch needs when nobody follows it: it is stopped, probed, or placed under the same name.
@@ -138,16 +171,7 @@ fn prompt(state: &State, step: usize) -> Result<(String, Carry), MissingValue> {
 
 /// The hand-offs of the steps that this one depends on, directly or not, in plan order.
 fn carry_for(state: &State, step: usize) -> Carry {
-    let mut needed = vec![false; state.steps.len()];
-    let mut open = vec![step];
-    while let Some(index) = open.pop() {
-        for need in state.planned(index).needs.iter().filter_map(|id| state.index_of(id)) {
-            if !std::mem::replace(&mut needed[need], true) {
-                open.push(need);
-            }
-        }
-    }
-    let blocks = state.steps.iter().zip(needed).filter(|(_, needed)| *needed);
+    let blocks = state.steps.iter().zip(state.graph.needed_by(step)).filter(|(_, needed)| *needed);
     let blocks = blocks.filter_map(|(step, _)| step.carry.as_deref());
     let max = usize::try_from(state.plan().limits.max_carry_chars).unwrap_or(usize::MAX);
     carry::assemble(blocks, max)
@@ -168,11 +192,11 @@ impl Values for Context<'_> {
     }
 
     fn text(&self, step: &str) -> Option<&str> {
-        let step = &self.state.steps[self.state.index_named(step)?];
+        let step = &self.state.steps[self.state.graph.step(step)?];
         step.is_over().then_some(step.text.as_ref())
     }
 
     fn output(&self, step: &str) -> Option<&Value> {
-        self.state.steps[self.state.index_named(step)?].output.as_deref()
+        self.state.steps[self.state.graph.step(step)?].output.as_deref()
     }
 }

@@ -13,20 +13,11 @@ pub(crate) struct Draft<'m> {
     follows: &'m [Follow],
     records: Vec<Record>,
     effects: Vec<Effect>,
-    /// What people must know about how the run ends, should it end now.
-    pub(crate) notes: Vec<String>,
 }
 
 impl<'m> Draft<'m> {
     pub(crate) fn new(now: Timestamp, state: &State, follows: &'m [Follow]) -> Self {
-        Self {
-            now,
-            state: state.clone(),
-            follows,
-            records: Vec::new(),
-            effects: Vec::new(),
-            notes: Vec::new(),
-        }
+        Self { now, state: state.clone(), follows, records: Vec::new(), effects: Vec::new() }
     }
 
     /// Writes a record down.
@@ -43,6 +34,14 @@ impl<'m> Draft<'m> {
 
     pub(crate) fn follow(&self, dispatch: &DispatchId) -> Option<&'m Follow> {
         self.follows.iter().find(|follow| follow.dispatch == *dispatch)
+    }
+
+    /// Whether there is work in flight that nobody in this process follows, or will with this batch.
+    pub(crate) fn has_unattended(&self) -> bool {
+        let attended = |dispatch: &DispatchId| {
+            self.follow(dispatch).is_some() || self.effects.iter().any(|effect| effect.dispatch() == dispatch)
+        };
+        self.state.live_steps().any(|(_, _, turn)| !attended(&turn.dispatch))
     }
 
     pub(crate) fn follows(&self) -> &'m [Follow] {

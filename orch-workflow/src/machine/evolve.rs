@@ -27,6 +27,7 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
             with_step(state, dispatch, |step| {
                 step.status = StepStatus::Running;
                 step.tries += 1;
+                step.still_runs = None;
                 let turns = vec![turn(dispatch, prompt, at)];
                 step.attempts.push(Arc::new(Attempt::started(turns, *session, at)));
             });
@@ -84,13 +85,20 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
             }
         }),
         RecordBody::Stopping { dispatch, why } => {
-            if matches!(why, StopReason::Interrupted { .. }) {
+            // A run that is at a gate already pauses for no other.
+            if matches!(why, StopReason::Interrupted { .. }) && state.gates.is_empty() {
                 state.pause_requested = true;
             }
             with_attempt(state, dispatch, |attempt| attempt.stopping = Some(why.clone()));
         }
-        RecordBody::Settled { dispatch, result, active_ms } => {
-            settled(state, dispatch, result, *active_ms, at)
+        RecordBody::Settled { dispatch, result, active_ms, still_runs } => {
+            settled(state, dispatch, result, *active_ms, at);
+            with_step(state, dispatch, |step| step.still_runs.clone_from(still_runs));
+        }
+        RecordBody::Failing { dispatch, error } => {
+            let message = format!("stopped because step {} failed", dispatch.step);
+            let aborted = AttemptError::new(ErrorCode::Aborted, message);
+            state.ending = Some(Arc::new(Ending { status: RunStatus::Error, error: error.clone(), aborted }));
         }
         RecordBody::InDoubt { dispatch, reason } => with_step(state, dispatch, |step| {
             step.status = StepStatus::InDoubt;
@@ -113,7 +121,8 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
                 let Gate { id, step, reason, .. } = gate.as_ref();
                 let message = format!("aborted by {by} at gate {id} ({}) of step {step}", reason.as_str());
                 let error = AttemptError::new(ErrorCode::Aborted, message);
-                state.ending = Some(Arc::new(Ending { status: RunStatus::Error, error }));
+                let aborted = error.clone();
+                state.ending = Some(Arc::new(Ending { status: RunStatus::Error, error, aborted }));
             }
             let resolved = Resolved { gate, decision: decision.kind(), by: by.clone() };
             Arc::make_mut(&mut state.resolved).push(resolved);
@@ -121,7 +130,8 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
         RecordBody::PauseRequested { .. } => state.pause_requested = true,
         RecordBody::CancelRequested { by } => {
             let error = AttemptError::new(ErrorCode::Aborted, format!("cancelled by {by}"));
-            state.ending = Some(Arc::new(Ending { status: RunStatus::Cancelled, error }));
+            let aborted = error.clone();
+            state.ending = Some(Arc::new(Ending { status: RunStatus::Cancelled, error, aborted }));
         }
         RecordBody::Paused => state.status = RunStatus::Paused,
         RecordBody::Resumed => state.status = RunStatus::Running,
@@ -175,6 +185,10 @@ fn gate_opened(state: &mut State, gate: &Gate) {
 }
 
 fn decided(state: &mut State, gate: &Gate, decision: &Decision, at: Timestamp) {
+    if gate.reason == GateReason::DefinitionChanged {
+        // It only names the step that comes next; that step may have a gate of its own.
+        return;
+    }
     let Some(index) = state.index_of(&gate.step) else { return };
     let block = match decision {
         Decision::Replace { text, .. } if state.planned(index).carry => {

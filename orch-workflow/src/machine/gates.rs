@@ -57,7 +57,7 @@ pub(crate) fn definition_changed(draft: &mut Draft<'_>, changes: &str) {
     let same = |gate: &Gate| gate.reason == GateReason::DefinitionChanged && gate.message == message;
     let known = draft.state.gates.iter().any(|gate| same(gate))
         || draft.state.resolved.iter().any(|resolved| same(&resolved.gate));
-    let Some(step) = draft.state.current_step().filter(|_| !known) else { return };
+    let Some(step) = draft.state.first_open_step().filter(|_| !known) else { return };
     open(draft, step, GateReason::DefinitionChanged, message);
     advance(draft);
 }

@@ -2,17 +2,15 @@
 
 use crate::{
     attempt::Settled,
-    decision::{GateReason, Rejected},
+    decision::Rejected,
     machine::{
         dispatch::{advance, never_sent},
         draft::Draft,
         effect::Effect,
-        gates,
         live::Phase,
         settle::settle,
     },
     record::{RecordBody, StopReason},
-    view::StepStatus,
 };
 
 /// Nothing new is dispatched from here on; what is in flight settles first.
@@ -23,13 +21,6 @@ pub(crate) fn pause(draft: &mut Draft<'_>, by: String) -> Result<(), Rejected> {
         return Ok(());
     }
     draft.record(RecordBody::PauseRequested { by });
-    if let Some(step) = draft.state.current_step()
-        && draft.state.steps[step].status == StepStatus::Backoff
-    {
-        let title = &draft.state.planned(step).title;
-        let message = format!("{title} waits for its next attempt; `continue` tries it at once");
-        gates::open(draft, step, GateReason::User, message);
-    }
     advance(draft);
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::{
         draft::Draft,
         gates,
         live::Phase,
+        requests, schedule,
     },
     record::{RecordBody, RunStatus, StopReason},
 };
@@ -20,7 +21,12 @@ use crate::{
 const SAME_FAILURES: u32 = 3;
 
 /// Takes in the one result of a live dispatch, and goes on.
-pub(crate) fn settle(draft: &mut Draft<'_>, step: usize, mut result: Settled) {
+pub(crate) fn settle(draft: &mut Draft<'_>, step: usize, result: Settled) {
+    settle_with(draft, step, result, None);
+}
+
+/// The same, where something may still be at work on the host although the attempt is over.
+fn settle_with(draft: &mut Draft<'_>, step: usize, mut result: Settled, still_runs: Option<String>) {
     let Some((dispatch, probed)) = draft.state.steps[step].live().map(|(_, turn)| {
         let phase = draft.follow(&turn.dispatch).map(|follow| follow.phase);
         (turn.dispatch.clone(), phase == Some(Phase::Probing))
@@ -52,7 +58,7 @@ pub(crate) fn settle(draft: &mut Draft<'_>, step: usize, mut result: Settled) {
     }
     let handed_off = dispatch.turn > 1;
     let result = Box::new(result);
-    draft.record(RecordBody::Settled { dispatch, result, active_ms });
+    draft.record(RecordBody::Settled { dispatch, result, active_ms, still_runs });
     if draft.state.ending.is_none() {
         judge(draft, step, handed_off);
     }
@@ -78,7 +84,7 @@ pub(crate) fn in_doubt(draft: &mut Draft<'_>, step: usize, reason: String) {
 pub(crate) fn abort_ended(draft: &mut Draft<'_>, step: usize, unconfirmed: Option<AttemptError>) {
     let Some((attempt, turn)) = draft.state.steps[step].live() else { return };
     let mut error = match (&draft.state.ending, &attempt.stopping) {
-        (Some(ending), _) => ending.error.clone(),
+        (Some(ending), _) => ending.aborted.clone(),
         (None, Some(why)) => stopped(why),
         (None, None) => return,
     };
@@ -87,8 +93,7 @@ pub(crate) fn abort_ended(draft: &mut Draft<'_>, step: usize, unconfirmed: Optio
     if let Some(still_runs) = &still_runs {
         error.message = format!("{}; {still_runs}", error.message);
     }
-    draft.notes.extend(still_runs);
-    settle(draft, step, Settled::failed(error));
+    settle_with(draft, step, Settled::failed(error), still_runs);
 }
 
 fn stopped(why: &StopReason) -> AttemptError {
@@ -184,10 +189,7 @@ fn talks_to_a_person(draft: &Draft<'_>, step: usize, dispatch: &DispatchId, resu
 /// The gate table, and what stands above it.
 fn judge(draft: &mut Draft<'_>, step: usize, handed_off: bool) {
     let Some(outcome) = draft.state.steps[step].outcome else { return };
-    let left = match draft.state.current_step() {
-        Some(_) => WorkLeft::Yes,
-        None => WorkLeft::No,
-    };
+    let left = schedule::left(&draft.state);
     if outcome == Outcome::Error {
         return judge_failure(draft, step);
     }
@@ -223,8 +225,17 @@ fn judge_failure(draft: &mut Draft<'_>, step: usize) {
     }
     match gate(draft.state.policy_for(step), Outcome::Error, WorkLeft::Yes) {
         Verdict::Gate(reason) => open_after_settle(draft, step, reason),
-        _ => finish(draft, RunStatus::Error, Some(error)),
+        _ => fail(draft, dispatch, error),
     }
+}
+
+/// Nobody is to be asked: the run ends as `error`, once what else is in flight has been aborted.
+fn fail(draft: &mut Draft<'_>, dispatch: DispatchId, error: AttemptError) {
+    if !draft.state.anything_live() {
+        return finish(draft, RunStatus::Error, Some(error));
+    }
+    draft.record(RecordBody::Failing { dispatch, error });
+    requests::abort_everything(draft);
 }
 
 /// A pause that somebody asked for is the first reason there is, unless a person has stopped the step already.

@@ -2,13 +2,16 @@
 
 use crate::{
     attempt::Usage,
-    machine::state::{Attempt, State, Step},
+    machine::{
+        schedule,
+        state::{Attempt, State, Step},
+    },
     view::{AttemptView, ErrorView, RunView, StepStatus, StepView, Tokens},
 };
 
 pub(crate) fn view(state: &State) -> RunView {
     let step = state.gates.first().and_then(|gate| state.index_of(&gate.step));
-    let step = step.or_else(|| state.current_step()).unwrap_or(state.steps.len() - 1);
+    let step = step.or_else(|| state.first_open_step()).unwrap_or(state.steps.len() - 1);
     let policy = state.policy_for(step);
     let usage = total_usage(state);
     let mut gates = state.gates.iter().map(|gate| gate.as_ref().clone());
@@ -58,7 +61,7 @@ fn step_view(state: &State, index: usize) -> StepView {
     StepView {
         id: planned.id.clone(),
         title: planned.title.clone(),
-        status: status(state, step),
+        status: status(state, index),
         outcome: step.outcome,
         iteration: 1,
         worker: planned.worker.clone(),
@@ -70,12 +73,10 @@ fn step_view(state: &State, index: usize) -> StepView {
     }
 }
 
-fn status(state: &State, step: &Step) -> StepStatus {
-    // The next step of a run that rests at a gate is due, and waits for the decision only.
-    let due = step.status == StepStatus::Pending
-        && !state.status.is_terminal()
-        && state.current_step().is_some_and(|current| std::ptr::eq(state.steps[current].as_ref(), step));
-    if due { StepStatus::Ready } else { step.status }
+fn status(state: &State, step: usize) -> StepStatus {
+    // A step that waits only for its turn, or for the decision at a gate, is due.
+    let due = !state.status.is_terminal() && schedule::is_ready(state, step);
+    if due { StepStatus::Ready } else { state.steps[step].status }
 }
 
 fn attempt_view(attempt: &Attempt) -> AttemptView {

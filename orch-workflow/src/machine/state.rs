@@ -1,6 +1,6 @@
 //! What a journal says: the durable part of the machine.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use orch_config::{
     id::StepId,
@@ -12,6 +12,7 @@ use crate::{
     attempt::{AttemptError, DispatchId, ErrorCode, Outcome, RunId, Settled, Timestamp, Usage, Warning},
     carry::Block,
     decision::{DecisionKind, Gate, GateId},
+    machine::graph::{Graph, Node},
     plan::{Plan, PlanStep},
     port::{Ask, AskReply, Locator, SessionChoice},
     record::{RunStarted, RunStatus, StopReason},
@@ -32,12 +33,12 @@ pub(crate) struct State {
     pub(crate) parent_session: Option<String>,
     /// In plan order.
     pub(crate) steps: Vec<Arc<Step>>,
-    index: Arc<HashMap<StepId, usize>>,
+    pub(crate) graph: Arc<Graph>,
     /// Open gates, oldest first.
     pub(crate) gates: Vec<Arc<Gate>>,
     pub(crate) resolved: Arc<Vec<Resolved>>,
     pub(crate) pause_requested: bool,
-    /// How the run ends once what is in flight is at rest, when a person wants it to end.
+    /// How the run ends once what is in flight is at rest, when it is to end.
     pub(crate) ending: Option<Arc<Ending>>,
     pub(crate) finished: Option<Arc<Finished>>,
 }
@@ -50,11 +51,13 @@ pub(crate) struct Resolved {
     pub(crate) by: String,
 }
 
-/// The end that a person asked for.
+/// The end that the run comes to once nothing is in flight.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ending {
     pub(crate) status: RunStatus,
     pub(crate) error: AttemptError,
+    /// What is in flight until then was aborted for this.
+    pub(crate) aborted: AttemptError,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +85,8 @@ pub(crate) struct Step {
     pub(crate) failure: Option<(Signature, u32)>,
     /// When its next automatic attempt is due, in status `backoff`.
     pub(crate) until: Timestamp,
+    /// What may still be at work on the host although its latest attempt is over.
+    pub(crate) still_runs: Option<String>,
 }
 
 /// What makes two failures the same.
@@ -143,10 +148,9 @@ pub(crate) struct End {
 impl State {
     /// A run of which nothing but its beginning is known.
     pub(crate) fn begun(started: Arc<RunStarted>, at: Timestamp) -> Self {
-        let steps = &started.plan.steps;
         Self {
-            index: Arc::new(steps.iter().enumerate().map(|(i, step)| (step.id.clone(), i)).collect()),
-            steps: steps.iter().map(|_| Arc::new(Step::pending())).collect(),
+            graph: Arc::new(Graph::of(&started.plan)),
+            steps: started.plan.steps.iter().map(|_| Arc::new(Step::pending())).collect(),
             policy: started.policy,
             parent_session: started.parent_session.clone(),
             started,
@@ -175,11 +179,7 @@ impl State {
     }
 
     pub(crate) fn index_of(&self, step: &StepId) -> Option<usize> {
-        self.index.get(step).copied()
-    }
-
-    pub(crate) fn index_named(&self, step: &str) -> Option<usize> {
-        self.index.get(step).copied()
+        self.graph.step(step.as_str())
     }
 
     /// The policy in force for a step.
@@ -211,8 +211,16 @@ impl State {
         self.live_steps().next().is_some()
     }
 
-    /// The first step that is not over.
-    pub(crate) fn current_step(&self) -> Option<usize> {
+    /// Whether what waits for a node may go on.
+    pub(crate) fn is_over(&self, node: Node) -> bool {
+        match node {
+            Node::Step(step) => self.steps[step].is_over(),
+            Node::Group(group) => self.graph.members(group).iter().all(|step| self.steps[*step].is_over()),
+        }
+    }
+
+    /// The first step that is not over, in written order.
+    pub(crate) fn first_open_step(&self) -> Option<usize> {
         self.steps.iter().position(|step| !step.is_over())
     }
 
@@ -235,6 +243,7 @@ impl Step {
             tries: 0,
             failure: None,
             until: Timestamp::default(),
+            still_runs: None,
         }
     }
 

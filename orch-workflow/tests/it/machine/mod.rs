@@ -6,6 +6,7 @@ mod definition;
 mod gates;
 mod interactive;
 mod journal;
+mod parallel;
 mod plans;
 mod predecessor;
 mod properties;

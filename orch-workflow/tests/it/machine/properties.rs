@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use orch_config::{
+    id::StepId,
     kind::ExecutionMode,
     policy::{Execution, Intervene, PolicyPatch},
     retry::Retry,
@@ -13,8 +14,10 @@ use orch_workflow::{
     decision::{Decision, GateId},
     event::Projector,
     machine::{Effect, Input, Machine},
+    plan::{Plan, PlanStep},
     port::{Ask, AskId, AskReply},
     record::{Record, RecordBody, RunStatus},
+    view::StepStatus,
 };
 use proptest::prelude::*;
 
@@ -72,7 +75,7 @@ fn moves() -> impl Strategy<Value = Move> {
 }
 
 fn stories() -> impl Strategy<Value = Story> {
-    let steps = prop::collection::vec((any::<bool>(), any::<bool>(), 1..4_u32), 1..4);
+    let steps = prop::collection::vec((any::<bool>(), any::<bool>(), 1..4_u32, 0..16_usize), 1..5);
     let execution = prop_oneof![Just(Execution::Step), Just(Execution::Auto)];
     let intervene = prop_oneof![
         Just(Intervene::Never),
@@ -86,24 +89,36 @@ fn stories() -> impl Strategy<Value = Story> {
         Just(GateDefault::Skip),
         Just(GateDefault::Abort)
     ]);
-    (steps, execution, intervene, default).prop_map(|(steps, execution, intervene, default)| {
-        let steps =
-            steps.into_iter().zip(["one", "two", "three"]).map(|((foreground, carry, attempts), id)| {
-                let mut step = step(id);
-                step.execution = foreground.then_some(ExecutionMode::Foreground);
-                step.carry = carry;
-                step.prompt = "{task} {carry}".to_owned();
-                step.timeout_ms = 30_000;
-                step.idle_warning_ms = 8_000;
-                step.retry = Retry { max_attempts: attempts, ..Retry::default() };
-                step
-            });
-        let mut workflow = workflow(steps);
-        workflow.gate_timeout_ms = default.map(|_| 60_000);
-        workflow.gate_default = default;
-        workflow.limits.max_carry_chars = 120;
-        Story::of(run_started(super::story::plan(workflow), policy(execution, intervene)))
-    })
+    (steps, execution, intervene, default, 1..4_u32).prop_map(
+        |(steps, execution, intervene, default, parallel)| {
+            let needs: Vec<_> = steps.iter().map(|(.., needs)| *needs).collect();
+            let steps = steps.into_iter().zip(["one", "two", "three", "four"]).map(
+                |((foreground, carry, attempts, _), id)| {
+                    let mut step = step(id);
+                    step.execution = foreground.then_some(ExecutionMode::Foreground);
+                    step.carry = carry;
+                    step.prompt = "{task} {carry}".to_owned();
+                    step.timeout_ms = 30_000;
+                    step.idle_warning_ms = 8_000;
+                    step.retry = Retry { max_attempts: attempts, ..Retry::default() };
+                    step
+                },
+            );
+            let mut workflow = workflow(steps);
+            workflow.gate_timeout_ms = default.map(|_| 60_000);
+            workflow.gate_default = default;
+            workflow.limits.max_carry_chars = 120;
+            let mut plan = super::story::plan(workflow);
+            plan.limits.max_parallel = parallel;
+            // Each step waits for any of those before it.
+            let ids: Vec<_> = plan.steps.iter().map(|step| step.id.clone()).collect();
+            for (number, (step, needs)) in plan.steps.iter_mut().zip(needs).enumerate() {
+                step.needs =
+                    (0..number).filter(|need| needs >> need & 1 == 1).map(|need| ids[need].clone()).collect();
+            }
+            Story::of(run_started(plan, policy(execution, intervene)))
+        },
+    )
 }
 
 fn input(story: &Story, step: &Move) -> Option<Input> {
@@ -188,6 +203,7 @@ struct Ledger {
     placed: HashSet<DispatchId>,
     over: HashSet<DispatchId>,
     live: HashMap<String, DispatchId>,
+    plan: Option<Plan>,
     open_gates: Vec<GateId>,
     stopping: HashSet<DispatchId>,
     asked: HashSet<AskId>,
@@ -212,7 +228,10 @@ impl Ledger {
 
     fn take(&mut self, body: &RecordBody) -> Result<(), TestCaseError> {
         match body {
-            RecordBody::RunStarted(_) => self.status = Some(RunStatus::Running),
+            RecordBody::RunStarted(started) => {
+                self.status = Some(RunStatus::Running);
+                self.plan = Some(started.plan.clone());
+            }
             RecordBody::AttemptStarted { dispatch, .. } | RecordBody::TurnStarted { dispatch, .. } => {
                 prop_assert_eq!(self.status, Some(RunStatus::Running), "a paused run dispatches nothing");
                 prop_assert!(self.open_gates.is_empty(), "nothing new while a gate is open");
@@ -220,6 +239,8 @@ impl Ledger {
                 prop_assert!(self.begun.insert(dispatch.clone()), "{} begun twice", dispatch);
                 let before = self.live.insert(dispatch.step.to_string(), dispatch.clone());
                 prop_assert_eq!(before, None, "two live dispatches in one step");
+                let most = self.plan.as_ref().map_or(0, |plan| plan.limits.max_parallel);
+                prop_assert!(self.live.len() <= most as usize, "{:?} at once, {} allowed", self.live, most);
                 if matches!(body, RecordBody::AttemptStarted { .. }) {
                     *self.tries.entry(dispatch.step.to_string()).or_default() += 1;
                 }
@@ -259,7 +280,7 @@ impl Ledger {
                 self.open_gates.remove(position.unwrap());
                 self.tries.clear();
             }
-            RecordBody::CancelRequested { .. } => self.ending = true,
+            RecordBody::CancelRequested { .. } | RecordBody::Failing { .. } => self.ending = true,
             RecordBody::Paused => {
                 prop_assert_eq!(self.status, Some(RunStatus::Running));
                 prop_assert!(self.live.is_empty(), "a paused run has nothing in flight");
@@ -314,6 +335,22 @@ fn check(story: &mut Story, ledger: &mut Ledger) -> Result<(), TestCaseError> {
     prop_assert!(replayed == story.machine, "the journal tells another story");
     let view = story.view();
     prop_assert_eq!(Some(view.status), ledger.status);
+    let plan = ledger.plan.as_ref().unwrap();
+    let begun =
+        |step: &&PlanStep| !view.steps.iter().any(|seen| seen.id == step.id && seen.attempts.is_empty());
+    for step in plan.steps.iter().filter(begun) {
+        let over = |id: &StepId| {
+            let status = view.steps.iter().find(|step| step.id == *id).map(|step| step.status);
+            matches!(status, Some(StepStatus::Done | StepStatus::Skipped))
+        };
+        prop_assert!(step.needs.iter().all(over), "{} has begun before what it needs was over", step.id);
+    }
+    let open = |step: &&PlanStep| {
+        let attempts = view.steps.iter().find(|seen| seen.id == step.id).map(|seen| &seen.attempts);
+        attempts.and_then(|attempts| attempts.last()).is_some_and(|attempt| attempt.outcome.is_none())
+    };
+    let foreground = plan.steps.iter().filter(|step| step.execution == ExecutionMode::Foreground);
+    prop_assert!(foreground.filter(open).count() <= 1, "a person is with two steps at once");
     let gates: Vec<_> = view.gate.iter().chain(&view.gates).map(|gate| gate.id.clone()).collect();
     if view.status.is_terminal() {
         prop_assert!(gates.is_empty() && view.asks.is_empty());

@@ -43,6 +43,15 @@ pub(crate) fn plan(workflow: WorkflowDefinition) -> Plan {
     Plan::compile(&config(workflow), &id).unwrap()
 }
 
+/// A plan of steps that wait for exactly the steps named with them.
+pub(crate) fn graph(steps: &[(&str, &[&str])]) -> Plan {
+    let mut plan = plan(workflow(steps.iter().map(|(id, _)| step(id))));
+    for (planned, (_, needs)) in plan.steps.iter_mut().zip(steps) {
+        planned.needs = needs.iter().map(|id| StepId::new(*id).unwrap()).collect();
+    }
+    plan
+}
+
 pub(crate) fn policy(execution: Execution, intervene: Intervene) -> PolicyPatch {
     PolicyPatch { execution: Some(execution), intervene: Some(intervene) }
 }
@@ -180,6 +189,55 @@ impl Story {
                 _ => None,
             })
             .expect("something was dispatched")
+    }
+
+    /// The latest dispatch of a step.
+    pub(crate) fn dispatch_of(&self, step: &str) -> DispatchId {
+        let begun = self.journal.iter().rev().filter_map(|record| match &record.body {
+            orch_workflow::record::RecordBody::AttemptStarted { dispatch, .. }
+            | orch_workflow::record::RecordBody::TurnStarted { dispatch, .. } => Some(dispatch),
+            _ => None,
+        });
+        begun.into_iter().find(|dispatch| dispatch.step.as_str() == step).expect("the step has begun").clone()
+    }
+
+    /// `place` answers for the latest dispatch of a step.
+    pub(crate) fn place_of(&mut self, step: &str) -> &mut Self {
+        let dispatch = self.dispatch_of(step);
+        let result = Ok(placement(&dispatch));
+        self.tell(Input::Placed { dispatch, result })
+    }
+
+    /// The latest dispatch of a step settles.
+    pub(crate) fn settle_of(&mut self, step: &str, result: Settled) -> &mut Self {
+        let dispatch = self.dispatch_of(step);
+        self.tell(Input::Settled { dispatch, result: Box::new(result) })
+    }
+
+    /// The latest dispatch of a step is placed, sent and settled.
+    pub(crate) fn work_of(&mut self, step: &str, result: Settled) -> &mut Self {
+        self.place_of(step).settle_of(step, result)
+    }
+
+    /// An abort of the latest dispatch of a step is confirmed.
+    pub(crate) fn abort_of(&mut self, step: &str) -> &mut Self {
+        let dispatch = self.dispatch_of(step);
+        self.tell(Input::AbortEnded { dispatch, result: Ok(()) })
+    }
+
+    /// The steps of the open gates, oldest first.
+    pub(crate) fn gated(&self) -> Vec<String> {
+        let view = self.view();
+        view.gate.iter().chain(&view.gates).map(|gate| gate.step.to_string()).collect()
+    }
+
+    /// Answers the gate of a step, wherever it stands in the queue.
+    pub(crate) fn decide_at(&mut self, step: &str, decision: Decision) -> &mut Self {
+        let view = self.view();
+        let gate = view.gate.iter().chain(&view.gates).find(|gate| gate.step.as_str() == step);
+        let gate = Some(gate.expect("the step has a gate").id.clone());
+        let by = "test".to_owned();
+        self.tell(Input::Decide { gate, decision, policy: PolicyPatch::default(), by })
     }
 
     /// `place` answers for the latest dispatch.
