@@ -18,12 +18,18 @@ macro_rules! prompt {
 /// A step's prompt: its own text, then the form of the hand-off.
 macro_rules! step_prompt {
     ($name:literal) => {
-        concat!(include_str!(concat!("../prompts/", $name, ".md")), include_str!("../prompts/handoff.md"))
+        concat!(
+            include_str!(concat!("../prompts/", $name, ".md")),
+            include_str!("../prompts/snippets/handoff.md")
+        )
     };
 }
 
-/// Prompt files that ship with the library, by the name a profile's `promptFile` gives them.
+/// Prompt files and snippets that ship with the library, by the name that looks them up.
 const PROMPT_FILES: &[(&str, &str)] = &[
+    ("snippets/handoff.md", prompt!("snippets/handoff")),
+    ("snippets/vision-protocol.md", prompt!("snippets/vision-protocol")),
+    ("snippets/worker-output-contract.md", prompt!("snippets/worker-output-contract")),
     ("workers/architect.md", prompt!("workers/architect")),
     ("workers/coder.md", prompt!("workers/coder")),
     ("workers/docs.md", prompt!("workers/docs")),

@@ -64,6 +64,8 @@ codes! {
     OUTPUT_SCHEMA = "output-schema";
     /// A prompt file that cannot be used.
     PROMPT_FILE = "prompt-file";
+    /// A snippet that cannot be put into a prompt.
+    SNIPPET = "snippet";
     /// A value above the cap that is in force.
     CAPPED = "capped";
     /// A key that has no effect here.

@@ -29,6 +29,7 @@ pub mod retry;
 pub mod schema;
 pub mod settings;
 mod show;
+mod snippet;
 pub mod suggest;
 mod trust;
 pub mod workflow;

@@ -21,7 +21,7 @@ use crate::{
 };
 pub use crate::{
     document::{MAX_BYTES, MAX_DEPTH},
-    prompt::MAX_BYTES as MAX_PROMPT_BYTES,
+    prompt::{MAX_BYTES as MAX_PROMPT_BYTES, MAX_TOTAL_BYTES as MAX_PROMPT_TOTAL_BYTES, PromptFile},
     trust::Trust,
 };
 
@@ -140,6 +140,8 @@ pub struct Loaded {
     pub warnings: Diagnostics,
     /// What was read, lowest layer first.
     pub files: Vec<SourceFile>,
+    /// The prompt files and snippets that were read beside them. What ships with orch is not listed.
+    pub prompt_files: Vec<PromptFile>,
 }
 
 /// A configuration that was refused.
@@ -293,14 +295,16 @@ struct Stack {
     merged: Root,
     layers: Vec<(Layer, Document)>,
     problems: Vec<Diagnostic>,
+    prompt_files: Vec<PromptFile>,
 }
 
 impl Stack {
     /// Lets files of the project replace the built-in prompts.
     fn replace_prompts(&mut self, prompts: &Prompts) {
         let mut root = prompts.replacements();
-        let issues = prompts.inline(&mut root);
-        self.problems.extend(issues.into_iter().map(Issue::unplaced));
+        let inlined = prompts.inline(&mut root);
+        self.problems.extend(inlined.issues.into_iter().map(Issue::unplaced));
+        self.prompt_files.extend(inlined.files);
         self.merged.merge(root);
     }
 
@@ -312,7 +316,9 @@ impl Stack {
             issues.extend(trust::refusals(&root, &self.merged));
         }
         resolve::gather_profiles(&mut root);
-        issues.extend(prompts.inline(&mut root));
+        let inlined = prompts.inline(&mut root);
+        issues.extend(inlined.issues);
+        self.prompt_files.extend(inlined.files);
         self.problems.extend(issues.into_iter().map(|issue| place(issue, &[&document])));
         self.merged.merge(root);
         self.layers.push((layer, document));
@@ -349,7 +355,7 @@ impl Stack {
         if diagnostics.has_errors() {
             return Err(LoadError { diagnostics, files });
         }
-        Ok(Loaded { config, warnings: diagnostics, files })
+        Ok(Loaded { config, warnings: diagnostics, files, prompt_files: self.prompt_files })
     }
 }
 

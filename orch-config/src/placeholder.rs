@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use crate::{
     code,
     diagnostic::Severity::{self, Error, Warning},
+    snippet,
     workflow::WorkflowDefinition,
 };
 
@@ -19,12 +20,12 @@ pub(crate) fn problems(prompt: &str, earlier: &HashSet<&str>, workflow: &Workflo
     snippet.chain(candidates(prompt).filter_map(|inner| problem(inner, earlier, workflow))).collect()
 }
 
-/// The predecessor put shared texts into prompts; left as it is, the reference would reach the model.
+/// A configuration that was built in code names a snippet: those of files are in place by now.
 pub(crate) fn snippet(prompt: &str) -> Option<Problem> {
-    let inside = prompt.match_indices("{{").map(|(at, braces)| prompt[at + braces.len()..].trim_start());
-    inside.into_iter().find(|inside| inside.starts_with("snippet:"))?;
-    let message = "`{{snippet:…}}` is not supported by this version".to_owned();
-    Some((code::NOT_SUPPORTED, Error, message, Some("write the text itself".to_owned())))
+    snippet::is_in(prompt).then(|| {
+        let message = "`{{snippet:…}}` is only put in when a file is read".to_owned();
+        (code::SNIPPET, Error, message, Some("write the text itself".to_owned()))
+    })
 }
 
 fn problem(inner: &str, earlier: &HashSet<&str>, workflow: &WorkflowDefinition) -> Option<Problem> {

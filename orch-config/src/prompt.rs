@@ -1,6 +1,8 @@
-//! Prompt files: where they are looked up, and that none leads out of its root.
+//! Prompt files and snippets: where they are looked up, that none leads out of its root, and how they get into a file's
+//! values before files are merged.
 
 use std::{
+    cell::Cell,
     fs,
     io::{self, Read},
     path::{Component, Path as FilePath, PathBuf},
@@ -17,15 +19,19 @@ use crate::{
         table::{ProfileEntry, Text},
     },
     path::Path,
+    snippet,
 };
 
-/// The largest prompt file that is read, in bytes.
+/// The largest prompt file or snippet that is read, in bytes.
 pub const MAX_BYTES: u64 = 256 * 1024;
+/// How much text prompt files and snippets may put into one configuration file, in bytes.
+pub const MAX_TOTAL_BYTES: u64 = 8 * 1024 * 1024;
 
 /// The folders in which the prompt files of one configuration file are looked up, first match first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Prompts {
     folders: Vec<Folder>,
+    taken: Cell<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -35,40 +41,97 @@ struct Folder {
     folder: PathBuf,
 }
 
+/// A prompt file or a snippet that was read from disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PromptFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The profile whose system prompt it is; none for a snippet.
+    pub profile: Option<ProfileId>,
+}
+
+/// What putting texts in their places came to.
+#[derive(Debug, Default)]
+pub(crate) struct Inlined {
+    pub(crate) issues: Vec<Issue>,
+    pub(crate) files: Vec<PromptFile>,
+}
+
 impl Prompts {
     /// Looks below `folder` too, which must itself be inside `base`.
     pub(crate) fn add(&mut self, base: &FilePath, folder: &str) {
         self.folders.push(Folder { base: base.to_owned(), folder: base.join(folder) });
     }
 
-    /// Puts the text of every `promptFile` in its place, so that merging needs no files.
-    pub(crate) fn inline(&self, root: &mut Root) -> Vec<Issue> {
-        let mut issues = Vec::new();
-        let profiles = root.profiles.iter_mut().flat_map(|profiles| &mut profiles.0);
-        for entry in profiles {
+    /// Puts the text of every `promptFile` and of every snippet in its place, so that merging needs no files.
+    pub(crate) fn inline(&self, root: &mut Root) -> Inlined {
+        let mut inlined = Inlined::default();
+        for entry in root.profiles.iter_mut().flat_map(|profiles| &mut profiles.0) {
             let ProfileEntry::Patch(patch) = entry else { continue };
-            let Some(name) = patch.prompt_file.take().map(|name| name.0) else { continue };
-            let place = Path::profile(patch.id.as_str()).key("promptFile");
-            if patch.system_prompt.is_some() {
-                issues.push(Issue::warning(
-                    code::NO_EFFECT,
-                    place,
-                    "`promptFile` has no effect beside `systemPrompt`",
-                ));
-                continue;
-            }
-            match self.text(&name) {
-                Ok(text) => patch.system_prompt = text.into(),
-                Err(reason) => {
-                    let help = format!("looked in {}", self.describe());
-                    issues.push(
-                        Issue::error(code::PROMPT_FILE, place, format!("the prompt file {name:?} {reason}"))
-                            .help(help),
-                    );
+            let place = Path::profile(patch.id.as_str());
+            let key = match patch.prompt_file.take() {
+                None => "systemPrompt",
+                Some(_) if patch.system_prompt.is_some() => {
+                    let message = "`promptFile` has no effect beside `systemPrompt`";
+                    inlined.issues.push(Issue::warning(
+                        code::NO_EFFECT,
+                        place.clone().key("promptFile"),
+                        message,
+                    ));
+                    "systemPrompt"
                 }
+                Some(name) => {
+                    match self.find(&name.0) {
+                        Ok(found) => {
+                            inlined.read(found.file, Some(patch.id.clone()));
+                            patch.system_prompt = found.text.into();
+                        }
+                        Err(reason) => {
+                            let message = format!("the prompt file {:?} {reason}", name.0);
+                            let issue =
+                                Issue::error(code::PROMPT_FILE, place.clone().key("promptFile"), message);
+                            inlined.issues.push(issue.help(format!("looked in {}", self.describe())));
+                        }
+                    }
+                    "promptFile"
+                }
+            };
+            if let Some(text) = patch.system_prompt.as_mut() {
+                self.put_in(text, || place.key(key), &mut inlined);
             }
         }
-        issues
+        let Some(workflows) = root.workflows.as_mut() else { return inlined };
+        for definition in workflows.definitions.iter_mut().flat_map(|definitions| &mut definitions.0) {
+            let id = definition.id.clone();
+            for (index, step) in definition.steps.iter_mut().flatten().enumerate() {
+                let place = || Path::workflow(id.as_str()).key("steps").index(index).key("prompt");
+                self.put_in(&mut step.prompt, place, &mut inlined);
+            }
+        }
+        let boomerang =
+            workflows.roocode_boomerang.iter_mut().flat_map(|boomerang| boomerang.steps.iter_mut());
+        for (index, step) in boomerang.flatten().enumerate() {
+            let place = || Path::keys("workflows.roocodeBoomerang.steps").index(index).key("prompt");
+            if let Some(prompt) = step.prompt.as_mut() {
+                self.put_in(prompt, place, &mut inlined);
+            }
+        }
+        inlined
+    }
+
+    /// Replaces the snippets that a template names.
+    fn put_in(&self, template: &mut String, place: impl FnOnce() -> Path, inlined: &mut Inlined) {
+        let Some(expanded) = snippet::expand(template, |name| self.find(name)) else { return };
+        *template = expanded.text;
+        expanded.files.into_iter().for_each(|file| inlined.read(Some(file), None));
+        if expanded.problems.is_empty() {
+            return;
+        }
+        let place = place();
+        inlined.issues.extend(expanded.problems.into_iter().map(|message| {
+            Issue::error(code::SNIPPET, place.clone(), message).help(format!("looked in {}", self.describe()))
+        }));
     }
 
     /// A layer in which the files that replace built-in prompts do so.
@@ -90,7 +153,8 @@ impl Prompts {
         folders.chain(["the prompts that ship with orch".to_owned()]).collect::<Vec<_>>().join(", ")
     }
 
-    fn text(&self, name: &str) -> Result<String, String> {
+    /// The text of this name, from the first folder that has it, else from what ships with orch.
+    fn find(&self, name: &str) -> Result<Found, String> {
         let relative = FilePath::new(name);
         let inside =
             relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
@@ -98,13 +162,37 @@ impl Prompts {
             return Err("leads out of its folder".to_owned());
         }
         for folder in &self.folders {
-            match folder.read(relative) {
-                Ok(Some(text)) => return Ok(text),
-                Ok(None) => {}
-                Err(reason) => return Err(reason),
+            if let Some(text) = folder.read(relative)? {
+                return self.within_total(Found { text, file: Some(folder.folder.join(relative)) });
             }
         }
-        builtin::prompt_text(name).map(str::to_owned).ok_or_else(|| "does not exist".to_owned())
+        match builtin::prompt_text(name) {
+            Some(text) => self.within_total(Found { text: text.to_owned(), file: None }),
+            None => Err("does not exist".to_owned()),
+        }
+    }
+
+    /// One small file that is named thousands of times would fill the memory.
+    fn within_total(&self, found: Found) -> Result<Found, String> {
+        let taken = self.taken.get().saturating_add(found.text.len() as u64);
+        if taken > MAX_TOTAL_BYTES {
+            return Err(format!("is too much: prompt files may add {MAX_TOTAL_BYTES} bytes in all"));
+        }
+        self.taken.set(taken);
+        Ok(found)
+    }
+}
+
+/// A text that was looked up.
+pub(crate) struct Found {
+    pub(crate) text: String,
+    /// Where it is; none if it ships with orch.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Inlined {
+    fn read(&mut self, file: Option<PathBuf>, profile: Option<ProfileId>) {
+        self.files.extend(file.map(|path| PromptFile { path, profile }));
     }
 }
 

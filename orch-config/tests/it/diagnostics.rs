@@ -168,12 +168,12 @@ const CASES: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
-        "snippets of the predecessor",
+        "snippets that there are not",
         r#"{"profiles": [{"id": "w", "systemPrompt": "{{snippet:x}}"}], "workflows": {"definitions": [{"id": "w", "steps": [
-          {"id": "s", "workerId": "coder", "prompt": "{{ snippet:worker-output-contract.md }} {{x}}"}]}]}}"#,
+          {"id": "s", "workerId": "coder", "prompt": "{{ snippet:worker-output-contract.md }} {{x}} {{snippet:../handoff}}"}]}]}}"#,
         &[
-            "1:43 error not-supported $.profiles[0].systemPrompt",
-            "2:54 error not-supported $.workflows.definitions[0].steps[0].prompt",
+            "1:43 error snippet $.profiles[0].systemPrompt",
+            "2:54 error snippet $.workflows.definitions[0].steps[0].prompt",
         ],
     ),
     (

@@ -12,5 +12,6 @@ mod predecessor;
 mod prompts;
 mod properties;
 mod schema;
+mod snippets;
 mod support;
 mod trust;
