@@ -17,6 +17,7 @@ mod issue;
 pub mod kind;
 pub mod load;
 mod model;
+pub mod origin;
 pub mod output;
 mod path;
 pub mod permission;
@@ -38,6 +39,7 @@ pub use self::{
     config::Config,
     diagnostic::{Diagnostic, Diagnostics, Severity},
     load::{LoadError, LoadOptions, Loaded, Trust, load, parse},
+    origin::{Origin, Setting},
     profile::Profile,
     suggest::suggest,
     workflow::{Limits, StepDefinition, WorkflowDefinition},

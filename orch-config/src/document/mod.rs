@@ -59,7 +59,7 @@ pub(crate) fn read(bytes: &[u8], file: Option<PathBuf>) -> Read {
 }
 
 /// A file that is not even JSON.
-struct Flaw {
+pub(crate) struct Flaw {
     code: &'static str,
     message: String,
     help: Option<&'static str>,
@@ -109,7 +109,8 @@ impl Document {
         }
     }
 
-    fn tree(&self) -> Result<ast::Value<'_>, Flaw> {
+    /// The values of the file with their places.
+    pub(crate) fn tree(&self) -> Result<ast::Value<'_>, Flaw> {
         let options = ParseOptions {
             allow_comments: true,
             allow_trailing_commas: true,
@@ -146,6 +147,21 @@ impl Document {
     pub(crate) fn find(&self, path: &Path) -> Option<Spot> {
         let tree = self.tree().ok()?;
         position::alternatives(path).iter().find_map(|path| position::find(&tree, path))
+    }
+
+    /// Where a place is in the tree of a file, spelt just so.
+    pub(crate) fn find_in(tree: &ast::Value<'_>, path: &Path) -> Option<Spot> {
+        position::find(tree, path)
+    }
+
+    /// The keys of the object at a place, in the order they are written.
+    pub(crate) fn keys_in<'a>(tree: &'a ast::Value<'_>, path: &Path) -> Vec<&'a str> {
+        position::keys(tree, path)
+    }
+
+    /// Line and column of an offset in the text, both from 1.
+    pub(crate) fn line_and_column(&self, offset: usize) -> (u32, u32) {
+        position::line_and_column(&self.text, offset)
     }
 
     /// The problem, with this file and the position of `span` in it.

@@ -68,6 +68,17 @@ pub(super) fn find(tree: &ast::Value<'_>, path: &Path) -> Option<Spot> {
     Some(Spot { span: span(node), path: found, exact: true })
 }
 
+/// The keys of the object that a path leads to.
+pub(super) fn keys<'a>(tree: &'a ast::Value<'_>, path: &Path) -> Vec<&'a str> {
+    let node = path.0.iter().try_fold(tree, |node, segment| enter(node, segment).map(|(next, _)| next));
+    match node {
+        Some(ast::Value::Object(object)) => {
+            object.properties.iter().map(|property| property.name.as_str()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn enter<'a, 'b>(node: &'b ast::Value<'a>, segment: &Segment) -> Option<(&'b ast::Value<'a>, Segment)> {
     match (node, segment) {
         (ast::Value::Object(object), Segment::Key(key)) => object

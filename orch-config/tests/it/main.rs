@@ -8,6 +8,7 @@ mod expressions;
 mod files;
 mod kinds;
 mod merge;
+mod origins;
 mod predecessor;
 mod prompts;
 mod properties;
