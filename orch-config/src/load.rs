@@ -92,7 +92,8 @@ impl LoadOptions {
     }
 
     /// Where the project's file may be; the first that exists is the one.
-    fn candidates(&self) -> Vec<PathBuf> {
+    #[must_use]
+    pub fn project_candidates(&self) -> Vec<PathBuf> {
         let mut candidates = Vec::new();
         for folder in [".opencode", ""] {
             for root in [Some(&self.directory), self.worktree.as_ref()].into_iter().flatten() {
@@ -205,7 +206,8 @@ pub fn parse(bytes: &[u8], origin: Option<&FilePath>, trust: Trust) -> Result<Lo
 
 fn project(options: &LoadOptions, stack: &mut Stack) {
     let explicit = options.project_file.is_some();
-    let candidates = options.project_file.clone().map_or_else(|| options.candidates(), |file| vec![file]);
+    let candidates =
+        options.project_file.clone().map_or_else(|| options.project_candidates(), |file| vec![file]);
     let mut chosen: Option<PathBuf> = None;
     for path in candidates {
         if options.global_file.as_ref().is_some_and(|global| !explicit && same_file(global, &path)) {

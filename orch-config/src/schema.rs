@@ -7,6 +7,14 @@ use serde_json::Value;
 
 use crate::model::{Root, marker};
 
+/// Where the published schema is.
+pub const URL: &str = "https://raw.githubusercontent.com/orch-rs/orch/main/schema/orchestrator.schema.json";
+
+/// Whether a property is a key of the predecessor that has been replaced.
+pub(crate) fn is_retired(property: &Value) -> bool {
+    property.get(marker::KEYWORD).is_some_and(|mark| mark == marker::RETIRED)
+}
+
 /// Everything that can be said about the file, including keys that this version only knows in order to refuse them.
 pub(crate) static FULL: LazyLock<Value> = LazyLock::new(|| {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Root>().to_value()

@@ -1,5 +1,6 @@
 //! One file: from bytes to the typed model, or to everything that is wrong with it.
 
+mod edit;
 mod position;
 mod scan;
 mod walk;
@@ -8,7 +9,11 @@ use std::{ops::Range, path::PathBuf};
 
 use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
 
-pub(crate) use self::position::Spot;
+pub(crate) use self::{
+    edit::Edits,
+    position::{Spot, span},
+    walk::{alternative, fragment, resolve},
+};
 use crate::{
     code,
     diagnostic::{Diagnostic, Severity},
@@ -58,6 +63,20 @@ pub(crate) fn read(bytes: &[u8], file: Option<PathBuf>) -> Read {
     }
 }
 
+/// JSON with comments and trailing commas, and no other liberties.
+const OPTIONS: ParseOptions = ParseOptions {
+    allow_comments: true,
+    allow_trailing_commas: true,
+    allow_loose_object_property_names: false,
+    allow_missing_commas: false,
+    allow_single_quoted_strings: false,
+    allow_hexadecimal_numbers: false,
+    allow_unary_plus_numbers: false,
+    allow_bare_decimal_point_numbers: false,
+    allow_non_finite_numbers: false,
+    allow_extended_string_escapes: false,
+};
+
 /// A file that is not even JSON.
 pub(crate) struct Flaw {
     code: &'static str,
@@ -78,17 +97,16 @@ impl Read {
 }
 
 impl Document {
+    /// The text of a file's bytes, whatever it says.
+    pub(crate) fn open(bytes: &[u8], file: Option<PathBuf>) -> Result<Self, Box<Read>> {
+        match scan::decode(bytes) {
+            Ok(text) => Ok(Self { file, text: text.to_owned() }),
+            Err(flaw) => Err(Box::new(Read::hopeless(Self { file, text: flaw.text.clone() }, flaw))),
+        }
+    }
+
     /// The slow way: the whole tree with positions, walked along the schema.
     fn examine(&self) -> Result<(Root, Vec<Diagnostic>), Flaw> {
-        if let Some(offset) = scan::too_deep(&self.text) {
-            return Err(Flaw {
-                code: code::TOO_DEEP,
-                message: format!("objects and arrays are nested more than {MAX_DEPTH} deep"),
-                help: None,
-                span: Some(offset..offset + 1),
-                text: String::new(),
-            });
-        }
         let tree = self.tree()?;
         let walked = walk::walk(&tree);
         let mut problems: Vec<_> = walked
@@ -111,18 +129,15 @@ impl Document {
 
     /// The values of the file with their places.
     pub(crate) fn tree(&self) -> Result<ast::Value<'_>, Flaw> {
-        let options = ParseOptions {
-            allow_comments: true,
-            allow_trailing_commas: true,
-            allow_loose_object_property_names: false,
-            allow_missing_commas: false,
-            allow_single_quoted_strings: false,
-            allow_hexadecimal_numbers: false,
-            allow_unary_plus_numbers: false,
-            allow_bare_decimal_point_numbers: false,
-            allow_non_finite_numbers: false,
-            allow_extended_string_escapes: false,
-        };
+        if let Some(offset) = scan::too_deep(&self.text) {
+            return Err(Flaw {
+                code: code::TOO_DEEP,
+                message: format!("objects and arrays are nested more than {MAX_DEPTH} deep"),
+                help: None,
+                span: Some(offset..offset + 1),
+                text: String::new(),
+            });
+        }
         let flaw = |message: String, span| Flaw {
             code: code::MALFORMED,
             message,
@@ -130,7 +145,7 @@ impl Document {
             span: Some(span),
             text: String::new(),
         };
-        match parse_to_ast(&self.text, &CollectOptions::default(), &options) {
+        match parse_to_ast(&self.text, &CollectOptions::default(), &OPTIONS) {
             Ok(parsed) => parsed.value.ok_or_else(|| Flaw {
                 help: Some("write at least {}"),
                 ..flaw("the file is empty".to_owned(), 0..0)

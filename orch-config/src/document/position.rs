@@ -28,7 +28,7 @@ pub(super) fn line_and_column(text: &str, offset: usize) -> (u32, u32) {
     (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
 }
 
-pub(super) fn span(node: &impl Ranged) -> Range<usize> {
+pub(crate) fn span(node: &impl Ranged) -> Range<usize> {
     node.start()..node.end()
 }
 

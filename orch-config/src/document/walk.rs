@@ -221,13 +221,13 @@ impl Walk {
 }
 
 /// The schema that a reference leads to.
-fn resolve(schema: &Value) -> &Value {
+pub(crate) fn resolve(schema: &Value) -> &Value {
     let target = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
     target.and_then(|pointer| schema::FULL.pointer(pointer)).unwrap_or(schema)
 }
 
 /// Of the forms that a value may have, the one that this node has.
-fn alternative<'a>(schema: &'a Value, node: &ast::Value<'_>) -> Option<&'a Value> {
+pub(crate) fn alternative<'a>(schema: &'a Value, node: &ast::Value<'_>) -> Option<&'a Value> {
     match schema.get("anyOf").and_then(Value::as_array) {
         Some(forms) => forms.iter().map(resolve).find(|form| accepts(form, node)),
         None => Some(schema),
@@ -283,7 +283,7 @@ fn expected(schema: &Value) -> String {
 }
 
 /// A sentence of the schema as a part of a message.
-fn fragment(sentence: &str) -> String {
+pub(crate) fn fragment(sentence: &str) -> String {
     super::lower_first(sentence.trim_end_matches('.')).replace('\n', " ")
 }
 
