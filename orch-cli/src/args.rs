@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Workflows,
     /// List the worker profiles.
     Profiles,
-    /// Check or show the configuration.
+    /// Check, show, start or migrate the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print the JSON Schema of orchestrator.json.
@@ -215,7 +215,27 @@ pub(crate) enum ConfigCommand {
         strict: bool,
     },
     /// Show the resolved configuration.
-    Show,
+    Show {
+        /// Say of every value where it comes from.
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Write a commented file to start from. An existing file is never touched.
+    Init {
+        /// Write your own file, for all projects, in place of the project's.
+        #[arg(long)]
+        global: bool,
+    },
+    /// Bring a predecessor's file into today's form; shows what would change.
+    ///
+    /// Comments, order and layout stay as they are.
+    Migrate {
+        /// The file; the project's by default.
+        file: Option<PathBuf>,
+        /// Change the file.
+        #[arg(long)]
+        write: bool,
+    },
 }
 
 /// The policy for the run, over that of the workflow.

@@ -204,6 +204,16 @@ pub fn parse(bytes: &[u8], origin: Option<&FilePath>, trust: Trust) -> Result<Lo
     stack.settle(false)
 }
 
+/// The bytes of a configuration file that is to be changed: a regular file, and not too large for one.
+///
+/// # Errors
+/// It is not there, or cannot be read.
+pub fn read(path: &FilePath) -> Result<Vec<u8>, LoadError> {
+    file(path).and_then(|bytes| bytes.ok_or_else(|| io::ErrorKind::NotFound.into())).map_err(|error| {
+        LoadError { diagnostics: Diagnostics(vec![unreadable(path, &error)]), files: Vec::new() }
+    })
+}
+
 fn project(options: &LoadOptions, stack: &mut Stack) {
     let explicit = options.project_file.is_some();
     let candidates =

@@ -100,7 +100,11 @@ commands! {
     CONFIG_CHECK: "config check", "orch config check", "Check the configuration",
         "Reports every problem in the configuration with file, line and column.";
     CONFIG_SHOW: "config show", "orch config show", "Show the configuration",
-        "Prints the configuration as it resolves.";
+        "Prints the configuration as it resolves; `--origin` says where each value comes from.";
+    CONFIG_INIT: "config init", "orch config init", "Start a configuration",
+        "Writes a commented file to start from; `--global` writes your own, for all projects.";
+    CONFIG_MIGRATE: "config migrate", "orch config migrate", "Migrate the configuration",
+        "Shows how a predecessor's file looks in today's form; `--write` changes it.";
     SCHEMA: "schema", "orch schema", "Print the schema",
         "Prints the JSON Schema of `orchestrator.json`.";
     DOCTOR: "doctor", "orch doctor", "Examine the set-up",

@@ -1,11 +1,14 @@
-//! `orch config check`, `orch config show`, `orch schema`.
+//! `orch config check`, `orch config show`, `orch schema`: commands that only look.
 
 use std::path::PathBuf;
 
-use orch::config::{Diagnostics, LoadOptions, load, load::SourceFile, schema as config_schema};
+use orch::{
+    config::{Diagnostics, LoadOptions, Origin, Setting, load, load::SourceFile, schema as config_schema},
+    ux::text::plain,
+};
 use serde_json::json;
 
-use super::{print, print_json};
+use super::{config_file, print, print_json};
 use crate::{
     args::ConfigCommand,
     exit::{Exit, Failure},
@@ -16,7 +19,10 @@ use crate::{
 pub(crate) fn execute(project: &Project, command: ConfigCommand, json: bool) -> Result<Exit, Failure> {
     match command {
         ConfigCommand::Check { files, strict } => check(project, files, strict, json),
-        ConfigCommand::Show => show(project, json),
+        ConfigCommand::Show { origin: false } => show(project, json),
+        ConfigCommand::Show { origin: true } => show_origins(project, json),
+        ConfigCommand::Init { global } => config_file::init(project, global, json),
+        ConfigCommand::Migrate { file, write } => config_file::migrate(project, file, write, json),
     }
 }
 
@@ -77,4 +83,32 @@ fn show(project: &Project, json: bool) -> Result<Exit, Failure> {
         print(&serde_json::to_string_pretty(&config).map_err(std::io::Error::from)?)?;
     }
     Ok(Exit::Success)
+}
+
+/// One line for each value: where it comes from, and what it is.
+fn show_origins(project: &Project, json: bool) -> Result<Exit, Failure> {
+    let loaded = project.load()?;
+    let settings = loaded.settings();
+    if json {
+        print_json(&json!({ "config": loaded.config, "settings": settings }))?;
+        return Ok(Exit::Success);
+    }
+    let origins: Vec<String> = settings.iter().map(|setting| nearby(project, &setting.origin)).collect();
+    let width = origins.iter().map(|origin| origin.chars().count()).max().unwrap_or(0);
+    let lines = settings.iter().zip(&origins);
+    print(&lines.map(|(setting, origin)| line(setting, origin, width)).collect::<String>())?;
+    Ok(Exit::Success)
+}
+
+/// A file of the project by its path in the project.
+fn nearby(project: &Project, origin: &Origin) -> String {
+    let root = format!("{}/", project.directory().display());
+    let text = origin.to_string();
+    plain(text.strip_prefix(&root).unwrap_or(&text), 200)
+}
+
+/// Long texts are cut: `config show` has them whole.
+fn line(setting: &Setting, origin: &str, width: usize) -> String {
+    let path = setting.path.trim_start_matches("$.");
+    format!("{origin:<width$}  {} = {}\n", plain(path, 200), plain(&setting.value.to_string(), 100))
 }

@@ -1,6 +1,7 @@
 //! One module for each family of commands.
 
 mod config;
+mod config_file;
 mod decide;
 mod demo;
 mod doctor;
