@@ -46,10 +46,14 @@ pub(crate) enum Command {
     Abort(AbortArgs),
     /// Pause a run after the step at work; any process may ask.
     Pause(RunIdArgs),
+    /// Answer a permission or a question of a worker; any process may.
+    Answer(AnswerArgs),
     /// List the runs of this project, newest first.
     Runs(RunsArgs),
     /// Show a run: its steps, its gate, and the commands that go on.
-    Show(RunIdArgs),
+    Show(ShowArgs),
+    /// Say what a run waits for, since when, and who can move it.
+    Why(RunIdArgs),
     /// Print the result of a run, or of one of its steps.
     Output(OutputArgs),
     /// Print the events of a run, one JSON object a line.
@@ -81,6 +85,7 @@ impl Command {
                 | Self::Replace(_)
                 | Self::Abort(_)
                 | Self::Pause(_)
+                | Self::Answer(_)
         )
     }
 }
@@ -169,6 +174,28 @@ pub(crate) struct DecideArgs {
 pub(crate) struct RunIdArgs {
     /// The run; `orch runs` lists them.
     pub(crate) run: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The run; `orch runs` lists them.
+    pub(crate) run: String,
+    /// As it stood after this event; `orch events` numbers them.
+    #[arg(long, value_name = "N")]
+    pub(crate) at: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArgs {
+    /// The run; `orch runs` lists them.
+    pub(crate) run: String,
+    /// To a permission `once`, `always`, or `reject` and a reason for the worker; to a question the answer, one
+    /// word each for questions of several parts.
+    #[arg(required = true)]
+    pub(crate) answer: Vec<String>,
+    /// The permission or question, where several are open; `orch why` names them.
+    #[arg(long, value_name = "ID")]
+    pub(crate) ask: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 //! Notices, toasts, hints and views build every command line from these entries, so that none can name a command
 //! that does not exist. The `orch` binary checks the other half: that each entry is one of its commands.
 
-use orch_workflow::{attempt::RunId, decision::DecisionKind};
+use orch_workflow::{attempt::RunId, decision::DecisionKind, port::AskId};
 
 use crate::text::printable;
 
@@ -33,6 +33,12 @@ impl Command {
     pub fn on_with(&self, run: &RunId, word: &str) -> String {
         format!("{} {}", self.on(run), quoted(word))
     }
+}
+
+/// The line that answers an ask of a run, but for the answer itself: `orch answer run_… --ask per_1 <answer>`.
+#[must_use]
+pub fn answering(run: &RunId, ask: &AskId) -> String {
+    format!("orch {} {run} --ask {} <answer>", ANSWER.name, quoted(&ask.0))
 }
 
 /// The command of that name.
@@ -83,10 +89,14 @@ commands! {
         "Ends a run: at its gate with the decision `abort`, else by cancelling the work in flight.";
     PAUSE: "pause", "orch pause <run>", "Pause a run",
         "Opens a gate before the next step; what is at work finishes first.";
+    ANSWER: "answer", "orch answer <run> <answer>", "Answer a worker",
+        "Answers a permission (`once`, `always`, `reject`) or a question of a worker.";
     RUNS: "runs", "orch runs", "List runs",
         "Lists the runs of this project, the newest first.";
     SHOW: "show", "orch show <run>", "Show a run",
         "Shows the steps of a run, its gate, and the commands that go on from there.";
+    WHY: "why", "orch why <run>", "Explain a run",
+        "Says what a run waits for, since when, and who can move it.";
     OUTPUT: "output", "orch output <run>", "Read a result",
         "Prints the result of a run, or of one of its steps.";
     EVENTS: "events", "orch events <run>", "Read the events",
@@ -118,11 +128,13 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && !word.starts_with('-') && word.chars().all(bare) {
         return word.to_owned();
     }
-    if printable(word) == word {
+    if printable(word) == word && !word.contains(char::is_control) {
         return format!("'{}'", word.replace('\'', r"'\''"));
     }
     let escaped = |char: char| match char {
         '\'' | '\\' => format!("\\{char}"),
+        '\n' => "\\n".to_owned(),
+        '\t' => "\\t".to_owned(),
         _ if printable(char.encode_utf8(&mut [0; 4])).is_empty() => format!("\\U{:08x}", u32::from(char)),
         _ => char.to_string(),
     };
@@ -163,5 +175,6 @@ mod tests {
             OUTPUT.on_with(&run, "a\u{202e}b\\ it's \u{1b}[31m"),
             r"orch output run_1 $'a\U0000202eb\\ it\'s \U0000001b[31m'"
         );
+        assert_eq!(OUTPUT.on_with(&run, "a\n\tb"), r"orch output run_1 $'a\n\tb'");
     }
 }

@@ -35,3 +35,4 @@ pub mod text;
 mod throttle;
 mod toast;
 pub mod view;
+pub mod why;

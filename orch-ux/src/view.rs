@@ -22,8 +22,36 @@ const ID_CHARS: usize = 64;
 /// with its reason and the exact commands that answer it, open asks, and what the run has cost.
 #[must_use]
 pub fn summary(run: &RunView) -> String {
+    let heading = format!("{}  {}  {}", run.id, plain(run.workflow.as_str(), ID_CHARS), standing(run));
+    let mut lines = state_lines(run, heading, Tense::Present);
+    lines.extend(way_on(run).map(|way| format!("\n{way}")));
+    lines.join("\n") + "\n"
+}
+
+/// The same for a moment of the past, of which `last` is the number of the last event since: without commands, as
+/// nothing can be decided there any more.
+#[must_use]
+pub fn summary_then(run: &RunView, last: u64) -> String {
+    let heading = format!(
+        "{}  {}  {}, as it stood after event {} of {last}",
+        run.id,
+        plain(run.workflow.as_str(), ID_CHARS),
+        run.status.as_str(),
+        run.seq
+    );
+    state_lines(run, heading, Tense::Past).join("\n") + "\n"
+}
+
+/// Whether what is shown can still be acted on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tense {
+    Present,
+    Past,
+}
+
+fn state_lines(run: &RunView, heading: String, tense: Tense) -> Vec<String> {
     let mut lines = vec![
-        format!("{}  {}  {}", run.id, plain(run.workflow.as_str(), ID_CHARS), standing(run)),
+        heading,
         format!("task     {}", plain(&run.task, TASK_CHARS)),
         format!("policy   execution={}, intervene={}", run.execution, run.intervene),
     ];
@@ -33,15 +61,14 @@ pub fn summary(run: &RunView) -> String {
     lines.extend(step_table(run));
     for gate in run.gate.iter().chain(&run.gates) {
         lines.push(String::new());
-        lines.extend(gate_block(run, gate));
+        lines.extend(gate_block(run, gate, tense));
     }
     for ask in &run.asks {
         lines.push(String::new());
         lines.extend(ask_block(ask));
     }
     lines.extend(run.notes.iter().map(|note| format!("\nnote     {}", plain(note, SENTENCE_CHARS))));
-    lines.extend(way_on(run).map(|way| format!("\n{way}")));
-    lines.join("\n") + "\n"
+    lines
 }
 
 /// One line for each step, in plan order.
@@ -172,7 +199,7 @@ fn elapsed_ms(step: &StepView) -> Option<u64> {
     (!spans.is_empty()).then(|| spans.iter().sum())
 }
 
-fn gate_block(run: &RunView, gate: &Gate) -> Vec<String> {
+fn gate_block(run: &RunView, gate: &Gate, tense: Tense) -> Vec<String> {
     let outcome = run.steps.iter().find(|step| step.id == gate.step).and_then(|step| step.outcome);
     let queued = if run.gate.as_ref().is_some_and(|open| open.id == gate.id) { "" } else { ", queued" };
     let mut lines = vec![
@@ -185,7 +212,7 @@ fn gate_block(run: &RunView, gate: &Gate) -> Vec<String> {
         format!("  {}", plain(&gate.message, SENTENCE_CHARS)),
     ];
     lines.extend(choice::unanswered(gate).map(|text| format!("  {text}")));
-    if queued.is_empty() {
+    if queued.is_empty() && tense == Tense::Present {
         lines.extend(choice_table(run, gate, outcome));
     }
     lines

@@ -14,6 +14,7 @@ pub mod decision;
 pub mod event;
 pub mod gate;
 pub mod handoff;
+pub mod history;
 pub mod machine;
 pub mod plan;
 pub mod port;

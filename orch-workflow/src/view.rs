@@ -1,5 +1,7 @@
 //! Plain snapshots of a run, for frontends. The serialised form is the stable JSON of `orch show --json`.
 
+mod activity;
+
 use orch_config::{
     id::{ProfileId, StepId, WorkflowId},
     kind::WorkerKind,
@@ -8,6 +10,7 @@ use orch_config::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::activity::{ActivityView, Doing};
 use crate::{
     attempt::{DispatchId, ErrorCode, Outcome, RunId, Timestamp, Warning},
     decision::Gate,
@@ -55,11 +58,34 @@ pub struct RunView {
     pub started_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// Why it did not succeed, once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorView>,
     /// What people must know about how it ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Somebody asked for a pause, and what is at work finishes first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pausing: bool,
+    /// The end that was asked for, while what is in flight is being stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<EndingView>,
     /// The number of the last record.
     pub seq: u64,
+    /// When it was written.
+    #[serde(default)]
+    pub last_at: Timestamp,
+}
+
+/// An end that is on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndingView {
+    /// What the run will have ended as.
+    pub status: RunStatus,
+    /// Why, and by whom.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// The process that holds a run's lease.
@@ -71,6 +97,10 @@ pub struct OwnerView {
     pub host: String,
     /// Since when it drives.
     pub since: Timestamp,
+    /// When its lease ends unless it is renewed, where nobody here can see whether the process lives: on another
+    /// machine, or in another container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Where a step stands.
@@ -131,6 +161,39 @@ pub struct StepView {
     pub text: Option<String>,
     /// Its result's structured output.
     pub output: Option<Value>,
+    /// When its next automatic attempt is due, in status `backoff`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Why its attempt is being stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<StoppingView>,
+    /// The permissions and questions that its worker waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<AskView>,
+    /// What its prompt in flight is about, as far as it is known where this view was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<ActivityView>,
+}
+
+/// An attempt that is being stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppingView {
+    /// Why, in words.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A permission or a question that is open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AskView {
+    /// What is asked.
+    pub ask: Ask,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who has answered it, when the worker has not taken the answer yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<String>,
 }
 
 /// One attempt of a step.

@@ -8,6 +8,7 @@ use std::{
 
 use orch_config::{Config, id::ProfileId};
 use orch_opencode::OpenCode;
+use orch_ux::why::{self, Why};
 use orch_workers::{Connection, Connector, Shutdown};
 use orch_workflow::{
     attempt::{AttemptError, RunId},
@@ -244,6 +245,25 @@ impl Orchestrator {
     /// The run is unknown, or the store cannot be read.
     pub async fn view(&self, run: &RunId) -> Result<RunView, Error> {
         Ok(self.inner.engine.view(run).await?)
+    }
+
+    /// A run as it stood after its record `seq`, and the number of its last record now. Events have the numbers of
+    /// their records.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) when the run is unknown or has no such record; otherwise the
+    /// store cannot be read.
+    pub async fn view_at(&self, run: &RunId, seq: u64) -> Result<(RunView, u64), Error> {
+        Ok(self.inner.engine.view_at(run, seq).await?)
+    }
+
+    /// What a run waits for, since when, and who can move it; for every state that a run can be in. Where the run is
+    /// driven here, what its workers are doing just now is known, too.
+    ///
+    /// # Errors
+    /// The run is unknown, or the store cannot be read.
+    pub async fn why(&self, run: &RunId) -> Result<Why, Error> {
+        Ok(why::why(&self.view(run).await?, self.inner.engine.now()))
     }
 
     /// The journaled events of a run from number `from` on, whoever drives it: those that

@@ -156,7 +156,7 @@ fn policy_without_gate(run: &RunId) -> Failure {
 }
 
 /// Says that a request took effect, and where.
-async fn accepted(orchestrator: &Orchestrator, run: &RunId, json: bool) -> Result<(), Failure> {
+pub(super) async fn accepted(orchestrator: &Orchestrator, run: &RunId, json: bool) -> Result<(), Failure> {
     let view = orchestrator.view(run).await?;
     if json {
         return print_json(

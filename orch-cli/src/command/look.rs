@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{decide::run_id, print, print_json};
 use crate::{
-    args::{EventsArgs, OutputArgs, RunIdArgs, RunsArgs},
+    args::{EventsArgs, OutputArgs, RunsArgs, ShowArgs},
     exit::{Exit, Failure},
     project::Project,
 };
@@ -51,8 +51,18 @@ pub(crate) async fn runs(project: &Project, args: &RunsArgs, json: bool) -> Resu
     Ok(Exit::Success)
 }
 
-pub(crate) async fn show(project: &Project, args: &RunIdArgs, json: bool) -> Result<Exit, Failure> {
-    let view = project.reader().await?.view(&run_id(&args.run)?).await?;
+pub(crate) async fn show(project: &Project, args: &ShowArgs, json: bool) -> Result<Exit, Failure> {
+    let (run, reader) = (run_id(&args.run)?, project.reader().await?);
+    if let Some(at) = args.at {
+        let (view, last) = reader.view_at(&run, at).await?;
+        if json {
+            print_json(&json!({ "run": view, "at": at, "last": last }))?;
+        } else {
+            print(&view::summary_then(&view, last))?;
+        }
+        return Ok(Exit::Success);
+    }
+    let view = reader.view(&run).await?;
     if json {
         print_json(&json!({ "run": view }))?;
     } else {

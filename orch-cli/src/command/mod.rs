@@ -1,10 +1,12 @@
 //! One module for each family of commands.
 
+mod answer;
 mod config;
 mod config_file;
 mod decide;
 mod demo;
 mod doctor;
+mod explain;
 mod list;
 mod look;
 mod run;
@@ -39,8 +41,10 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Replace(args) => decide::decide(&project, decide::replace(args)?, json).await,
         Command::Abort(args) => decide::abort(&project, args, json).await,
         Command::Pause(args) => decide::pause(&project, &args, json).await,
+        Command::Answer(args) => answer::answer(&project, args, json).await,
         Command::Runs(args) => look::runs(&project, &args, json).await,
         Command::Show(args) => look::show(&project, &args, json).await,
+        Command::Why(args) => explain::why(&project, &args, json).await,
         Command::Output(args) => look::output(&project, &args, json).await,
         Command::Events(args) => look::events(&project, &args).await,
         Command::Plan(args) => list::plan(&project, &args, json),

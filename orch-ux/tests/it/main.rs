@@ -8,3 +8,4 @@ mod reactor;
 mod simulator;
 mod support;
 mod view;
+mod why;

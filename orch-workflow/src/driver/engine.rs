@@ -78,6 +78,12 @@ impl Engine {
         self.0.feed.subscribe()
     }
 
+    /// The time of day, on the clock that leases and journals have their times from.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.wall.now()
+    }
+
     /// Stops driving: leases are given back, and the work in flight, journaled as it is, can be continued by any
     /// engine on the same store. Workers are not aborted. Drives that have not let go after `grace` are dropped.
     ///
@@ -123,7 +129,7 @@ impl Inner {
     }
 
     pub(super) fn owner_view(&self, since: Timestamp) -> OwnerView {
-        OwnerView { pid: self.owner.pid, host: self.owner.host.clone(), since }
+        OwnerView { pid: self.owner.pid, host: self.owner.host.clone(), since, expires_at: None }
     }
 
     /// # Errors

@@ -3,6 +3,7 @@
 use crate::{
     attempt::RunId,
     decision::Rejected,
+    history::HistoryError,
     machine::ReplayError,
     store::{Owner, StoreError},
 };
@@ -26,6 +27,9 @@ pub enum EngineError {
         /// What is wrong with it.
         source: ReplayError,
     },
+    /// The run has no such past.
+    #[error(transparent)]
+    History(HistoryError),
     /// The process that drives the run did not take up a request in time.
     #[error(
         "process {} on {} drives run {run} and did not take up the request within {waited_ms} ms; \
@@ -67,7 +71,7 @@ pub enum EngineError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EngineErrorKind {
-    /// No such run.
+    /// No such run, or no such moment in it.
     Unknown,
     /// Another live process drives the run.
     Locked,
@@ -103,7 +107,7 @@ impl EngineError {
     pub fn kind(&self) -> EngineErrorKind {
         match self {
             Self::Rejected(_) => EngineErrorKind::Rejected,
-            Self::Store(StoreError::UnknownRun(_)) => EngineErrorKind::Unknown,
+            Self::Store(StoreError::UnknownRun(_)) | Self::History(_) => EngineErrorKind::Unknown,
             Self::Store(StoreError::Locked { .. }) => EngineErrorKind::Locked,
             Self::Store(StoreError::Fenced(_)) => EngineErrorKind::Fenced,
             Self::Store(_) | Self::Journal { .. } => EngineErrorKind::Store,
@@ -121,6 +125,7 @@ impl EngineError {
             Self::Store(error) => error.code(),
             Self::Journal { source: ReplayError::TooNew { .. }, .. } => "orch::store::too-new",
             Self::Journal { .. } => "orch::store::corrupt",
+            Self::History(_) => "orch::run::unknown-record",
             Self::NoReply { .. } => "orch::run::no-reply",
             Self::ShutDown { .. } => "orch::run::shut-down",
             Self::Randomness { .. } => "orch::run::randomness",
@@ -137,9 +142,11 @@ impl EngineError {
                 Disposition::Retry
             }
             Self::Store(error) if error.is_transient() => Disposition::Retry,
-            Self::Rejected(_) | Self::Store(_) | Self::Journal { .. } | Self::Randomness { .. } => {
-                Disposition::Terminal
-            }
+            Self::Rejected(_)
+            | Self::Store(_)
+            | Self::Journal { .. }
+            | Self::History(_)
+            | Self::Randomness { .. } => Disposition::Terminal,
         }
     }
 }

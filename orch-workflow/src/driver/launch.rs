@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::{
+    activity::Activities,
     clock::RunClock,
     engine::{Engine, Inner, LAST_WORDS, Slot},
     error::EngineError,
@@ -185,14 +186,15 @@ impl Engine {
         let (commands, commands_received) = mpsc::channel(BACKLOG);
         let (posted, posted_received) = mpsc::channel(BACKLOG);
         let (ended, end) = watch::channel(None);
+        let activities = Activities::default();
         let owner = inner.owner_view(inner.wall.now());
-        let drive = Arc::new(Drive::new(owner, Arc::clone(&machine), commands, end));
+        let drive = Arc::new(Drive::new(owner, Arc::clone(&machine), activities.clone(), commands, end));
         slot.set(Arc::clone(&drive));
         let handle = Run::new(self.clone(), Arc::clone(&slot), drive);
         let ledger = Ledger { store: Arc::clone(&inner.store), lease, wall: inner.wall.clone() };
         let inbox = Inbox::new(commands_received, posted_received);
         let work = Work::new(Arc::clone(&inner.executor));
-        let task = Task::new(Arc::clone(&machine), ledger.clone(), clock, feed, work, inbox);
+        let task = Task::new(Arc::clone(&machine), ledger.clone(), clock, feed, work, inbox, activities);
 
         let (stopping, abandoned) = (inner.stopping.clone(), inner.abandoned.clone());
         let engine = Arc::downgrade(inner);

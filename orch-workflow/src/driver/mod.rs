@@ -10,6 +10,7 @@
 //!    └── Run, views, EventStream ◄────────┘  └── results ── work ──► StepExecutor
 //! ```
 
+mod activity;
 mod clock;
 mod engine;
 mod error;

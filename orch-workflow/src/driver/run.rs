@@ -8,6 +8,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
+    activity::Activities,
     engine::{Engine, Slot},
     error::EngineError,
     requests::Command,
@@ -84,6 +85,7 @@ pub(super) struct Drive {
     pub(super) run: RunId,
     owner: OwnerView,
     machine: Arc<Mutex<Machine>>,
+    activities: Activities,
     commands: mpsc::Sender<Command>,
     end: watch::Receiver<Option<Result<(), EngineError>>>,
 }
@@ -92,11 +94,12 @@ impl Drive {
     pub(super) fn new(
         owner: OwnerView,
         machine: Arc<Mutex<Machine>>,
+        activities: Activities,
         commands: mpsc::Sender<Command>,
         end: watch::Receiver<Option<Result<(), EngineError>>>,
     ) -> Self {
         let run = lock(&machine).run().clone();
-        Self { run, owner, machine, commands, end }
+        Self { run, owner, machine, activities, commands, end }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -122,11 +125,12 @@ impl Drive {
     }
 
     pub(super) fn view(&self) -> RunView {
-        let mut view = lock(&self.machine).view();
+        let mut view = lock(&self.machine).live_view();
         if self.is_over() {
             view.interrupted = view.status == RunStatus::Running;
         } else {
             view.owner = Some(self.owner.clone());
+            self.activities.tell(&mut view);
         }
         view
     }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    activity::Activities,
     clock::RunClock,
     error::EngineError,
     events::RunFeed,
@@ -25,6 +26,7 @@ use crate::{
     port::Update,
     record::{Record, RecordBody},
     store::StoreError,
+    view::Doing,
 };
 
 /// Signs of life are told to the machine no more often than this.
@@ -50,6 +52,7 @@ pub(super) struct Task {
     pub(super) work: Work,
     pub(super) inbox: Inbox,
     pub(super) clock: RunClock,
+    activities: Activities,
     /// When the machine was last told of a sign of life.
     alive: HashMap<DispatchId, Instant>,
     no_tick_before: Instant,
@@ -63,9 +66,10 @@ impl Task {
         feed: RunFeed,
         work: Work,
         inbox: Inbox,
+        activities: Activities,
     ) -> Self {
         let (alive, no_tick_before) = (HashMap::new(), Instant::now());
-        Self { machine, ledger, feed, work, inbox, clock, alive, no_tick_before }
+        Self { machine, ledger, feed, work, inbox, clock, activities, alive, no_tick_before }
     }
 
     /// Drives the run until it is at rest, until it must stop because the store fails, or until `stopping`.
@@ -171,6 +175,7 @@ impl Task {
                 if let Input::Lost { dispatch, error } = &input {
                     tracing::warn!(%dispatch, %error, "the work got lost; probing");
                     self.work.note_lost(dispatch);
+                    self.activities.forget(dispatch);
                 }
                 return self.take(input, Asker::Nobody).await;
             }
@@ -179,6 +184,9 @@ impl Task {
         };
         let input = match update {
             Update::Progress(progress) => {
+                if let Some(doing) = Doing::told_by(&progress) {
+                    self.activities.note(&dispatch, doing, self.clock.now());
+                }
                 self.publish_live(&dispatch, StepProgress::Worker { progress });
                 if !self.is_news(&dispatch) {
                     return Ok(());
@@ -188,10 +196,15 @@ impl Task {
             Update::AskOpened(ask) => Input::AskOpened { dispatch, ask },
             Update::AskClosed { id, by } => Input::AskClosed { dispatch, ask: id, by },
             Update::Waiting { reason, until } => {
+                let doing = Doing::Waiting { reason: reason.clone(), until };
+                self.activities.note(&dispatch, doing, self.clock.now());
                 self.publish_live(&dispatch, StepProgress::Waiting { reason, until });
                 Input::Waiting { dispatch, waiting: true }
             }
-            Update::Resumed => Input::Waiting { dispatch, waiting: false },
+            Update::Resumed => {
+                self.activities.forget(&dispatch);
+                Input::Waiting { dispatch, waiting: false }
+            }
             Update::Warned(warning) => Input::Warned { dispatch, warning },
             Update::Settled(result) => Input::Settled { dispatch, result },
         };
@@ -218,6 +231,7 @@ impl Task {
         for dispatch in &ended {
             self.work.end(dispatch);
             self.alive.remove(dispatch);
+            self.activities.forget(dispatch);
         }
         for effect in effects {
             self.work.begin(effect);

@@ -4,6 +4,7 @@ use super::{engine::Engine, error::EngineError, ledger::answer};
 use crate::{
     attempt::RunId,
     event::{Event, Projector},
+    history::{self, HistoryError},
     record::{Record, RunStatus},
     store::{Retention, prune},
     view::{OwnerView, RunView},
@@ -24,6 +25,20 @@ impl Engine {
             view = self.look_at(run).await?;
         }
         Ok(view)
+    }
+
+    /// A run as it stood after its record `seq`, and the number of its last record now.
+    ///
+    /// # Errors
+    /// The run is unknown or has no such record, its journal is damaged, or the store cannot be read.
+    pub async fn view_at(&self, run: &RunId, seq: u64) -> Result<(RunView, u64), EngineError> {
+        let records = self.records(run, 0).await?;
+        let last = records.last().map_or(0, |record| record.seq);
+        match history::view_at(&records, seq) {
+            Ok(view) => Ok((view, last)),
+            Err(HistoryError::Journal(source)) => Err(EngineError::Journal { run: run.clone(), source }),
+            Err(error) => Err(EngineError::History(error)),
+        }
     }
 
     /// All runs of the store, newest first. A damaged one does not hide the others.
@@ -79,6 +94,7 @@ impl Engine {
         let mut view = machine.view();
         view.interrupted = view.status == RunStatus::Running && driver.is_none();
         view.owner = driver.map(|holder| OwnerView {
+            expires_at: holder.expires_unseen(),
             pid: holder.owner.pid,
             host: holder.owner.host,
             since: holder.since,

@@ -58,7 +58,7 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
             if turn.asks.is_empty() {
                 turn.asking_since = at;
             }
-            turn.asks.push(OpenAsk { ask: ask.clone(), answer: None });
+            turn.asks.push(OpenAsk { ask: ask.clone(), since: at, answer: None });
         }),
         RecordBody::AskAnswered { dispatch, ask, reply, by } => with_turn(state, dispatch, |turn| {
             if let Some(open) = turn.asks.iter_mut().find(|open| open.ask.id == *ask) {
@@ -89,7 +89,10 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
             if matches!(why, StopReason::Interrupted { .. }) && state.gates.is_empty() {
                 state.pause_requested = true;
             }
-            with_attempt(state, dispatch, |attempt| attempt.stopping = Some(why.clone()));
+            with_attempt(state, dispatch, |attempt| {
+                attempt.stopping = Some(why.clone());
+                attempt.stopping_since = at;
+            });
         }
         RecordBody::Settled { dispatch, result, active_ms, still_runs } => {
             settled(state, dispatch, result, *active_ms, at);
@@ -143,6 +146,9 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
             state.finished = Some(Arc::new(finished));
             state.steps.iter_mut().for_each(|step| laid_to_rest(step, at));
         }
+    }
+    if state.ending.is_some() {
+        state.ending_since.get_or_insert(at);
     }
 }
 
@@ -292,6 +298,7 @@ impl Attempt {
             usage: crate::attempt::Usage::default(),
             active_ms: 0,
             stopping: None,
+            stopping_since: at,
             end: None,
         }
     }

@@ -5,6 +5,7 @@
 use crate::{
     attempt::{DispatchId, Timestamp},
     machine::effect::Effect,
+    view::{ActivityView, Doing},
 };
 
 /// One dispatch that this process has an effect under way for.
@@ -70,6 +71,16 @@ impl Follow {
             Effect::Answer(..) => {}
         }
         self.alive_at = now;
+    }
+
+    /// Says what the journal does not know of it.
+    pub(crate) fn tell(&self, activity: &mut ActivityView) {
+        match self.phase {
+            Phase::Placing | Phase::Working => {}
+            Phase::Probing => (activity.doing, activity.since) = (Doing::Probing, self.alive_at),
+            Phase::Aborting { since } => (activity.doing, activity.since) = (Doing::Aborting, since),
+        }
+        activity.alive_at = Some(self.alive_at);
     }
 
     /// Lets the clock run or stand, as the worker works or waits.

@@ -200,6 +200,18 @@ impl Machine {
         snapshot::view(&self.state)
     }
 
+    /// The same with what this process alone knows of the work in flight: what is being tried, and signs of life.
+    #[must_use]
+    pub fn live_view(&self) -> RunView {
+        let mut view = self.view();
+        for follow in &self.follows {
+            if let Some(activity) = view.steps[follow.step].activity.as_mut() {
+                follow.tell(activity);
+            }
+        }
+        view
+    }
+
     /// The run.
     #[must_use]
     pub fn run(&self) -> &RunId {

@@ -1,12 +1,15 @@
 //! The state as frontends see it.
 
 use crate::{
-    attempt::Usage,
+    attempt::{AttemptError, Usage},
     machine::{
         schedule,
-        state::{Attempt, State, Step},
+        state::{Attempt, OpenAsk, State, Step, Turn},
     },
-    view::{AttemptView, ErrorView, RunView, StepStatus, StepView, Tokens},
+    view::{
+        ActivityView, AskView, AttemptView, Doing, EndingView, ErrorView, RunView, StepStatus, StepView,
+        StoppingView, Tokens,
+    },
 };
 
 pub(crate) fn view(state: &State) -> RunView {
@@ -37,9 +40,19 @@ pub(crate) fn view(state: &State) -> RunView {
         active_ms: attempts(state).map(|attempt| attempt.active_ms).sum(),
         started_at: state.started_at,
         finished_at: state.finished.as_ref().map(|finished| finished.at),
+        error: state.finished.as_ref().and_then(|finished| finished.error.as_ref()).map(error_view),
         notes: state.finished.as_ref().map_or_else(Vec::new, |finished| finished.notes.clone()),
+        pausing: state.pause_requested && !state.status.is_terminal(),
+        ending: ending_view(state),
         seq: state.seq,
+        last_at: state.last_at,
     }
+}
+
+fn ending_view(state: &State) -> Option<EndingView> {
+    let ending = state.ending.as_ref().filter(|_| !state.status.is_terminal())?;
+    let since = state.ending_since.unwrap_or(state.last_at);
+    Some(EndingView { status: ending.status, reason: ending.error.message.clone(), since })
 }
 
 fn attempts(state: &State) -> impl Iterator<Item = &Attempt> {
@@ -70,6 +83,31 @@ fn step_view(state: &State, index: usize) -> StepView {
         attempts: step.attempts.iter().map(|attempt| attempt_view(attempt)).collect(),
         text: has_text.then(|| step.text.as_ref().to_owned()),
         output: step.output.as_deref().cloned(),
+        until: (step.status == StepStatus::Backoff).then_some(step.until),
+        stopping: step.live().and_then(|(attempt, _)| stopping_view(attempt)),
+        asks: step.live().map_or_else(Vec::new, |(_, turn)| turn.asks.iter().map(ask_view).collect()),
+        activity: step.live().map(|(attempt, turn)| activity_view(state, attempt, turn)),
+    }
+}
+
+fn stopping_view(attempt: &Attempt) -> Option<StoppingView> {
+    let why = attempt.stopping.as_ref()?;
+    Some(StoppingView { reason: why.to_string(), since: attempt.stopping_since })
+}
+
+fn ask_view(open: &OpenAsk) -> AskView {
+    let answered_by = open.answer.as_ref().map(|(_, by)| by.clone());
+    AskView { ask: open.ask.clone(), since: open.since, answered_by }
+}
+
+/// As far as the journal tells.
+fn activity_view(state: &State, attempt: &Attempt, turn: &Turn) -> ActivityView {
+    let ending = state.ending_since.filter(|_| state.ending.is_some());
+    let stopping = attempt.stopping.as_ref().map(|_| attempt.stopping_since);
+    match (ending.or(stopping), &turn.placed) {
+        (Some(since), _) => ActivityView::new(Doing::Aborting, since),
+        (None, None) => ActivityView::new(Doing::Placing, turn.started_at),
+        (None, Some(_)) => ActivityView::new(Doing::Working, turn.started_at),
     }
 }
 
@@ -86,9 +124,11 @@ fn attempt_view(attempt: &Attempt) -> AttemptView {
         outcome: end.map(|end| end.outcome),
         started_at: attempt.started_at,
         finished_at: end.map(|end| end.at),
-        error: end
-            .and_then(|end| end.error.as_ref())
-            .map(|error| ErrorView { code: error.code, message: error.message.clone() }),
+        error: end.and_then(|end| end.error.as_ref()).map(error_view),
         warnings: attempt.warnings.clone(),
     }
+}
+
+fn error_view(error: &AttemptError) -> ErrorView {
+    ErrorView { code: error.code, message: error.message.clone() }
 }

@@ -40,6 +40,7 @@ pub(crate) struct State {
     pub(crate) pause_requested: bool,
     /// How the run ends once what is in flight is at rest, when it is to end.
     pub(crate) ending: Option<Arc<Ending>>,
+    pub(crate) ending_since: Option<Timestamp>,
     pub(crate) finished: Option<Arc<Finished>>,
 }
 
@@ -107,6 +108,7 @@ pub(crate) struct Attempt {
     /// Time at work in the turns that are over.
     pub(crate) active_ms: u64,
     pub(crate) stopping: Option<StopReason>,
+    pub(crate) stopping_since: Timestamp,
     pub(crate) end: Option<End>,
 }
 
@@ -134,6 +136,7 @@ pub(crate) struct Place {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct OpenAsk {
     pub(crate) ask: Ask,
+    pub(crate) since: Timestamp,
     /// The latest answer that was given here, and by whom.
     pub(crate) answer: Option<(AskReply, String)>,
 }
@@ -162,6 +165,7 @@ impl State {
             resolved: Arc::default(),
             pause_requested: false,
             ending: None,
+            ending_since: None,
             finished: None,
         }
     }

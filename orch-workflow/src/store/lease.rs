@@ -43,6 +43,12 @@ impl Holder {
         Self { owner, since, expires, alive }
     }
 
+    /// When the lease ends by itself, where the owner's process is out of sight and only time can tell.
+    #[must_use]
+    pub fn expires_unseen(&self) -> Option<Timestamp> {
+        (self.owner.presence() == Presence::Unknown).then_some(self.expires)
+    }
+
     /// Whether `owner` may take the lease over at `now`. For stores.
     ///
     /// From a dead owner, at once. From oneself, once it has expired: then nobody in this process renews it.

@@ -7,5 +7,6 @@
 )]
 
 mod driver;
+mod history;
 mod machine;
 mod store;

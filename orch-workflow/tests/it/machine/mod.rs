@@ -12,5 +12,5 @@ mod predecessor;
 mod properties;
 mod requests;
 mod retries;
-mod story;
+pub(crate) mod story;
 mod time;
