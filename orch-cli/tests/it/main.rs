@@ -6,6 +6,7 @@ mod contract;
 mod crashes;
 mod decisions;
 mod gates;
+mod history;
 mod interrupts;
 mod live;
 mod look;

@@ -218,3 +218,38 @@ async fn a_result_is_exact_in_a_pipe_and_harmless_on_a_terminal() {
     assert_eq!(terminal.ends().await, Some(0));
     assert!(!terminal.shown.contains('\u{1b}'), "{:?}", terminal.shown);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_is_explained_and_granted_from_another_process() {
+    let tool = ToolCall::new("bash", json!({ "command": "ls", "description": "List" })).output("a.txt\n");
+    let script = Script::new()
+        .on(When::prompt("step one"), [Answer::tool(tool), Answer::text("one file")])
+        .otherwise("done");
+    let careful = SimulatedAgent::new("careful", AgentMode::Primary).ask("bash");
+    let world = World::with(SimulatorOptions::new(script).agent(careful)).await;
+    let mut config = standard();
+    config["profiles"][0]["agent"] = json!("careful");
+    world.configure(&config);
+    let mut terminal = Terminal::start(world.command(["run", "last", "a task"]));
+    terminal.shows("[o]nce, [a]lways, [r]eject [reason]").await;
+    let run = only_run(&world).await["id"].as_str().unwrap().to_owned();
+
+    let why = world.orch(["why", &run, "--json"]).await.json();
+    let wait = &why["waits"][0];
+    assert_eq!((&wait["for"], &wait["summary"]), (&json!("permission"), &json!("bash: ls")), "{why:#}");
+    let command = wait["movers"][0]["command"].as_str().unwrap();
+    let words: Vec<_> = command.replace("<answer>", "once").split(' ').skip(1).map(str::to_owned).collect();
+    let unclear = world.orch(["answer", &run, "yes", "--json"]).await;
+    assert_eq!((unclear.code, unclear.error().as_str()), (Some(2), "orch::cli::answer"));
+    let answered = world.orch(words.iter().map(String::as_str)).await;
+    assert_eq!((answered.code, answered.stderr.as_str()), (Some(0), ""), "{answered:?}");
+
+    assert_eq!(terminal.ends().await, Some(0), "{}", terminal.shown);
+    let ended = only_run(&world).await;
+    assert_eq!(
+        (&ended["steps"][0]["outcome"], &ended["steps"][0]["text"]),
+        (&json!("ok"), &json!("one file"))
+    );
+    let late = world.orch(["answer", &run, "once", "--json"]).await;
+    assert_eq!((late.code, late.error().as_str()), (Some(1), "orch::run::unknown-ask"));
+}
