@@ -7,10 +7,8 @@ use crate::world::{World, failure};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_shown_as_it_was_after_each_of_its_events() {
-    let world = World::new(
-        Script::new().on(When::prompt("step one"), [failure(), Answer::text("done")]).otherwise("done"),
-    )
-    .await;
+    let world =
+        World::new(Script::new().on_first(1, When::prompt("step one"), failure()).otherwise("done")).await;
     let ended = world.orch(["run", "two", "a task", "--json"]).await;
     let run = ended.run();
     let events = ended.events();
@@ -46,10 +44,8 @@ async fn a_moment_that_never_was_is_refused_with_those_there_are() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn why_explains_a_gate_and_an_end() {
-    let world = World::new(
-        Script::new().on(When::prompt("step one"), [failure(), Answer::text("done")]).otherwise("done"),
-    )
-    .await;
+    let world =
+        World::new(Script::new().on_first(1, When::prompt("step one"), failure()).otherwise("done")).await;
     let run = world.orch(["run", "two", "a task", "--json"]).await.run();
     let why = world.orch(["why", &run]).await;
     assert_eq!((why.code, why.stderr.as_str(), why.stdout.lines().count()), (Some(0), "", 1), "{why:?}");
