@@ -9,9 +9,11 @@ use crate::{
     id::ProfileId,
     issue::Issue,
     kind::{ExecutionMode, WorkerKind},
+    model_reference::{ModelReference, ModelTag},
     path::Path,
+    permission::{PermissionAction, PermissionRule},
     placeholder,
-    profile::Profile,
+    profile::{Context, Profile},
     workflow::{StepDefinition, WorkflowDefinition},
 };
 
@@ -30,13 +32,14 @@ pub(crate) fn issues(config: &Config) -> Vec<Issue> {
     let mut issues = Vec::new();
     opencode(config, &mut issues);
     if config.ui.debug {
-        issues.push(not_supported(Path::keys("ui").key("debug")));
+        let way_out = "leave it out; `orch events <run>` tells what a run did";
+        issues.push(not_supported(Path::keys("ui").key("debug"), way_out));
     }
     for (id, profile) in &config.profiles {
         if *id != profile.id {
             issues.push(other_id(Path::profile(id.as_str()), id.as_str(), profile.id.as_str()));
         }
-        check_profile(profile, &mut issues);
+        check_profile(config, profile, &mut issues);
     }
     for (id, workflow) in &config.workflows {
         if *id != workflow.id {
@@ -89,7 +92,7 @@ fn check_variable(place: Path, name: &str, issues: &mut Vec<Issue>) {
     }
 }
 
-fn check_profile(profile: &Profile, issues: &mut Vec<Issue>) {
+fn check_profile(config: &Config, profile: &Profile, issues: &mut Vec<Issue>) {
     let place = || Path::profile(profile.id.as_str());
     if profile.execution == ExecutionMode::Foreground && profile.kind == WorkerKind::Server {
         issues.push(foreground_server(place().key("execution"), profile.id.as_str()));
@@ -110,27 +113,83 @@ fn check_profile(profile: &Profile, issues: &mut Vec<Issue>) {
     if profile.max_concurrency == 0 {
         issues.push(Issue::error(code::OUT_OF_RANGE, place().key("maxConcurrency"), "`maxConcurrency` is 0"));
     }
-    if !profile.required_skills.is_empty() {
-        issues.push(not_supported(place().key("requiredSkills")));
+    if let Some(Err(unknown)) = profile.model.as_deref().map(ModelReference::parse) {
+        let tags = ModelTag::ALL.map(ModelTag::as_str);
+        let issue = Issue::error(code::UNKNOWN_MODEL_TAG, place().key("model"), unknown.to_string());
+        issues.push(issue.suggest(&unknown.text, tags));
     }
-    let built_in = builtin::profiles().find(|built_in| built_in.id == profile.id);
-    if profile.inject_repo_context && !built_in.is_some_and(|built_in| built_in.inject_repo_context) {
-        issues.push(not_supported(place().key("injectRepoContext")));
+    let built_in = || builtin::profiles().find(|built_in| built_in.id == profile.id);
+    if profile.inject_repo_context && !built_in().is_some_and(|built_in| built_in.inject_repo_context) {
+        let way_out = "write what the worker should know into `systemPrompt` or a `promptFile`";
+        issues.push(not_supported(place().key("injectRepoContext"), way_out));
     }
-    if profile.temperature.is_some() && profile.kind != WorkerKind::Server {
-        let message = format!(
-            "`temperature` has no effect: it is applied on a worker's own server, and {:?} is {}",
-            profile.id.as_str(),
-            profile.kind
+    if profile.context != Context::Fresh && uses(config, profile).any(|kind| kind == WorkerKind::Subagent) {
+        let way_out = "leave it out, and put what the worker should know into the step's prompt, for instance with \
+                       `{carry}`; until then its steps are refused";
+        issues.push(not_supported(place().key("context"), way_out));
+    }
+    if profile.supports_web && refuses(&profile.permission, "webfetch") {
+        let message = "`supportsWeb` has no effect: the profile's permissions refuse `webfetch`";
+        issues.push(
+            Issue::warning(code::NO_EFFECT, place().key("supportsWeb"), message)
+                .help("allow `webfetch`, or leave `supportsWeb` out"),
         );
-        issues.push(Issue::warning(code::NO_EFFECT, place().key("temperature"), message));
+    }
+    let of_built_in = || built_in().is_some_and(|built_in| built_in.temperature == profile.temperature);
+    if profile.temperature.is_some() && !of_built_in() {
+        check_temperature(config, profile, issues);
     }
 }
 
+/// The kinds that a profile's worker runs as: its own, and those that steps give it.
+fn uses<'a>(config: &'a Config, profile: &'a Profile) -> impl Iterator<Item = WorkerKind> + 'a {
+    let steps = config.workflows.values().flat_map(|workflow| &workflow.steps);
+    let given = steps.filter(|step| step.worker == profile.id).filter_map(|step| step.kind);
+    std::iter::once(profile.kind).chain(given)
+}
+
+/// A temperature is applied on a worker's own server: a step may give the worker one, or take it away.
+fn check_temperature(config: &Config, profile: &Profile, issues: &mut Vec<Issue>) {
+    let message = |kind| {
+        format!(
+            "`temperature` has no effect: it is applied on a worker's own server, and {:?} is {kind}",
+            profile.id.as_str()
+        )
+    };
+    if !uses(config, profile).any(|kind| kind == WorkerKind::Server) {
+        let place = Path::profile(profile.id.as_str()).key("temperature");
+        issues.push(
+            Issue::warning(code::NO_EFFECT, place, message(profile.kind)).help(
+                "make it `kind: server`, or set the temperature of the agent in OpenCode's configuration",
+            ),
+        );
+        return;
+    }
+    for workflow in config.workflows.values() {
+        for (index, step) in workflow.steps.iter().enumerate().filter(|(_, step)| step.worker == profile.id) {
+            if let Some(kind) = step.kind.filter(|kind| *kind != WorkerKind::Server) {
+                let place = Path::workflow(workflow.id.as_str()).key("steps").index(index).key("kind");
+                issues.push(
+                    Issue::warning(code::NO_EFFECT, place, format!("{} in this step", message(kind)))
+                        .help("leave the step's `kind` out, or name a profile without a temperature"),
+                );
+            }
+        }
+    }
+}
+
+/// Whether everything under this permission is refused. The last rule that matches decides.
+fn refuses(rules: &[PermissionRule], permission: &str) -> bool {
+    let of_it = |rule: &&PermissionRule| {
+        rule.pattern == "*" && (rule.permission == permission || rule.permission == "*")
+    };
+    rules.iter().rev().find(of_it).is_some_and(|rule| rule.action == PermissionAction::Deny)
+}
+
 /// A key that is understood, and that nothing acts on in this version.
-fn not_supported(place: Path) -> Issue {
+fn not_supported(place: Path, way_out: &str) -> Issue {
     let message = "this is not supported by this version and has no effect";
-    Issue::warning(code::NOT_SUPPORTED, place, message)
+    Issue::warning(code::NOT_SUPPORTED, place, message).help(way_out)
 }
 
 fn foreground_server(place: Path, id: &str) -> Issue {
@@ -185,9 +244,6 @@ fn check_step(config: &Config, step: &StepDefinition, place: impl Fn() -> Path, 
         issues.push(unknown_worker(config, step, place().key("workerId")));
         return;
     };
-    if !step.required_skills.is_empty() {
-        issues.push(not_supported(place().key("requiredSkills")));
-    }
     let kind = step.kind.unwrap_or(profile.kind);
     let execution = step.execution.unwrap_or(profile.execution);
     let overrides = step.kind.is_some() || step.execution.is_some();

@@ -46,6 +46,8 @@ codes! {
     UNKNOWN_PROFILE = "unknown-profile";
     /// A step's worker that no profile has.
     UNKNOWN_WORKER = "unknown-worker";
+    /// A profile's model begins like a tag and is none.
+    UNKNOWN_MODEL_TAG = "unknown-model-tag";
     /// `kind` and `backend` name different things.
     KIND_BACKEND_CONFLICT = "kind-backend-conflict";
     /// A person cannot take part in a session on a worker's own server.

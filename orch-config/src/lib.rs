@@ -20,6 +20,7 @@ pub mod migrate;
 mod model;
 pub mod origin;
 pub mod output;
+mod model_reference;
 mod path;
 pub mod permission;
 mod placeholder;
@@ -33,6 +34,7 @@ pub mod settings;
 mod show;
 mod snippet;
 pub mod starter;
+mod skill;
 pub mod suggest;
 mod trust;
 pub mod workflow;
@@ -42,7 +44,9 @@ pub use self::{
     diagnostic::{Diagnostic, Diagnostics, Severity},
     load::{LoadError, LoadOptions, Loaded, Trust, load, parse},
     origin::{Origin, Setting},
+    model_reference::{ModelReference, ModelTag, UnknownModelTag},
     profile::Profile,
+    skill::{InvalidSkillName, SkillName},
     suggest::suggest,
     workflow::{Limits, StepDefinition, WorkflowDefinition},
 };

@@ -9,6 +9,7 @@ use crate::{
     id::ProfileId,
     kind::{ExecutionMode, WorkerKind},
     permission::PermissionRule,
+    skill::SkillName,
 };
 
 /// Everything about a worker that the configuration decides.
@@ -48,7 +49,7 @@ pub struct Profile {
     /// How often its server may be started again.
     pub restart: Restart,
     /// Skills that must be there before it starts.
-    pub required_skills: Vec<String>,
+    pub required_skills: Vec<SkillName>,
     /// Whether it looks at images.
     pub supports_vision: bool,
     /// Whether it reads the web.

@@ -8,6 +8,7 @@ use crate::{
     kind::{ExecutionMode, WorkerKind},
     policy::PolicyPatch,
     retry::Retry,
+    skill::SkillName,
 };
 
 /// A named list of steps.
@@ -80,7 +81,7 @@ pub struct StepDefinition {
     /// The silence after which it is remarked as idle, in milliseconds.
     pub idle_warning_ms: u64,
     /// Skills that must be there before it starts, beside those of the profile.
-    pub required_skills: Vec<String>,
+    pub required_skills: Vec<SkillName>,
     /// Its policy, over the workflow's.
     pub ui: PolicyPatch,
     /// Replaces the profile's kind.

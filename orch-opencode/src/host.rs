@@ -12,6 +12,7 @@ use crate::id::{MessageId, PermissionId, QuestionId, SessionId};
 use crate::message::Message;
 use crate::prompt::Prompt;
 use crate::session::{NewSession, Session, SessionChange, SessionQuery, Statuses};
+use crate::skill::Skills;
 use crate::toast::Toast;
 
 /// One OpenCode host, seen from one directory.
@@ -36,6 +37,10 @@ pub trait OpenCode: Send + Sync + Debug {
 
     /// The providers and models that can be used.
     async fn catalog(&self) -> Result<Catalog, HostError>;
+
+    /// The skills that agents may load in the directory, and where the host looks for them. The host reads them once:
+    /// a skill that is written later is known after its restart.
+    async fn skills(&self) -> Result<Skills, HostError>;
 
     /// Creates a session.
     ///

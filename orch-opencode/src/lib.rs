@@ -39,6 +39,7 @@ mod id;
 mod message;
 mod prompt;
 mod session;
+mod skill;
 #[cfg(feature = "http")]
 mod sse;
 mod toast;
@@ -69,4 +70,5 @@ pub use session::{
     NewSession, PermissionAction, PermissionRule, Session, SessionChange, SessionQuery, SessionStatus,
     Statuses,
 };
+pub use skill::{Skill, Skills};
 pub use toast::{Toast, ToastVariant};

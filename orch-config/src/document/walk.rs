@@ -12,6 +12,7 @@ use crate::{
     model::{marker, number, table::ID_FORMAT},
     path::Path,
     schema,
+    skill::{self, SkillName},
 };
 
 /// What a walk found.
@@ -159,6 +160,11 @@ impl Walk {
         }
         if schema.get("format").is_some_and(|format| format == ID_FORMAT) {
             if let Err(error) = id::check(&text.value) {
+                self.report(Issue::error(code::INVALID_ID, path.clone(), error.to_string()), span(text));
+                return None;
+            }
+        } else if schema.get("format").is_some_and(|format| format == skill::FORMAT) {
+            if let Err(error) = SkillName::new(text.value.as_ref()) {
                 self.report(Issue::error(code::INVALID_ID, path.clone(), error.to_string()), span(text));
                 return None;
             }

@@ -10,6 +10,7 @@ use crate::{
     id::ProfileId,
     kind::{Backend, ExecutionMode, WorkerKind},
     profile::{Context, Handoff},
+    skill::SkillName,
 };
 
 layer! {
@@ -62,15 +63,19 @@ layer! {
         max_concurrency: Count = 1,
         /// How often the worker's own server may be started again after it died.
         restart: RestartPatch,
-        /// Skills (`.opencode/skill/<name>/SKILL.md`) that must be there before the worker starts.
-        required_skills: Vec<String> = [],
-        /// Whether the worker looks at images; the tags for models choose accordingly.
+        /// Skills (`.opencode/skill/<name>/SKILL.md`) that the host must have, and that the worker must be allowed to load.
+        /// Looked up before a run begins: one that is missing or denied refuses the run.
+        required_skills: Vec<SkillName> = [],
+        /// Whether the worker looks at images: it then gets a model that reads them, and a named model that does not is
+        /// refused.
         supports_vision: bool = false,
-        /// Whether the worker reads the web.
+        /// Whether the worker reads the web: it then gets a model that calls tools, and a named model that does not is
+        /// refused.
         supports_web: bool = false,
-        /// Whether its first prompt carries a short description of the repository.
+        /// Whether its first prompt carries a short description of the repository. Has no effect in this version, with a
+        /// warning: write what the worker should know into `systemPrompt` or a `promptFile`.
         inject_repo_context: bool = false,
-        /// Free labels.
+        /// Free labels, by which `orch profiles --tag` finds the profile.
         tags: Vec<String> = [],
         /// The port tried first for the worker's own server. Default: `basePort` and upwards. Only for `server` workers.
         port: Port,

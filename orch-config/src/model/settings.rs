@@ -23,13 +23,13 @@ layer! {
         wakeup_injection: bool = true,
         /// Whether the file log is verbose.
         debug: bool = false,
-        /// Has no effect in this version: nothing is added to system prompts.
+        /// Has no effect in this version: tell the model of the parent session about the workers in your own `AGENTS.md`.
         inject_system_context: Ignored<bool> = true,
-        /// Has no effect in this version: nothing is added to system prompts.
+        /// Has no effect in this version: tell the model of the parent session about the workers in your own `AGENTS.md`.
         system_context_max_workers: Ignored<Number> = 12,
         /// Has no effect in this version: every command has `--json`.
         default_list_format: Ignored<ListFormat> = "markdown",
-        /// Has no effect in this version: the library never writes to the terminal.
+        /// Has no effect in this version: the library never writes to the terminal; `orch events <run>` tells what a run did.
         log_to_console: Ignored<bool> = false,
         /// Has no effect in this version: `orch demo` is the demonstration.
         first_run_demo: Ignored<bool> = true,

@@ -11,6 +11,7 @@ use crate::{
     kind::{ExecutionMode, WorkerKind},
     policy::{Execution, Intervene},
     retry::RetryClass,
+    skill::SkillName,
     workflow::GateDefault,
 };
 
@@ -119,8 +120,8 @@ layer! {
         timeout_ms: Millis,
         /// The silence after which the step is remarked as idle, in milliseconds.
         idle_warning_ms: Millis = 300_000,
-        /// Skills that must be there before the step starts, beside those of the profile.
-        required_skills: Vec<String> = [],
+        /// Skills that the step's worker needs, beside those of its profile. Looked up before a run begins.
+        required_skills: Vec<SkillName> = [],
         /// The policy of this step.
         ui: PolicyPart,
         /// What the worker runs as in this step, instead of the profile's `kind`.
@@ -200,8 +201,8 @@ layer! {
         carry: bool = true,
         /// Active time, in milliseconds. Default and upper bound: the limit `perStepTimeoutMs`.
         timeout_ms: Millis,
-        /// Skills that must be there before the step starts.
-        required_skills: Vec<String> = [],
+        /// Skills that the step's worker needs, beside those of its profile. Looked up before a run begins.
+        required_skills: Vec<SkillName> = [],
         /// Set `model` of the step's profile.
         model: Retired,
     }

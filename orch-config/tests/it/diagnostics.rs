@@ -55,7 +55,39 @@ const CASES: &[(&str, &str, &[&str])] = &[
             "1:18 warning not-supported $.ui.debug",
             "2:46 warning no-effect $.profiles[0].temperature",
             "3:23 warning not-supported $.profiles[0].injectRepoContext",
-            "4:20 warning not-supported $.profiles[0].requiredSkills",
+        ],
+    ),
+    (
+        "a context that no subagent can have yet",
+        "{\"profiles\": [{\"id\": \"w\", \"kind\": \"subagent\", \"context\": \"fork\"}]}",
+        &["1:58 warning not-supported $.profiles[0].context"],
+    ),
+    (
+        "a temperature on a server that a step gives the worker",
+        "{\"profiles\": [{\"id\": \"w\", \"kind\": \"agent\", \"temperature\": 1}],\n\"workflows\": {\"definitions\": [{\"id\": \"x\", \"steps\": [{\"id\": \"s\", \"workerId\": \"w\", \"prompt\": \"p\", \"kind\": \"server\"}]}]}}",
+        &[],
+    ),
+    (
+        "a temperature that a step takes the server from",
+        "{\"profiles\": [{\"id\": \"w\", \"kind\": \"server\", \"temperature\": 1}],\n\"workflows\": {\"definitions\": [{\"id\": \"x\", \"steps\": [{\"id\": \"s\", \"workerId\": \"w\", \"prompt\": \"p\",\n\"kind\": \"subagent\"}]}]}}",
+        &["3:9 warning no-effect $.workflows.definitions[0].steps[0].kind"],
+    ),
+    (
+        "a reader of the web that may not",
+        r#"{"profiles": [{"id": "w", "supportsWeb": true, "permission": {"webfetch": "deny"}}]}"#,
+        &["1:42 warning no-effect $.profiles[0].supportsWeb"],
+    ),
+    (
+        "a tag that no model has",
+        r#"{"profiles": [{"id": "w", "model": "node:visoin"}]}"#,
+        &["1:36 error unknown-model-tag $.profiles[0].model"],
+    ),
+    (
+        "what is not the name of a skill",
+        r#"{"profiles": [{"id": "w", "requiredSkills": ["code-review", "Docs", ""]}]}"#,
+        &[
+            "1:61 error invalid-id $.profiles[0].requiredSkills[1]",
+            "1:69 error invalid-id $.profiles[0].requiredSkills[2]",
         ],
     ),
     (
@@ -289,6 +321,25 @@ fn a_configuration_built_in_code_is_checked_like_a_file() {
 }
 
 /// Each code is explained in the documentation, and nothing else is.
+/// Whoever reads that something has no effect wants to know what has.
+#[test]
+fn every_setting_without_effect_names_a_way_out() {
+    let everything = include_str!("../fixtures/valid/predecessor-everything.json");
+    let ours =
+        r#"{"profiles": [{"id": "w", "kind": "subagent", "context": "fork", "injectRepoContext": true}]}"#;
+    let mut found = 0;
+    for text in [everything, ours] {
+        let warnings = parse(text.as_bytes(), None, Trust::Trusted).unwrap().warnings;
+        for warning in warnings.iter().filter(|warning| warning.code == code::NOT_SUPPORTED) {
+            let help = warning.help.as_deref().unwrap_or_default();
+            let way_out = help.strip_prefix("has no effect in this version").unwrap_or(help);
+            assert!(way_out.len() > 20, "{warning}: {help:?}");
+            found += 1;
+        }
+    }
+    assert!(found > 10, "{found}");
+}
+
 #[test]
 fn the_documentation_lists_every_code() {
     let page = include_str!("../../../docs/errors.md");

@@ -18,6 +18,7 @@ use crate::id::{MessageId, PermissionId, QuestionId, SessionId};
 use crate::message::Message;
 use crate::prompt::Prompt;
 use crate::session::{NewSession, Session, SessionChange, SessionQuery, SessionStatus, Statuses};
+use crate::skill::{Skill, Skills};
 use crate::toast::Toast;
 use crate::wire;
 
@@ -53,6 +54,16 @@ impl OpenCode for HttpOpenCode {
         let config: wire::ConfigInfo =
             self.fetch(Call::get("read the host's configuration", &["config"])).await?;
         Ok(config.name(list.into()))
+    }
+
+    async fn skills(&self) -> Result<Skills, HostError> {
+        let found: Vec<Skill> =
+            self.list::<wire::SkillInfo, _>(Call::get("list the skills", &["skill"])).await?;
+        let paths: wire::PathInfo =
+            self.fetch(Call::get("ask for the host's directories", &["path"])).await?;
+        let config: wire::SkillConfig =
+            self.fetch(Call::get("read the host's configuration", &["config"])).await?;
+        Ok(paths.with(found, config))
     }
 
     async fn create_session(&self, new: NewSession) -> Result<Session, HostError> {

@@ -10,6 +10,7 @@ mod failure;
 mod message;
 mod request;
 mod session;
+mod skill;
 
 pub(crate) use ask::{PermissionRequest, QuestionRequest};
 pub(crate) use catalog::{AgentInfo, ConfigInfo, HealthInfo, ProviderList};
@@ -21,6 +22,7 @@ pub(crate) use request::{
     ShowToast, UpdateSession,
 };
 pub(crate) use session::{SessionInfo, StatusInfo};
+pub(crate) use skill::{PathInfo, SkillConfig, SkillInfo};
 
 /// The host writes whole numbers, but its schema says `number`.
 fn whole(number: f64) -> u64 {

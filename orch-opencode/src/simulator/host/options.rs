@@ -21,6 +21,8 @@ pub struct SimulatorOptions {
     pub agents: Vec<SimulatedAgent>,
     /// The providers of `GET /config/providers`.
     pub providers: Vec<SimulatedProvider>,
+    /// The names of the skills of `GET /skill`, beside the one that is built in.
+    pub skills: Vec<String>,
     /// The time between two heartbeats of an event stream.
     pub heartbeat: Duration,
 }
@@ -42,6 +44,7 @@ impl Default for SimulatorOptions {
                 SimulatedAgent::new("summary", Primary).hidden(),
             ],
             providers: vec![SimulatedProvider::new("stub", ["stub"])],
+            skills: Vec::new(),
             heartbeat: Duration::from_secs(10),
         }
     }
@@ -77,6 +80,12 @@ impl SimulatorOptions {
         self
     }
 
+    /// Adds a skill of the project.
+    pub fn skill(mut self, name: impl Into<String>) -> Self {
+        self.skills.push(name.into());
+        self
+    }
+
     /// Replaces the time between heartbeats.
     pub fn heartbeat(mut self, every: Duration) -> Self {
         self.heartbeat = every;
@@ -101,6 +110,7 @@ impl fmt::Debug for SimulatorOptions {
             .field("directory", &self.directory)
             .field("agents", &self.agents)
             .field("providers", &self.providers)
+            .field("skills", &self.skills)
             .finish_non_exhaustive()
     }
 }

@@ -88,6 +88,11 @@ impl Suite {
         let catalog = self.host.catalog().await.unwrap();
         assert!(catalog.find(&ModelRef::new("stub", "stub")).is_some());
         assert!(catalog.find(&ModelRef::new("stub", "nope")).is_none());
+        let skills = self.host.skills().await.unwrap();
+        assert_eq!(skills.find("customize-opencode").unwrap().location, "<built-in>");
+        assert_eq!(skills.find("nope"), None);
+        let project = format!("{}/.opencode/skill", self.host.directory());
+        assert!(skills.places.contains(&project.into()), "{:?}", skills.places);
     }
 
     async fn sessions_and_their_kin(&self) {

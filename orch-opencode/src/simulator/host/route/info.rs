@@ -15,6 +15,24 @@ pub(super) async fn agents(State(host): Shared) -> Json<Vec<Value>> {
     Json(host.options.agents.iter().map(|agent| agent.wire()).collect())
 }
 
+pub(super) async fn skills(State(host): Shared, Directory(directory): Directory) -> Json<Vec<Value>> {
+    let own = json!({
+        "name": "customize-opencode",
+        "description": "Use ONLY when the user is editing or creating opencode's own configuration.",
+        "location": "<built-in>",
+        "content": "(simulated)",
+    });
+    let of_project = host.options.skills.iter().map(|name| {
+        json!({
+            "name": name,
+            "description": format!("The simulated skill {name}."),
+            "location": format!("{directory}/.opencode/skill/{name}/SKILL.md"),
+            "content": "(simulated)",
+        })
+    });
+    Json(std::iter::once(own).chain(of_project).collect())
+}
+
 pub(super) async fn providers(State(host): Shared) -> Json<Value> {
     let providers: Vec<_> = host.options.providers.iter().map(|provider| provider.wire()).collect();
     let defaults = host.options.providers.iter().filter_map(|provider| {

@@ -31,6 +31,7 @@ pub(super) fn router(host: Arc<Host>) -> Router {
         .route("/config", get(info::config))
         .route("/config/providers", get(info::providers))
         .route("/path", get(info::path))
+        .route("/skill", get(info::skills))
         .route("/session", get(session::list).post(session::create))
         .route("/session/status", get(session::status))
         .route("/session/{id}", get(session::get).patch(session::patch).delete(session::delete))
