@@ -4,7 +4,6 @@ use std::fmt;
 
 /// What a profile's `model` says. Which model of the host that is, only the host can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ModelReference<'a> {
     /// A model by its name: `provider/model`.
     Named(&'a str),

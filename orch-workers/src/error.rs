@@ -35,6 +35,10 @@ pub enum ErrorKind {
     UnknownAgent,
     /// The host has no such model, or none that fits.
     UnknownModel,
+    /// The host has no such skill.
+    MissingSkill,
+    /// The worker may not load a skill that it needs.
+    DeniedSkill,
     /// The profile asks for something that this version does not do.
     Unsupported,
     /// Too many prompts wait for one session.
@@ -68,6 +72,8 @@ impl Error {
             ErrorKind::NoServerCommand => "orch::workers::no-server-command",
             ErrorKind::UnknownAgent => "orch::workers::unknown-agent",
             ErrorKind::UnknownModel => "orch::workers::unknown-model",
+            ErrorKind::MissingSkill => "orch::workers::missing-skill",
+            ErrorKind::DeniedSkill => "orch::workers::denied-skill",
             ErrorKind::Unsupported => "orch::workers::unsupported",
             ErrorKind::QueueFull => "orch::workers::queue-full",
             ErrorKind::Locator => "orch::workers::locator",

@@ -75,15 +75,9 @@ pub(crate) fn summary(ask: &PermissionAsk) -> String {
 
 /// The action for all of an ask's patterns together: one denial denies, one doubt asks. `None` without any rule.
 fn strictest(ask: &PermissionAsk, rules: &[PermissionRule]) -> Option<PermissionAction> {
-    let last = |pattern: &str| {
-        let matches = |rule: &&PermissionRule| {
-            wildcard(&rule.permission, &ask.permission) && wildcard(&rule.pattern, pattern)
-        };
-        rules.iter().rev().find(matches).map(|rule| rule.action)
-    };
     let whole = ["*".to_owned()];
     let patterns = if ask.patterns.is_empty() { &whole } else { ask.patterns.as_slice() };
-    let actions: Vec<_> = patterns.iter().map(|pattern| last(pattern)).collect();
+    let actions: Vec<_> = patterns.iter().map(|pattern| of(rules, &ask.permission, pattern)).collect();
     if actions.contains(&Some(PermissionAction::Deny)) {
         Some(PermissionAction::Deny)
     } else if actions.iter().all(|action| *action == Some(PermissionAction::Allow)) {
@@ -93,6 +87,13 @@ fn strictest(ask: &PermissionAsk, rules: &[PermissionRule]) -> Option<Permission
     } else {
         None
     }
+}
+
+/// What the last rule that matches says; `None` without any.
+pub(crate) fn of(rules: &[PermissionRule], permission: &str, pattern: &str) -> Option<PermissionAction> {
+    let matches =
+        |rule: &&PermissionRule| wildcard(&rule.permission, permission) && wildcard(&rule.pattern, pattern);
+    rules.iter().rev().find(matches).map(|rule| rule.action)
 }
 
 /// OpenCode's own matching: `*` is any text, `?` any one character, the rest is literal.

@@ -4,6 +4,7 @@ mod compile;
 mod difference;
 
 use orch_config::{
+    SkillName,
     budget::Budget,
     expression::Expression,
     id::{ProfileId, StepId, WorkflowId},
@@ -161,6 +162,9 @@ pub struct PlanStep {
     pub handoff: Handoff,
     /// The prompt's template.
     pub prompt: String,
+    /// Skills that it needs, beside those of the worker's profile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub required_skills: Vec<SkillName>,
     /// Whether its hand-off is carried to later steps.
     pub carry: bool,
     /// The steps and groups that must be over before it starts; within a group, steps of that group.

@@ -4,6 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use async_trait::async_trait;
 use orch_config::{
+    SkillName,
     id::{ProfileId, WorkflowId},
     kind::{ExecutionMode, WorkerKind},
 };
@@ -83,6 +84,9 @@ pub struct Dispatch {
     pub directory: PathBuf,
     /// What to do with an ask that no rule answers.
     pub asks: AskPolicy,
+    /// Skills that the step needs, beside those of the worker's profile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub required_skills: Vec<SkillName>,
 }
 
 /// Which session a dispatch uses.

@@ -215,6 +215,14 @@ impl From<orch_workers::Error> for Error {
             WorkersErrorKind::NeedlessCredentials => {
                 (ErrorKind::Usage, "a started server gets a password of its own, and a client brings its own")
             }
+            WorkersErrorKind::Spawn => (
+                ErrorKind::Host,
+                "try again; `orch doctor` examines the OpenCode that servers of workers are started with",
+            ),
+            WorkersErrorKind::MissingSkill => (
+                ErrorKind::Config,
+                "write the skill into one of these places, or take it out of `requiredSkills` of the profile or the step",
+            ),
             WorkersErrorKind::Stopping => (ErrorKind::ShutDown, "any other process can continue the run"),
             WorkersErrorKind::NoServerCommand => {
                 (ErrorKind::Config, "a server worker needs a state directory: give one with `state_at`")

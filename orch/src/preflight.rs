@@ -1,7 +1,7 @@
 //! What is checked before a run exists: everything that can be known without spending a token.
 
-use orch_workers::Pool;
-use orch_workflow::plan::Plan;
+use orch_workers::{Need, Pool};
+use orch_workflow::plan::{Plan, PlanStep};
 
 use crate::error::{Error, ErrorKind};
 
@@ -31,9 +31,11 @@ pub(crate) async fn parent(pool: &Pool, parent: &str) -> Result<(), Error> {
 }
 
 /// # Errors
-/// Every worker of a step that cannot be had: the host has no such agent or model, or there is no way to start its
-/// server.
+/// Every worker of a step that cannot be had: the host has no such agent, model or skill, or there is no way to start
+/// its server.
 pub(crate) async fn workers(pool: &Pool, plan: &Plan) -> Result<(), Error> {
-    let workers = plan.steps.iter().map(|step| (step.worker.clone(), step.kind));
-    Error::every(pool.check(workers).await?).map_or(Ok(()), Err)
+    let need = |step: &PlanStep| {
+        Need::new(step.worker.clone(), step.kind).with_skills(step.required_skills.iter().cloned())
+    };
+    Error::every(pool.check(plan.steps.iter().map(need)).await?).map_or(Ok(()), Err)
 }

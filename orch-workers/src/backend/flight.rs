@@ -60,8 +60,8 @@ impl Orders {
         let text = self.text.clone();
         let part = PromptPart::Text { id: at.part.clone(), text, synthetic: false, ignored: false };
         let selection = self.selection.clone();
-        let mut prompt =
-            Prompt::new(at.message.clone(), vec![part]).by(Some(selection.agent), Some(selection.model));
+        let mut prompt = Prompt::new(at.message.clone(), vec![part])
+            .by(Some(selection.agent.name), Some(selection.model.model));
         prompt.system = self.system.clone();
         prompt
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use orch_config::{Profile, id::ProfileId, kind::WorkerKind};
+use orch_config::{Profile, SkillName, id::ProfileId, kind::WorkerKind};
 use orch_opencode::{
     HostError, HostErrorKind, Message, MessageId, NewSession, OpenCode, PartId, Session, SessionId,
     tracker::{self, Patience, Probed},
@@ -32,7 +32,7 @@ use crate::{
     error::{Error, ErrorKind},
     locator::Whereabouts,
     permission,
-    preflight::{self, Selection, Wanted},
+    preflight::{self, Offer, Selection},
     shutdown::ShutdownReport,
     verdict,
     worker::{Capabilities, Context, Worker, WorkerEvent, WorkerStatus},
@@ -128,6 +128,32 @@ impl OpenCodeWorker {
     }
 }
 
+impl OpenCodeWorker {
+    /// What keeps this worker from being used with these skills, on the host that it would use; that one is started and
+    /// made ready if it is its own.
+    pub(crate) async fn examine(&self, cx: &Context, of_step: &[SkillName]) -> Vec<Error> {
+        let inner = &self.inner;
+        let examined = async {
+            preflight::supported(&inner.profile, self.kind())?;
+            let not_ready = |error: AttemptError| Error::new(ErrorKind::Spawn, error.message);
+            let host = inner.backend.host(cx, None).await.map_err(not_ready)?.host;
+            let unanswered = |error: HostError| {
+                let message = format!("worker `{}`: {error}", inner.profile.id);
+                Error::new(ErrorKind::Spawn, message).with_source(error)
+            };
+            let offer = Offer::ask(&*host).await.map_err(unanswered)?;
+            let selection = offer.select(&inner.profile)?;
+            let required = preflight::required(&inner.profile, of_step);
+            if required.is_empty() {
+                return Ok(Vec::new());
+            }
+            let skills = host.skills().await.map_err(unanswered)?;
+            Ok(preflight::skill_problems(&required, &inner.profile, &selection.agent, &skills))
+        };
+        examined.await.unwrap_or_else(|problem: Error| vec![problem])
+    }
+}
+
 #[async_trait]
 impl Worker for OpenCodeWorker {
     fn id(&self) -> &ProfileId {
@@ -148,20 +174,22 @@ impl Worker for OpenCodeWorker {
     }
 
     async fn ready(&self, cx: &Context) -> Result<(), AttemptError> {
-        preflight::supported(&self.inner.profile)?;
+        preflight::supported(&self.inner.profile, self.kind())?;
         let host = self.inner.backend.host(cx, None).await?.host;
-        self.inner.select(&*host).await?;
+        let selection = self.inner.select(&*host).await?;
+        self.inner.check_skills(&*host, &selection, &[]).await?;
         self.inner.report(cx, self.inner.status());
         Ok(())
     }
 
     async fn place(&self, cx: &Context, dispatch: &Dispatch) -> Result<Placement, AttemptError> {
         let inner = &self.inner;
-        preflight::supported(&inner.profile)?;
+        preflight::supported(&inner.profile, self.kind())?;
         let scope = Scope::from_dispatch(dispatch)?;
         inner.backend.admit(&scope)?;
         let Hosting { host, home, .. } = inner.backend.host(cx, None).await?;
-        inner.select(&*host).await?;
+        let selection = inner.select(&*host).await?;
+        inner.check_skills(&*host, &selection, &dispatch.required_skills).await?;
         let message = MessageId::mint();
         let session = inner.session(&*host, &scope, dispatch.session, &message).await?;
         let at = Whereabouts {
@@ -242,12 +270,26 @@ impl Inner {
         if let Some(selection) = self.selection().clone() {
             return Ok(selection);
         }
-        let (agents, catalog) = tokio::join!(host.agents(), host.catalog());
-        let agents = agents.map_err(|error| verdict::host_failure(&error))?;
-        let catalog = catalog.map_err(|error| verdict::host_failure(&error))?;
-        let selection = preflight::select(Wanted::from(&*self.profile), &agents, &catalog)?;
+        let offer = Offer::ask(host).await.map_err(|error| verdict::host_failure(&error))?;
+        let selection = offer.select(&self.profile)?;
         *self.selection() = Some(selection.clone());
         Ok(selection)
+    }
+
+    /// Looked up each time: a skill may be gone since.
+    async fn check_skills(
+        &self,
+        host: &dyn OpenCode,
+        selection: &Selection,
+        of_step: &[SkillName],
+    ) -> Result<(), AttemptError> {
+        let required = preflight::required(&self.profile, of_step);
+        if required.is_empty() {
+            return Ok(());
+        }
+        let skills = host.skills().await.map_err(|error| verdict::host_failure(&error))?;
+        let problems = preflight::skill_problems(&required, &self.profile, &selection.agent, &skills);
+        problems.into_iter().next().map_or(Ok(()), |problem| Err(problem.into()))
     }
 
     pub(super) fn forget_selection(&self) {
@@ -304,8 +346,8 @@ impl Inner {
         NewSession {
             parent: None,
             title: Some(self.title()),
-            agent: selection.as_ref().map(|selection| selection.agent.clone()),
-            model: selection.map(|selection| selection.model),
+            agent: selection.as_ref().map(|selection| selection.agent.name.clone()),
+            model: selection.map(|selection| selection.model.model),
             permission: permission::session_rules(&permission::rules(&self.profile)),
             metadata: scope.tag(self.profile.id.as_str(), &kind),
         }

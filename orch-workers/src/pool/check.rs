@@ -1,43 +1,113 @@
 //! What can be found out about workers before the first of them is asked for anything.
 
-use std::collections::HashSet;
-
-use orch_config::{id::ProfileId, kind::WorkerKind};
-use orch_opencode::{HostError, HostErrorKind, SessionId};
+use orch_config::{Profile, SkillName, id::ProfileId, kind::WorkerKind};
+use orch_opencode::{HostError, HostErrorKind, OpenCode, SessionId, Skills};
+use tokio::task::JoinSet;
 
 use super::Pool;
-use crate::{error::Error, preflight};
+use crate::{
+    error::Error,
+    preflight::{self, Offer},
+};
+
+/// A worker that a run is going to need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Need {
+    /// Its profile.
+    pub worker: ProfileId,
+    /// What it runs as.
+    pub kind: WorkerKind,
+    /// Skills that it must have beside those of its profile.
+    pub skills: Vec<SkillName>,
+}
+
+impl Need {
+    /// A worker with the skills of its profile.
+    #[must_use]
+    pub fn new(worker: ProfileId, kind: WorkerKind) -> Self {
+        Self { worker, kind, skills: Vec::new() }
+    }
+
+    /// The same worker with further skills.
+    #[must_use]
+    pub fn with_skills(mut self, skills: impl IntoIterator<Item = SkillName>) -> Self {
+        self.skills.extend(skills);
+        self
+    }
+}
 
 impl Pool {
-    /// Checks that these workers can be had: that each is known and, for those on the given host, that the host has
-    /// the agent and the model of its profile. Returns every problem, each one once; creates, starts and spends
-    /// nothing. What a server of its own will have is only known when it runs, and what a registered worker needs only
-    /// to itself. Cancel safe.
+    /// Checks that these workers can be had: that each is known, and that the host has the agent, the model and the
+    /// skills of its profile. Returns every problem, each one once; spends nothing. What a registered worker needs is
+    /// only known to itself. Cancel safe.
+    ///
+    /// A worker with a server of its own is looked at on the given host first, because both usually have the same
+    /// configuration. Its server is started, and asked, only when that host lacks something, or when skills are needed:
+    /// a server of ours may be kept from reading those of the project.
     ///
     /// # Errors
     /// The host could not be asked.
-    pub async fn check(
-        &self,
-        workers: impl IntoIterator<Item = (ProfileId, WorkerKind)>,
-    ) -> Result<Vec<Error>, HostError> {
+    pub async fn check(&self, needs: impl IntoIterator<Item = Need>) -> Result<Vec<Error>, HostError> {
         let mut problems = Vec::new();
-        let mut on_host = Vec::new();
-        let mut seen = HashSet::new();
-        for (id, kind) in workers.into_iter().filter(|worker| seen.insert(worker.clone())) {
-            match self.inner.worker(&id, kind) {
+        let mut on_host: Vec<(&Profile, Need)> = Vec::new();
+        for need in together(needs) {
+            match self.inner.worker(&need.worker, need.kind) {
                 Err(problem) => problems.push(problem),
-                Ok(_) if kind == WorkerKind::Server || self.inner.registered.contains_key(&id) => {}
-                Ok(_) => on_host.extend(self.inner.config.profiles.get(&id)),
+                Ok(_) if self.inner.registered.contains_key(&need.worker) => {}
+                Ok(_) => {
+                    let profile = self.inner.config.profiles.get(&need.worker);
+                    on_host.extend(profile.map(|profile| (profile, need)));
+                }
             }
         }
         if on_host.is_empty() {
             return Ok(problems);
         }
-        let (agents, catalog) = tokio::try_join!(self.inner.host.agents(), self.inner.host.catalog())?;
-        let selections =
-            on_host.into_iter().map(|profile| preflight::select(profile.into(), &agents, &catalog));
-        problems.extend(selections.filter_map(Result::err));
+        let host = &*self.inner.host;
+        let offer = Offer::ask(host).await?;
+        let mut skills = None;
+        let mut doubtful = Vec::new();
+        for (profile, need) in on_host {
+            let on_own_server = need.kind == WorkerKind::Server;
+            let required = preflight::required(profile, &need.skills);
+            if on_own_server && !required.is_empty() {
+                doubtful.push(need);
+                continue;
+            }
+            let found = match examine(&offer, profile, &need) {
+                Ok(selection) if !required.is_empty() => {
+                    let skills = listed(&mut skills, host).await?;
+                    preflight::skill_problems(&required, profile, &selection.agent, skills)
+                }
+                Ok(_) => Vec::new(),
+                Err(problem) => vec![problem],
+            };
+            match on_own_server && !found.is_empty() {
+                true => doubtful.push(need),
+                false => problems.extend(found),
+            }
+        }
+        problems.extend(self.ask_own_servers(doubtful).await);
         Ok(problems)
+    }
+
+    /// Starts the servers of these workers, all at the same time, and asks each.
+    async fn ask_own_servers(&self, needs: Vec<Need>) -> Vec<Error> {
+        let mut asked = JoinSet::new();
+        for (index, need) in needs.into_iter().enumerate() {
+            let pool = self.clone();
+            asked.spawn(async move {
+                let problems = match pool.inner.own(&need.worker, need.kind) {
+                    Ok(worker) => worker.examine(&pool.inner.cx, &need.skills).await,
+                    Err(problem) => vec![problem],
+                };
+                (index, problems)
+            });
+        }
+        let mut answers = asked.join_all().await;
+        answers.sort_by_key(|(index, _)| *index);
+        answers.into_iter().flat_map(|(_, problems)| problems).collect()
     }
 
     /// Checks that the host has this session, so that workers can have it as their parent. The inner error says what is
@@ -60,4 +130,30 @@ impl Pool {
             Err(error) => Err(error),
         }
     }
+}
+
+fn examine(offer: &Offer, profile: &Profile, need: &Need) -> Result<preflight::Selection, Error> {
+    preflight::supported(profile, need.kind)?;
+    offer.select(profile)
+}
+
+/// Each worker once, with the skills of all who need it.
+fn together(needs: impl IntoIterator<Item = Need>) -> Vec<Need> {
+    let mut workers: Vec<Need> = Vec::new();
+    for need in needs {
+        match workers.iter_mut().find(|known| (&known.worker, known.kind) == (&need.worker, need.kind)) {
+            Some(known) => known.skills.extend(need.skills),
+            None => workers.push(need),
+        }
+    }
+    workers
+}
+
+/// The host's skills, asked for once and only where somebody needs one.
+async fn listed<'a>(known: &'a mut Option<Skills>, host: &dyn OpenCode) -> Result<&'a Skills, HostError> {
+    let skills = match known.take() {
+        Some(skills) => skills,
+        None => host.skills().await?,
+    };
+    Ok(known.insert(skills))
 }

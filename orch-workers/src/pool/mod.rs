@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use builder::PoolBuilder;
+pub use check::Need;
 
 use self::{envelope::Envelope, parent::Parents};
 use crate::{
@@ -53,7 +54,7 @@ struct Inner {
     can: HostCapabilities,
     patience: Patience,
     registered: HashMap<ProfileId, Arc<dyn Worker>>,
-    workers: Mutex<HashMap<Key, Arc<dyn Worker>>>,
+    workers: Mutex<HashMap<Key, OpenCodeWorker>>,
     parents: Parents,
     cx: Context,
     stop: CancellationToken,
@@ -107,7 +108,8 @@ impl Pool {
         let workers: Vec<_> = lock(&self.inner.workers).drain().map(|(_, worker)| worker).collect();
         let registered = self.inner.registered.values().cloned();
         let mut ending = JoinSet::new();
-        for worker in workers.into_iter().chain(registered) {
+        let workers = workers.into_iter().map(|worker| Arc::new(worker) as Arc<dyn Worker>);
+        for worker in workers.chain(registered) {
             ending.spawn(async move { worker.shutdown(grace).await });
         }
         let mut report = ShutdownReport::default();
@@ -145,17 +147,23 @@ impl Inner {
 
     /// The worker of a profile and kind, made when there is none yet. Registered ones come before profiles.
     fn worker(&self, id: &ProfileId, kind: WorkerKind) -> Result<Arc<dyn Worker>, Error> {
+        match self.registered.get(id) {
+            Some(_) if self.stop.is_cancelled() => Err(stopping(id)),
+            Some(worker) => Ok(Arc::clone(worker)),
+            None => Ok(Arc::new(self.own(id, kind)?)),
+        }
+    }
+
+    /// The same of a profile alone.
+    fn own(&self, id: &ProfileId, kind: WorkerKind) -> Result<OpenCodeWorker, Error> {
         let mut workers = lock(&self.workers);
         // Looked at under the lock, so that no worker is made behind the back of a shutdown.
         if self.stop.is_cancelled() {
-            return Err(Error::new(ErrorKind::Stopping, format!("worker `{id}`: the pool is shutting down")));
-        }
-        if let Some(worker) = self.registered.get(id) {
-            return Ok(Arc::clone(worker));
+            return Err(stopping(id));
         }
         let profile = self.config.profiles.get(id).ok_or_else(|| self.unknown(id))?;
         if let Some(worker) = workers.get(&(id.clone(), kind)) {
-            return Ok(Arc::clone(worker));
+            return Ok(worker.clone());
         }
         let profile = Arc::new(profile.clone());
         let host = Arc::clone(&self.host);
@@ -167,8 +175,8 @@ impl Inner {
                 OpenCodeWorker::server(profile, Arc::clone(supervisor))
             }
         };
-        let worker: Arc<dyn Worker> = Arc::new(worker.with_patience(self.patience.clone()));
-        workers.insert((id.clone(), kind), Arc::clone(&worker));
+        let worker = worker.with_patience(self.patience.clone());
+        workers.insert((id.clone(), kind), worker.clone());
         Ok(worker)
     }
 
@@ -236,6 +244,10 @@ impl StepExecutor for Pool {
         let (worker, locator) = self.inner.addressee(locator)?;
         worker.answer(&self.inner.cx, &locator, ask, reply).await
     }
+}
+
+fn stopping(id: &ProfileId) -> Error {
+    Error::new(ErrorKind::Stopping, format!("worker `{id}`: the pool is shutting down"))
 }
 
 /// The maps stay consistent even if a holder panicked.

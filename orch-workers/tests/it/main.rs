@@ -8,6 +8,8 @@ mod conversation;
 mod custom;
 mod live;
 mod pool;
+mod predecessor;
 mod servers;
+mod skills;
 mod suite;
 mod world;

@@ -7,7 +7,7 @@ use orch_opencode::{
     SessionId,
     simulator::{Script, Simulator},
 };
-use orch_workers::{Pool, worker::WorkerStatus};
+use orch_workers::{Need, Pool, worker::WorkerStatus};
 use orch_workflow::{
     attempt::{ErrorCode, Outcome},
     port::{Dispatch, Locator, Placement, Probe, StepExecutor},
@@ -204,7 +204,8 @@ async fn every_worker_that_cannot_be_had_is_told_once_and_nothing_is_made() {
         ("model", WorkerKind::Agent),
         ("fine", WorkerKind::Server),
     ];
-    let problems = pool.check(wanted.map(|(id, kind)| (ProfileId::new(id).unwrap(), kind))).await.unwrap();
+    let problems =
+        pool.check(wanted.map(|(id, kind)| Need::new(ProfileId::new(id).unwrap(), kind))).await.unwrap();
     let codes: Vec<_> = problems.iter().map(|problem| problem.code()).collect();
     assert_eq!(
         codes,

@@ -68,6 +68,7 @@ pub(crate) fn dispatch(kind: WorkerKind, prompt: &str) -> Dispatch {
         parent_title: "build: a task".to_owned(),
         directory: PathBuf::from("/project"),
         asks: AskPolicy::Deny,
+        required_skills: Vec::new(),
     }
 }
 

@@ -78,6 +78,7 @@ impl<'m> Draft<'m> {
             parent_title: parent_title(&state.plan().name, &state.started.task),
             directory: state.started.directory.clone(),
             asks: state.started.asks,
+            required_skills: planned.required_skills.clone(),
         }))
     }
 

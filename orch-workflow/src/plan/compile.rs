@@ -171,6 +171,7 @@ fn compile_step(
         execution,
         handoff: profile.handoff,
         prompt: step.prompt.clone(),
+        required_skills: step.required_skills.clone(),
         carry: step.carry,
         needs,
         group: None,

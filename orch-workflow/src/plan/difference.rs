@@ -35,6 +35,7 @@ fn step_changes(changes: &mut Vec<String>, old: &PlanStep, new: &PlanStep) {
         ("execution", old.execution == new.execution),
         ("handoff", old.handoff == new.handoff),
         ("prompt", old.prompt == new.prompt),
+        ("list of required skills", old.required_skills == new.required_skills),
         ("carry", old.carry == new.carry),
         ("timeout", old.timeout_ms == new.timeout_ms),
         ("idle warning", old.idle_warning_ms == new.idle_warning_ms),

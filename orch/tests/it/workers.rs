@@ -154,5 +154,6 @@ fn subagent_dispatch() -> Dispatch {
         parent_title: "two: the task".to_owned(),
         directory: "/project".into(),
         asks: AskPolicy::Deny,
+        required_skills: Vec::new(),
     }
 }
