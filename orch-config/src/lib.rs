@@ -18,9 +18,9 @@ pub mod kind;
 pub mod load;
 pub mod migrate;
 mod model;
+mod model_reference;
 pub mod origin;
 pub mod output;
-mod model_reference;
 mod path;
 pub mod permission;
 mod placeholder;
@@ -32,9 +32,9 @@ pub mod retry;
 pub mod schema;
 pub mod settings;
 mod show;
+mod skill;
 mod snippet;
 pub mod starter;
-mod skill;
 pub mod suggest;
 mod trust;
 pub mod workflow;
@@ -43,8 +43,8 @@ pub use self::{
     config::Config,
     diagnostic::{Diagnostic, Diagnostics, Severity},
     load::{LoadError, LoadOptions, Loaded, Trust, load, parse},
-    origin::{Origin, Setting},
     model_reference::{ModelReference, ModelTag, UnknownModelTag},
+    origin::{Origin, Setting},
     profile::Profile,
     skill::{InvalidSkillName, SkillName},
     suggest::suggest,
