@@ -189,6 +189,29 @@ pub enum WarningCode {
     Declared,
 }
 
+impl WarningCode {
+    /// The word used everywhere outside.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ToolFailed => "tool_failed",
+            Self::PermissionDenied => "permission_denied",
+            Self::PermissionAuto => "permission_auto",
+            Self::QuestionUnanswered => "question_unanswered",
+            Self::Idle => "idle",
+            Self::OutputRepaired => "output_repaired",
+            Self::CarryTrimmed => "carry_trimmed",
+            Self::OutputTruncated => "output_truncated",
+            Self::Retried => "retried",
+            Self::Reconciled => "reconciled",
+            Self::WorkerRestarted => "worker_restarted",
+            Self::AnsweredTogether => "answered_together",
+            Self::BudgetLow => "budget_low",
+            Self::Declared => "declared",
+        }
+    }
+}
+
 /// A remark on an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {

@@ -17,7 +17,7 @@ use crate::{
     attempt::{DispatchId, Outcome, RunId, Timestamp, Warning},
     decision::{DecisionKind, Gate, GateId},
     port::{Ask, AskId, Progress},
-    record::RunStatus,
+    record::{GroupEnd, RunStatus},
     view::ErrorView,
 };
 
@@ -133,6 +133,36 @@ pub enum EventBody {
         warnings: Vec<Warning>,
         /// Time at work.
         active_ms: u64,
+    },
+    /// A step was left out because its condition does not hold.
+    #[serde(rename = "step.skipped")]
+    StepSkipped {
+        /// The step.
+        step: StepId,
+        /// Its title.
+        title: String,
+        /// The condition.
+        condition: String,
+    },
+    /// A pass of a group began.
+    #[serde(rename = "group.iteration")]
+    GroupIteration {
+        /// The group.
+        group: StepId,
+        /// Its title.
+        title: String,
+        /// Which pass, from 1.
+        iteration: u32,
+    },
+    /// A group is done.
+    #[serde(rename = "group.finished")]
+    GroupFinished {
+        /// The group.
+        group: StepId,
+        /// Its title.
+        title: String,
+        /// Why.
+        end: GroupEnd,
     },
     /// A gate opened.
     #[serde(rename = "gate.opened")]

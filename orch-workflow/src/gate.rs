@@ -69,6 +69,10 @@ pub enum Behind {
     Failure,
     /// Nothing: the step that the gate names has not begun.
     Nothing,
+    /// A whole pass of a group.
+    Pass,
+    /// The condition of a group that has not begun.
+    Condition,
 }
 
 /// The decisions that a gate allows, in the order in which people are offered them.
@@ -79,7 +83,8 @@ pub fn allowed(reason: GateReason, behind: Behind) -> Vec<DecisionKind> {
         (GateReason::InDoubt, _) => vec![Retry, Skip, Replace, Abort],
         (GateReason::Budget, _) => vec![Continue, Skip, Replace, Abort],
         (GateReason::DefinitionChanged, _) | (_, Behind::Nothing) => vec![Continue, Abort],
-        (GateReason::LoopExhausted, _) => vec![Continue, Retry, Abort],
+        (GateReason::LoopExhausted, _) | (_, Behind::Pass) => vec![Continue, Retry, Abort],
+        (_, Behind::Condition) => vec![Continue, Retry, Skip, Abort],
         (GateReason::Interactive, _) => vec![Continue, Replace, Abort],
         (_, Behind::Failure) => vec![Continue, Retry, Skip, Replace, Abort],
         (_, Behind::Answer) => vec![Continue, Retry, Replace, Abort],

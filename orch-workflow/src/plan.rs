@@ -63,6 +63,12 @@ impl Plan {
         self.steps.iter().find(|step| step.id == *id)
     }
 
+    /// The group with this id.
+    #[must_use]
+    pub fn group(&self, id: &StepId) -> Option<&PlanGroup> {
+        self.groups.iter().find(|group| group.id == *id)
+    }
+
     /// The most that a run can do without a decision of a person.
     #[must_use]
     pub fn worst_case(&self) -> WorstCase {

@@ -2,7 +2,7 @@
 //!
 //! A run is the fold of its records. Fields are only ever added, with a default.
 
-use orch_config::policy::PolicyPatch;
+use orch_config::{id::StepId, policy::PolicyPatch};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -126,13 +126,32 @@ pub enum RecordBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         still_runs: Option<String>,
     },
-    /// The attempt failed for good and nobody is to be asked. The run ends as `error` once the other steps in
-    /// flight have been aborted.
+    /// A step failed for good, or a condition of a group did, and nobody is to be asked. The run ends as `error`
+    /// once what else is in flight has been aborted.
     Failing {
-        /// The attempt that failed.
-        dispatch: DispatchId,
+        /// The step or group.
+        step: StepId,
         /// Why.
         error: AttemptError,
+    },
+    /// The condition of a step does not hold: it is left out.
+    Skipped {
+        /// The step.
+        step: StepId,
+    },
+    /// A pass of a group begins. Its steps are as if they had never begun.
+    IterationStarted {
+        /// The group.
+        group: StepId,
+        /// Which pass, from 1.
+        iteration: u32,
+    },
+    /// A group is done: there will be no further pass.
+    GroupEnded {
+        /// The group.
+        group: StepId,
+        /// Why.
+        end: GroupEnd,
     },
     /// The attempt cannot be known to have run. It ends here, without a result.
     InDoubt {
@@ -192,6 +211,19 @@ pub enum RecordBody {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         notes: Vec<String>,
     },
+}
+
+/// Why a group is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum GroupEnd {
+    /// Its condition holds.
+    Satisfied,
+    /// Its condition does not hold, and a person took the result as it is.
+    Accepted,
+    /// It has not begun, and is left out with all its steps.
+    Skipped,
 }
 
 /// Why an attempt is stopped before it has its result.

@@ -48,6 +48,9 @@ pub struct RunView {
     pub interrupted: bool,
     /// The steps, in plan order.
     pub steps: Vec<StepView>,
+    /// The groups of steps that are repeated together, in plan order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupView>,
     /// Tokens spent.
     pub tokens: Tokens,
     /// Money spent, in US dollars.
@@ -147,7 +150,10 @@ pub struct StepView {
     pub status: StepStatus,
     /// How its latest settled attempt ended.
     pub outcome: Option<Outcome>,
-    /// The pass of its group, from 1.
+    /// The group that it is repeated with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<StepId>,
+    /// The pass of its group, from 1. Status, outcome, text and output are those of this pass.
     pub iteration: u32,
     /// The worker profile.
     pub worker: ProfileId,
@@ -155,7 +161,7 @@ pub struct StepView {
     pub kind: WorkerKind,
     /// The worker's latest session.
     pub session: Option<String>,
-    /// Its attempts, oldest first.
+    /// Its attempts, oldest first, those of earlier passes included: `dispatch` says which pass each belongs to.
     pub attempts: Vec<AttemptView>,
     /// Its result's text.
     pub text: Option<String>,
@@ -194,6 +200,22 @@ pub struct AskView {
     /// Who has answered it, when the worker has not taken the answer yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<String>,
+}
+
+/// Steps that are repeated together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GroupView {
+    /// Its id.
+    pub id: StepId,
+    /// Its title.
+    pub title: String,
+    /// Where it stands: `running` during its passes, `gated` when it waits for a decision about them.
+    pub status: StepStatus,
+    /// The pass under way or the last one, from 1; 0 before the first.
+    pub iteration: u32,
+    /// The last pass that begins without a decision.
+    pub max: u32,
 }
 
 /// One attempt of a step.

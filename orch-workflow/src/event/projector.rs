@@ -7,7 +7,7 @@ use orch_config::id::StepId;
 use super::{Event, EventBody, StepProgress};
 use crate::{
     attempt::{AttemptError, DispatchId, RunId, Settled, Warning, WarningCode},
-    plan::{Plan, PlanStep},
+    plan::{Plan, PlanGroup, PlanStep},
     record::{Record, RecordBody},
     view::ErrorView,
 };
@@ -78,6 +78,19 @@ impl Projector {
             RecordBody::AskAnswered { .. } => return None,
             // `step.settled` has said why; `run.finished` says it again once the others are at rest.
             RecordBody::Failing { .. } => return None,
+            RecordBody::Skipped { step } => {
+                let PlanStep { id, title, when, .. } = plan.step(step)?;
+                let condition = when.as_ref().map_or_else(String::new, ToString::to_string);
+                EventBody::StepSkipped { step: id.clone(), title: title.clone(), condition }
+            }
+            RecordBody::IterationStarted { group, iteration } => {
+                let PlanGroup { id, title, .. } = plan.group(group)?;
+                EventBody::GroupIteration { group: id.clone(), title: title.clone(), iteration: *iteration }
+            }
+            RecordBody::GroupEnded { group, end } => {
+                let PlanGroup { id, title, .. } = plan.group(group)?;
+                EventBody::GroupFinished { group: id.clone(), title: title.clone(), end: *end }
+            }
             RecordBody::AskClosed { dispatch, ask, by } => {
                 let (step, ask, by) = (dispatch.step.clone(), ask.clone(), by.clone());
                 EventBody::AskResolved { step, ask, by }

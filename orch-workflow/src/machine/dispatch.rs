@@ -10,6 +10,8 @@ use crate::{
         draft::Draft,
         effect::Effect,
         gates,
+        graph::Node,
+        groups,
         schedule::{self, Due},
         settle::settle,
         state::State,
@@ -17,6 +19,7 @@ use crate::{
     plan::handoff_prompt,
     record::{RecordBody, RunStatus},
     template::{self, MissingValue, Values},
+    view::StepStatus,
 };
 
 /// Goes on as far as possible: to whatever can be dispatched now, to rest at a gate, or to the end of the run.
@@ -47,9 +50,14 @@ pub(crate) fn advance(draft: &mut Draft<'_>) {
         }
         match schedule::next(&draft.state, draft.now) {
             Some(Due::Start(step)) if draft.state.pause_requested => {
-                gates::open(draft, step, GateReason::User, "the run was asked to pause".to_owned());
+                let message = "the run was asked to pause".to_owned();
+                gates::open(draft, Node::Step(step), GateReason::User, message);
             }
             Some(Due::Start(step)) => start(draft, step),
+            Some(Due::Record(body)) => draft.record(body),
+            Some(Due::Exhausted(group)) => groups::exhausted(draft, group),
+            Some(Due::Unclear(Node::Step(step), error)) => attempt(draft, step, Err(error)),
+            Some(Due::Unclear(Node::Group(group), error)) => groups::unclear(draft, group, error),
             None if anything_live => return,
             None => match schedule::next_retry(&draft.state) {
                 Some((step, _)) if draft.state.pause_requested => pause_backoff(draft, step),
@@ -68,11 +76,11 @@ pub(crate) fn finish(draft: &mut Draft<'_>, status: RunStatus, error: Option<Att
 
 /// Nothing is left that could be begun.
 fn finish_done(draft: &mut Draft<'_>) {
-    let Some(stuck) = draft.state.first_open_step() else {
+    let Some(stuck) = draft.state.first_open() else {
         return finish(draft, RunStatus::Success, None);
     };
     // A plan that was checked has no such step, but the journal of a damaged one may.
-    let id = &draft.state.planned(stuck).id;
+    let id = draft.state.id_of(stuck);
     let message = format!("step {id} can never begin: it waits for what never comes");
     finish(draft, RunStatus::Error, Some(AttemptError::new(ErrorCode::Internal, message)));
 }
@@ -81,7 +89,7 @@ fn finish_done(draft: &mut Draft<'_>) {
 fn pause_backoff(draft: &mut Draft<'_>, step: usize) {
     let title = &draft.state.planned(step).title;
     let message = format!("{title} waits for its next attempt; `continue` tries it at once");
-    gates::open(draft, step, GateReason::User, message);
+    gates::open(draft, Node::Step(step), GateReason::User, message);
 }
 
 /// Does what a live dispatch needs when nobody follows it: it is stopped, probed, or placed under the same name.
@@ -108,20 +116,27 @@ fn start(draft: &mut Draft<'_>, step: usize) {
     if draft.state.steps[step].open_attempt().is_some() {
         return start_handoff(draft, step);
     }
+    let prompt = prompt(&draft.state, step)
+        .map_err(|missing| AttemptError::new(ErrorCode::Template, missing.to_string()));
+    attempt(draft, step, prompt);
+}
+
+/// Begins an attempt; one that has no prompt fails where it stands.
+fn attempt(draft: &mut Draft<'_>, step: usize, prompt: Result<(String, Carry), AttemptError>) {
     let state = &draft.state;
     let planned = state.planned(step);
-    let attempts = state.steps[step].attempts.len();
+    let attempts = state.steps[step].this_pass().len();
     let dispatch = DispatchId {
         run: state.run().clone(),
         step: planned.id.clone(),
-        iteration: 1,
+        iteration: state.steps[step].iteration,
         attempt: u32::try_from(attempts).unwrap_or(u32::MAX).saturating_add(1),
         turn: 1,
     };
     let session = state.steps[step].session;
-    let (prompt, carry, missing) = match prompt(state, step) {
+    let (prompt, carry, error) = match prompt {
         Ok((prompt, carry)) => (prompt, carry, None),
-        Err(missing) => (String::new(), Carry::default(), Some(missing)),
+        Err(error) => (String::new(), Carry::default(), Some(error)),
     };
     draft.record(RecordBody::AttemptStarted { dispatch: dispatch.clone(), prompt, session });
     if carry.trimmed {
@@ -130,11 +145,8 @@ fn start(draft: &mut Draft<'_>, step: usize) {
         let warning = Warning::new(WarningCode::CarryTrimmed, message);
         draft.record(RecordBody::Warned { dispatch, warning });
     }
-    match missing {
-        Some(missing) => {
-            let error = AttemptError::new(ErrorCode::Template, missing.to_string());
-            settle(draft, step, Settled::failed(error));
-        }
+    match error {
+        Some(error) => settle(draft, step, Settled::failed(error)),
         None => place(draft, step),
     }
 }
@@ -197,6 +209,10 @@ impl Values for Context<'_> {
     }
 
     fn output(&self, step: &str) -> Option<&Value> {
-        self.state.steps[self.state.graph.step(step)?].output.as_deref()
+        let step = &self.state.steps[self.state.graph.step(step)?];
+        match step.status {
+            StepStatus::Skipped => Some(&Value::Null),
+            _ => step.output.as_deref().filter(|_| step.is_over()),
+        }
     }
 }

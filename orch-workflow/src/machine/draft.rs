@@ -82,7 +82,9 @@ impl<'m> Draft<'m> {
         }))
     }
 
-    pub(crate) fn finish(self) -> Batch {
+    pub(crate) fn finish(mut self) -> Batch {
+        // What was begun and given up in the same batch never happens.
+        self.effects.retain(|effect| self.state.live(effect.dispatch()).is_some());
         let next = (!self.records.is_empty()).then(|| Box::new(self.state));
         Batch { records: self.records, at: self.now, effects: self.effects, next }
     }

@@ -8,11 +8,13 @@ use crate::{
     attempt::{AttemptError, DispatchId, ErrorCode, Outcome, Settled, Timestamp, Warning},
     carry::Block,
     decision::{Decision, Gate, GateReason},
+    machine::gates::group_asking,
+    machine::graph::Node,
     machine::state::{
         Attempt, End, Ending, Finished, OpenAsk, Place, Resolved, Signature, State, Step, Turn, outcome_of,
     },
     port::SessionChoice,
-    record::{Record, RecordBody, RunStatus, StopReason},
+    record::{GroupEnd, Record, RecordBody, RunStatus, StopReason},
     view::StepStatus,
 };
 
@@ -98,8 +100,8 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
             settled(state, dispatch, result, *active_ms, at);
             with_step(state, dispatch, |step| step.still_runs.clone_from(still_runs));
         }
-        RecordBody::Failing { dispatch, error } => {
-            let message = format!("stopped because step {} failed", dispatch.step);
+        RecordBody::Failing { step, error } => {
+            let message = format!("stopped because {step} failed");
             let aborted = AttemptError::new(ErrorCode::Aborted, message);
             state.ending = Some(Arc::new(Ending { status: RunStatus::Error, error: error.clone(), aborted }));
         }
@@ -136,6 +138,21 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
             let aborted = error.clone();
             state.ending = Some(Arc::new(Ending { status: RunStatus::Cancelled, error, aborted }));
         }
+        RecordBody::Skipped { step } => {
+            if let Some(step) = state.index_of(step) {
+                left_out(&mut state.steps[step]);
+            }
+        }
+        RecordBody::IterationStarted { group, iteration } => {
+            if let Some(Node::Group(group)) = state.node(group) {
+                pass_started(state, group, *iteration);
+            }
+        }
+        RecordBody::GroupEnded { group, end } => {
+            if let Some(Node::Group(group)) = state.node(group) {
+                group_ended(state, group, *end);
+            }
+        }
         RecordBody::Paused => state.status = RunStatus::Paused,
         RecordBody::Resumed => state.status = RunStatus::Running,
         RecordBody::Finished { status, error, notes } => {
@@ -145,6 +162,11 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
             let finished = Finished { at, error: error.clone(), notes: notes.clone() };
             state.finished = Some(Arc::new(finished));
             state.steps.iter_mut().for_each(|step| laid_to_rest(step, at));
+            for group in &mut state.groups {
+                if !group.is_over() && group.status != StepStatus::Pending {
+                    Arc::make_mut(group).status = StepStatus::Failed;
+                }
+            }
         }
     }
     if state.ending.is_some() {
@@ -174,12 +196,53 @@ fn settled(state: &mut State, dispatch: &DispatchId, result: &Settled, active_ms
     });
 }
 
+fn left_out(step: &mut Arc<Step>) {
+    let step = Arc::make_mut(step);
+    step.status = StepStatus::Skipped;
+    step.outcome = None;
+    step.text = Arc::from("");
+    step.output = None;
+    step.carry = None;
+}
+
+fn group_ended(state: &mut State, group: usize, end: GroupEnd) {
+    let passes = Arc::make_mut(&mut state.groups[group]);
+    passes.status = StepStatus::Done;
+    if end == GroupEnd::Skipped {
+        passes.status = StepStatus::Skipped;
+        let graph = Arc::clone(&state.graph);
+        graph.members(group).iter().for_each(|step| left_out(&mut state.steps[*step]));
+    }
+}
+
+/// A new pass replaces what its steps have given, and their tries count from the beginning.
+fn pass_started(state: &mut State, group: usize, iteration: u32) {
+    let passes = Arc::make_mut(&mut state.groups[group]);
+    passes.status = StepStatus::Running;
+    passes.iteration = iteration;
+    let note = passes.note.take();
+    let session = std::mem::take(&mut passes.session);
+    let graph = Arc::clone(&state.graph);
+    for step in graph.members(group) {
+        let mut fresh = state.steps[*step].in_pass(iteration);
+        fresh.session = session;
+        // What a person has to say is for those who begin.
+        if graph.needs(Node::Step(*step)).is_empty() {
+            fresh.note.clone_from(&note);
+        }
+        state.steps[*step] = Arc::new(fresh);
+    }
+}
+
 fn gate_opened(state: &mut State, gate: &Gate) {
     // Whoever asked for a pause has a gate now, whatever its reason.
     state.pause_requested = false;
     state.gates.push(Arc::new(gate.clone()));
     if gate.reason == GateReason::DefinitionChanged {
         return;
+    }
+    if let Some(group) = group_asking(state, gate) {
+        Arc::make_mut(&mut state.groups[group]).status = StepStatus::Gated;
     }
     if let Some(step) = state.index_of(&gate.step).and_then(|index| state.steps.get_mut(index)) {
         let step = Arc::make_mut(step);
@@ -194,6 +257,9 @@ fn decided(state: &mut State, gate: &Gate, decision: &Decision, at: Timestamp) {
     if gate.reason == GateReason::DefinitionChanged {
         // It only names the step that comes next; that step may have a gate of its own.
         return;
+    }
+    if let Some(group) = group_asking(state, gate) {
+        return decided_for_group(state, group, decision);
     }
     let Some(index) = state.index_of(&gate.step) else { return };
     let block = match decision {
@@ -235,6 +301,26 @@ fn decided(state: &mut State, gate: &Gate, decision: &Decision, at: Timestamp) {
             step.carry = block;
         }
         Decision::Abort => {}
+    }
+}
+
+/// What else follows is in records of its own: that the group has ended, or that it is left out.
+fn decided_for_group(state: &mut State, group: usize, decision: &Decision) {
+    let max = state.plan().groups[group].max;
+    let group = Arc::make_mut(&mut state.groups[group]);
+    match decision {
+        _ if group.status != StepStatus::Gated => {}
+        // Its condition is looked at once more.
+        Decision::Continue | Decision::Retry { .. } if group.iteration == 0 => {
+            group.status = StepStatus::Pending;
+        }
+        Decision::Retry { note, session } => {
+            group.status = StepStatus::Ready;
+            group.most = group.iteration.saturating_add(max);
+            group.note.clone_from(note);
+            group.session = session.unwrap_or_default();
+        }
+        Decision::Continue | Decision::Skip | Decision::Replace { .. } | Decision::Abort => {}
     }
 }
 

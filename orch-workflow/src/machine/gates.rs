@@ -9,25 +9,26 @@ use crate::{
     machine::{
         dispatch::advance,
         draft::Draft,
+        graph::Node,
         requests,
         settle::deeper_than,
         state::{Resolved, State},
     },
-    record::RecordBody,
+    record::{GroupEnd, RecordBody},
     view::StepStatus,
 };
 
 /// Opens a gate behind those that are open already.
-pub(crate) fn open(draft: &mut Draft<'_>, step: usize, reason: GateReason, message: String) {
+pub(crate) fn open(draft: &mut Draft<'_>, node: Node, reason: GateReason, message: String) {
     let state = &draft.state;
-    let allowed = allowed(reason, behind(state, step));
+    let allowed = allowed(reason, behind(state, node));
     let default = state.plan().gate_default.filter(|default| allowed.contains(default));
     // A person in the middle of a talk is never cut short.
     let default = default.filter(|_| reason != GateReason::Interactive);
     let timeout = state.plan().gate_timeout_ms.filter(|_| default.is_some());
     let gate = Gate {
         id: GateId(format!("g{}", state.seq + 1)),
-        step: state.planned(step).id.clone(),
+        step: state.id_of(node).clone(),
         reason,
         allowed,
         default: default.filter(|_| timeout.is_some()),
@@ -38,7 +39,12 @@ pub(crate) fn open(draft: &mut Draft<'_>, step: usize, reason: GateReason, messa
     draft.record(RecordBody::GateOpened { gate });
 }
 
-fn behind(state: &State, step: usize) -> Behind {
+fn behind(state: &State, node: Node) -> Behind {
+    let step = match node {
+        Node::Step(step) => step,
+        Node::Group(group) if state.groups[group].iteration == 0 => return Behind::Condition,
+        Node::Group(_) => return Behind::Pass,
+    };
     match (state.steps[step].status, state.steps[step].outcome) {
         (StepStatus::Pending | StepStatus::Ready, _) => Behind::Nothing,
         (_, Some(Outcome::Error)) => Behind::Failure,
@@ -57,8 +63,8 @@ pub(crate) fn definition_changed(draft: &mut Draft<'_>, changes: &str) {
     let same = |gate: &Gate| gate.reason == GateReason::DefinitionChanged && gate.message == message;
     let known = draft.state.gates.iter().any(|gate| same(gate))
         || draft.state.resolved.iter().any(|resolved| same(&resolved.gate));
-    let Some(step) = draft.state.first_open_step().filter(|_| !known) else { return };
-    open(draft, step, GateReason::DefinitionChanged, message);
+    let Some(node) = draft.state.first_open().filter(|_| !known) else { return };
+    open(draft, node, GateReason::DefinitionChanged, message);
     advance(draft);
 }
 
@@ -88,6 +94,14 @@ pub(crate) fn expire(draft: &mut Draft<'_>, gate: &GateId) {
         Some(DecisionKind::Replace) | None => return,
     };
     resolve(draft, &gate, decision, PolicyPatch::default(), "timeout".to_owned());
+}
+
+/// The group that a gate is about, if it is about one.
+pub(crate) fn group_asking(state: &State, gate: &Gate) -> Option<usize> {
+    match state.node(&gate.step)? {
+        Node::Group(group) if gate.reason != GateReason::DefinitionChanged => Some(group),
+        _ => None,
+    }
 }
 
 fn addressed(state: &State, gate: Option<GateId>) -> Result<Gate, Rejected> {
@@ -132,9 +146,19 @@ fn checked(gate: &Gate, decision: Decision) -> Result<Decision, Rejected> {
 }
 
 fn resolve(draft: &mut Draft<'_>, gate: &Gate, decision: Decision, policy: PolicyPatch, by: String) {
-    let aborts = decision == Decision::Abort;
+    let kind = decision.kind();
     draft.record(RecordBody::GateResolved { gate: gate.id.clone(), decision, policy, by });
-    if aborts {
+    let end = match (kind, group_asking(&draft.state, gate)) {
+        (DecisionKind::Continue, Some(group)) if draft.state.groups[group].iteration > 0 => {
+            Some(GroupEnd::Accepted)
+        }
+        (DecisionKind::Skip, Some(_)) => Some(GroupEnd::Skipped),
+        _ => None,
+    };
+    if let Some(end) = end {
+        draft.record(RecordBody::GroupEnded { group: gate.step.clone(), end });
+    }
+    if kind == DecisionKind::Abort {
         // What is still in flight behind the gate is aborted first, as for any other end.
         requests::abort_everything(draft);
     }

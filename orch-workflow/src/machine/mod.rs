@@ -14,6 +14,7 @@
 //! `evolve` alone; `Follow` holds the clocks of the work that this process has
 //! under way, and is gone when the process is.
 
+mod condition;
 mod deadline;
 mod dispatch;
 mod draft;
@@ -21,6 +22,7 @@ mod effect;
 mod evolve;
 mod gates;
 mod graph;
+mod groups;
 mod handle;
 mod input;
 mod live;

@@ -1,15 +1,19 @@
 //! What is due: the part of going on that the graph decides.
 
+use std::borrow::Cow;
+
 use orch_config::kind::ExecutionMode;
 
 use crate::{
-    attempt::Outcome,
-    attempt::Timestamp,
+    attempt::{AttemptError, Outcome, Timestamp},
     gate::WorkLeft,
     machine::{
+        condition,
+        evolve::evolve,
         graph::Node,
-        state::{State, Step},
+        state::{Group, State, Step},
     },
+    record::{GroupEnd, Record, RecordBody},
     view::StepStatus,
 };
 
@@ -18,13 +22,21 @@ use crate::{
 pub(crate) enum Due {
     /// A dispatch of this step.
     Start(usize),
+    /// What only has to be written down: a node is left out, a pass begins, a group is done.
+    Record(RecordBody),
+    /// The passes of this group are used up, and its condition does not hold.
+    Exhausted(usize),
+    /// A condition of this node cannot be answered.
+    Unclear(Node, AttemptError),
 }
 
-/// The first thing that is due, in written order. What it may need of time and room is there.
+/// The first thing that is due, in written order. What it needs of time and room is there.
 pub(crate) fn next(state: &State, now: Timestamp) -> Option<Due> {
     let room = Room::in_run(state);
-    let startable = |step: &usize| is_due(state, *step, now) && room.has(state, *step);
-    (0..state.steps.len()).find(startable).map(Due::Start)
+    state.graph.nodes.iter().find_map(|node| match *node {
+        Node::Step(step) => due_step(state, &room, step, now),
+        Node::Group(group) => due_group(state, &room, group, now),
+    })
 }
 
 /// The next time at which a step is tried again by itself, if there will be room for it then.
@@ -32,35 +44,99 @@ pub(crate) fn next_retry(state: &State) -> Option<(usize, Timestamp)> {
     if !state.gates.is_empty() || state.ending.is_some() {
         return None;
     }
+    let waiting = |step: &usize| state.steps[*step].status == StepStatus::Backoff;
+    let mut waiting = (0..state.steps.len()).filter(waiting).peekable();
+    waiting.peek()?;
     let room = Room::in_run(state);
-    let waiting = (0..state.steps.len())
-        .filter(|step| state.steps[*step].status == StepStatus::Backoff && room.has(state, *step));
+    let waiting = waiting.filter(|step| room.has(state, *step));
     waiting.map(|step| (step, state.steps[step].until)).min_by_key(|(_, until)| *until)
 }
 
 /// Whether a step waits for nothing but its turn. Its condition has not been looked at.
 pub(crate) fn is_ready(state: &State, step: usize) -> bool {
+    let of_this_pass =
+        state.graph.group_of(step).is_none_or(|group| state.groups[group].status == StepStatus::Running);
     matches!(state.steps[step].status, StepStatus::Pending | StepStatus::Ready)
-        && state.graph.needs(Node::Step(step)).iter().all(|need| state.is_over(*need))
+        && of_this_pass
+        && needs_are_over(state, Node::Step(step))
 }
 
 /// Whether anything remains to be dispatched, as far as can be known: what is in flight counts as done, and so does
-/// an answer that waits at a gate.
-pub(crate) fn left(state: &State) -> WorkLeft {
-    let left = |step: &Step| !step.is_over() && step.live().is_none() && !answered_at_gate(step);
-    if state.steps.iter().any(|step| left(step)) { WorkLeft::Yes } else { WorkLeft::No }
-}
-
-fn answered_at_gate(step: &Step) -> bool {
-    let answered = step.outcome.is_some_and(|outcome| outcome != Outcome::Error);
-    step.status == StepStatus::Gated && answered && step.open_attempt().is_none()
-}
-
-fn is_due(state: &State, step: usize, now: Timestamp) -> bool {
-    match state.steps[step].status {
-        StepStatus::Backoff => now >= state.steps[step].until,
-        _ => is_ready(state, step),
+/// an answer that waits at a gate. What conditions leave out does not remain.
+pub(crate) fn left(state: &State, now: Timestamp) -> WorkLeft {
+    let mut ahead = Cow::Borrowed(state);
+    loop {
+        match next(&ahead, now) {
+            Some(Due::Start(_) | Due::Unclear(Node::Step(_), _)) => return WorkLeft::Yes,
+            Some(Due::Record(body)) => {
+                let record = Record { seq: ahead.seq + 1, at: now, body };
+                evolve(ahead.to_mut(), &record);
+            }
+            // A gate of its own opens there, or the run ends.
+            Some(Due::Exhausted(_) | Due::Unclear(Node::Group(_), _)) | None => break,
+        }
     }
+    let steps = ahead.steps.iter().any(|step| remains(step));
+    let passes = ahead.groups.iter().any(|group| group.may_go_on());
+    if steps || passes { WorkLeft::Yes } else { WorkLeft::No }
+}
+
+fn remains(step: &Step) -> bool {
+    let answered = step.outcome.is_some_and(|outcome| outcome != Outcome::Error);
+    let answered_at_gate = step.status == StepStatus::Gated && answered && step.open_attempt().is_none();
+    !step.is_over() && step.live().is_none() && !answered_at_gate
+}
+
+fn due_step(state: &State, room: &Room, step: usize, now: Timestamp) -> Option<Due> {
+    let waited = state.steps[step].status == StepStatus::Backoff && now >= state.steps[step].until;
+    let due = (waited || is_ready(state, step)) && room.has(state, step);
+    if !due {
+        return None;
+    }
+    // What has been at work once was wanted; nothing that its condition may see has changed since.
+    let began = state.steps[step].this_pass().iter().any(|attempt| attempt.was_placed());
+    Some(match if began { Ok(true) } else { condition::wanted(state, Node::Step(step)) } {
+        Ok(true) => Due::Start(step),
+        Ok(false) => Due::Record(RecordBody::Skipped { step: state.planned(step).id.clone() }),
+        Err(error) => Due::Unclear(Node::Step(step), error),
+    })
+}
+
+fn due_group(state: &State, room: &Room, group: usize, now: Timestamp) -> Option<Due> {
+    let Group { status, iteration, most, .. } = *state.groups[group];
+    let members = state.graph.members(group);
+    match status {
+        StepStatus::Pending if needs_are_over(state, Node::Group(group)) => {
+            Some(match condition::wanted(state, Node::Group(group)) {
+                Ok(true) => pass(state, group, 1),
+                Ok(false) => ended(state, group, GroupEnd::Skipped),
+                Err(error) => Due::Unclear(Node::Group(group), error),
+            })
+        }
+        StepStatus::Ready => Some(pass(state, group, iteration.saturating_add(1))),
+        StepStatus::Running if members.iter().all(|step| state.steps[*step].is_over()) => {
+            Some(match condition::satisfied(state, group) {
+                Ok(true) => ended(state, group, GroupEnd::Satisfied),
+                Ok(false) if iteration < most => pass(state, group, iteration + 1),
+                Ok(false) => Due::Exhausted(group),
+                Err(error) => Due::Unclear(Node::Group(group), error),
+            })
+        }
+        StepStatus::Running => members.iter().find_map(|step| due_step(state, room, *step, now)),
+        _ => None,
+    }
+}
+
+fn pass(state: &State, group: usize, iteration: u32) -> Due {
+    Due::Record(RecordBody::IterationStarted { group: state.plan().groups[group].id.clone(), iteration })
+}
+
+fn ended(state: &State, group: usize, end: GroupEnd) -> Due {
+    Due::Record(RecordBody::GroupEnded { group: state.plan().groups[group].id.clone(), end })
+}
+
+fn needs_are_over(state: &State, node: Node) -> bool {
+    state.graph.needs(node).iter().all(|need| state.is_over(*need))
 }
 
 /// How much may be begun beside what is in flight.

@@ -1,6 +1,6 @@
 //! What a result means for its step and for the run.
 
-use orch_config::{kind::ExecutionMode, profile::Handoff};
+use orch_config::{id::StepId, kind::ExecutionMode, profile::Handoff};
 
 use crate::{
     attempt::{AttemptError, DispatchId, ErrorCode, Outcome, Settled, Timestamp, Warning, WarningCode},
@@ -11,6 +11,7 @@ use crate::{
         dispatch::{advance, finish},
         draft::Draft,
         gates,
+        graph::Node,
         live::Phase,
         requests, schedule,
     },
@@ -52,7 +53,7 @@ fn settle_with(draft: &mut Draft<'_>, step: usize, mut result: Settled, still_ru
             };
             let message =
                 format!("{title} has answered and can be talked to in its session; `continue` {next}");
-            gates::open(draft, step, GateReason::Interactive, message);
+            gates::open(draft, Node::Step(step), GateReason::Interactive, message);
         }
         return advance(draft);
     }
@@ -75,7 +76,7 @@ pub(crate) fn in_doubt(draft: &mut Draft<'_>, step: usize, reason: String) {
     if draft.state.ending.is_none() {
         let title = &draft.state.planned(step).title;
         let message = format!("nobody can know whether {title} was carried out{place}: {reason}");
-        gates::open(draft, step, GateReason::InDoubt, message);
+        gates::open(draft, Node::Step(step), GateReason::InDoubt, message);
     }
     advance(draft);
 }
@@ -189,14 +190,14 @@ fn talks_to_a_person(draft: &Draft<'_>, step: usize, dispatch: &DispatchId, resu
 /// The gate table, and what stands above it.
 fn judge(draft: &mut Draft<'_>, step: usize, handed_off: bool) {
     let Some(outcome) = draft.state.steps[step].outcome else { return };
-    let left = schedule::left(&draft.state);
+    let left = schedule::left(&draft.state, draft.now);
     if outcome == Outcome::Error {
         return judge_failure(draft, step);
     }
     // The person who asked for a hand-off has seen the step: that stands for the gate after an answer.
     let verdict = match (handed_off, outcome) {
         (true, Outcome::Ok) => Verdict::GoOn,
-        _ => gate(draft.state.policy_for(step), outcome, left),
+        _ => gate(draft.state.policy_for(Node::Step(step)), outcome, left),
     };
     let reason = match verdict {
         Verdict::Gate(reason) => reason,
@@ -223,18 +224,18 @@ fn judge_failure(draft: &mut Draft<'_>, step: usize) {
         }
         return draft.record(RecordBody::BackedOff { dispatch, until, error });
     }
-    match gate(draft.state.policy_for(step), Outcome::Error, WorkLeft::Yes) {
+    match gate(draft.state.policy_for(Node::Step(step)), Outcome::Error, WorkLeft::Yes) {
         Verdict::Gate(reason) => open_after_settle(draft, step, reason),
-        _ => fail(draft, dispatch, error),
+        _ => fail(draft, dispatch.step, error),
     }
 }
 
 /// Nobody is to be asked: the run ends as `error`, once what else is in flight has been aborted.
-fn fail(draft: &mut Draft<'_>, dispatch: DispatchId, error: AttemptError) {
+pub(crate) fn fail(draft: &mut Draft<'_>, step: StepId, error: AttemptError) {
     if !draft.state.anything_live() {
         return finish(draft, RunStatus::Error, Some(error));
     }
-    draft.record(RecordBody::Failing { dispatch, error });
+    draft.record(RecordBody::Failing { step, error });
     requests::abort_everything(draft);
 }
 
@@ -256,7 +257,7 @@ fn open_after_settle(draft: &mut Draft<'_>, step: usize, reason: GateReason) {
         }
         _ => format!("{title} is done; `continue` goes on"),
     };
-    gates::open(draft, step, reason, message);
+    gates::open(draft, Node::Step(step), reason, message);
 }
 
 /// When the step is tried again by itself, if it is.

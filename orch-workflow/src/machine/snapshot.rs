@@ -3,19 +3,20 @@
 use crate::{
     attempt::{AttemptError, Usage},
     machine::{
+        graph::Node,
         schedule,
         state::{Attempt, OpenAsk, State, Step, Turn},
     },
     view::{
-        ActivityView, AskView, AttemptView, Doing, EndingView, ErrorView, RunView, StepStatus, StepView,
-        StoppingView, Tokens,
+        ActivityView, AskView, AttemptView, Doing, EndingView, ErrorView, GroupView, RunView, StepStatus,
+        StepView, StoppingView, Tokens,
     },
 };
 
 pub(crate) fn view(state: &State) -> RunView {
-    let step = state.gates.first().and_then(|gate| state.index_of(&gate.step));
-    let step = step.or_else(|| state.first_open_step()).unwrap_or(state.steps.len() - 1);
-    let policy = state.policy_for(step);
+    let node = state.gates.first().and_then(|gate| state.node(&gate.step));
+    let node = node.or_else(|| state.first_open()).unwrap_or(Node::Step(state.steps.len() - 1));
+    let policy = state.policy_for(node);
     let usage = total_usage(state);
     let mut gates = state.gates.iter().map(|gate| gate.as_ref().clone());
     RunView {
@@ -35,6 +36,7 @@ pub(crate) fn view(state: &State) -> RunView {
         owner: None,
         interrupted: false,
         steps: (0..state.steps.len()).map(|step| step_view(state, step)).collect(),
+        groups: (0..state.groups.len()).map(|group| group_view(state, group)).collect(),
         tokens: Tokens { input: usage.input, output: usage.output, reasoning: usage.reasoning },
         cost_usd: usage.cost_usd,
         active_ms: attempts(state).map(|attempt| attempt.active_ms).sum(),
@@ -53,6 +55,18 @@ fn ending_view(state: &State) -> Option<EndingView> {
     let ending = state.ending.as_ref().filter(|_| !state.status.is_terminal())?;
     let since = state.ending_since.unwrap_or(state.last_at);
     Some(EndingView { status: ending.status, reason: ending.error.message.clone(), since })
+}
+
+fn group_view(state: &State, index: usize) -> GroupView {
+    let planned = &state.plan().groups[index];
+    let group = &state.groups[index];
+    GroupView {
+        id: planned.id.clone(),
+        title: planned.title.clone(),
+        status: group.status,
+        iteration: group.iteration,
+        max: group.most,
+    }
 }
 
 fn attempts(state: &State) -> impl Iterator<Item = &Attempt> {
@@ -76,7 +90,8 @@ fn step_view(state: &State, index: usize) -> StepView {
         title: planned.title.clone(),
         status: status(state, index),
         outcome: step.outcome,
-        iteration: 1,
+        group: planned.group.clone(),
+        iteration: step.iteration,
         worker: planned.worker.clone(),
         kind: planned.kind,
         session: step.latest_place().map(|(_, place)| place.session.clone()),

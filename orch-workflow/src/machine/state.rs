@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) parent_session: Option<String>,
     /// In plan order.
     pub(crate) steps: Vec<Arc<Step>>,
+    /// In plan order.
+    pub(crate) groups: Vec<Arc<Group>>,
     pub(crate) graph: Arc<Graph>,
     /// Open gates, oldest first.
     pub(crate) gates: Vec<Arc<Gate>>,
@@ -68,14 +70,31 @@ pub(crate) struct Finished {
     pub(crate) notes: Vec<String>,
 }
 
+/// The passes of a group.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Group {
+    /// `running` during a pass, `ready` when a person wants another one.
+    pub(crate) status: StepStatus,
+    /// The pass under way or the last one; 0 before the first.
+    pub(crate) iteration: u32,
+    /// The last pass that begins by itself.
+    pub(crate) most: u32,
+    /// How the next pass starts, when a decision said so.
+    pub(crate) note: Option<String>,
+    pub(crate) session: SessionChoice,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Step {
     pub(crate) status: StepStatus,
+    /// The pass of its group, from 1.
+    pub(crate) iteration: u32,
     /// How its result came about; `None` as long as there is none, and for a step that was left out.
     pub(crate) outcome: Option<Outcome>,
     pub(crate) text: Arc<str>,
     pub(crate) output: Option<Arc<Value>>,
     pub(crate) carry: Option<Arc<Block>>,
+    /// Those of earlier passes as well.
     pub(crate) attempts: Vec<Arc<Attempt>>,
     /// How the next attempt starts, when a decision said so.
     pub(crate) note: Option<String>,
@@ -154,6 +173,7 @@ impl State {
         Self {
             graph: Arc::new(Graph::of(&started.plan)),
             steps: started.plan.steps.iter().map(|_| Arc::new(Step::pending())).collect(),
+            groups: started.plan.groups.iter().map(|group| Arc::new(Group::pending(group.max))).collect(),
             policy: started.policy,
             parent_session: started.parent_session.clone(),
             started,
@@ -186,9 +206,13 @@ impl State {
         self.graph.step(step.as_str())
     }
 
-    /// The policy in force for a step.
-    pub(crate) fn policy_for(&self, step: usize) -> Policy {
-        self.policy.apply(self.planned(step).ui.apply(self.plan().policy))
+    /// The policy in force for a node; a group has none of its own.
+    pub(crate) fn policy_for(&self, node: Node) -> Policy {
+        let own = match node {
+            Node::Step(step) => self.planned(step).ui,
+            Node::Group(_) => PolicyPatch::default(),
+        };
+        self.policy.apply(own.apply(self.plan().policy))
     }
 
     /// The step and turn that a dispatch names, if it is live: intended, and without a result.
@@ -219,13 +243,35 @@ impl State {
     pub(crate) fn is_over(&self, node: Node) -> bool {
         match node {
             Node::Step(step) => self.steps[step].is_over(),
-            Node::Group(group) => self.graph.members(group).iter().all(|step| self.steps[*step].is_over()),
+            Node::Group(group) => self.groups[group].is_over(),
         }
     }
 
-    /// The first step that is not over, in written order.
-    pub(crate) fn first_open_step(&self) -> Option<usize> {
-        self.steps.iter().position(|step| !step.is_over())
+    pub(crate) fn node(&self, id: &StepId) -> Option<Node> {
+        self.graph.node(id.as_str())
+    }
+
+    pub(crate) fn id_of(&self, node: Node) -> &StepId {
+        match node {
+            Node::Step(step) => &self.planned(step).id,
+            Node::Group(group) => &self.plan().groups[group].id,
+        }
+    }
+
+    pub(crate) fn title_of(&self, node: Node) -> &str {
+        match node {
+            Node::Step(step) => &self.planned(step).title,
+            Node::Group(group) => &self.plan().groups[group].title,
+        }
+    }
+
+    /// The first node that is not over, in written order: a step, or the group whose steps are all over.
+    pub(crate) fn first_open(&self) -> Option<Node> {
+        let open = |node: &&Node| !self.is_over(**node);
+        let node = *self.graph.nodes.iter().find(open)?;
+        let Node::Group(group) = node else { return Some(node) };
+        let member = self.graph.members(group).iter().find(|step| !self.steps[**step].is_over());
+        Some(member.map_or(node, |step| Node::Step(*step)))
     }
 
     pub(crate) fn gate(&self, id: &GateId) -> Option<&Arc<Gate>> {
@@ -233,10 +279,36 @@ impl State {
     }
 }
 
+impl Group {
+    fn pending(max: u32) -> Self {
+        Self {
+            status: StepStatus::Pending,
+            iteration: 0,
+            most: max,
+            note: None,
+            session: SessionChoice::Same,
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.status, StepStatus::Done | StepStatus::Skipped)
+    }
+
+    /// Whether another pass may begin without anybody being asked, or has been asked for.
+    pub(crate) fn may_go_on(&self) -> bool {
+        match self.status {
+            StepStatus::Pending | StepStatus::Ready => true,
+            StepStatus::Running => self.iteration < self.most,
+            _ => false,
+        }
+    }
+}
+
 impl Step {
     fn pending() -> Self {
         Self {
             status: StepStatus::Pending,
+            iteration: 1,
             outcome: None,
             text: Arc::from(""),
             output: None,
@@ -254,6 +326,18 @@ impl Step {
     /// Whether nothing of it is due any more.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.status, StepStatus::Done | StepStatus::Skipped)
+    }
+
+    /// As it is when a pass of its group begins: of the earlier ones only their attempts are left.
+    pub(crate) fn in_pass(&self, iteration: u32) -> Self {
+        let still_runs = self.still_runs.clone();
+        Self { iteration, attempts: self.attempts.clone(), still_runs, ..Self::pending() }
+    }
+
+    /// The attempts of the pass under way, or of the last one.
+    pub(crate) fn this_pass(&self) -> &[Arc<Attempt>] {
+        let earlier = self.attempts.iter().rposition(|attempt| attempt.iteration() != self.iteration);
+        &self.attempts[earlier.map_or(0, |earlier| earlier + 1)..]
     }
 
     /// The attempt that has not ended.
@@ -275,11 +359,20 @@ impl Step {
     }
 
     pub(crate) fn error(&self) -> Option<&AttemptError> {
-        self.attempts.last()?.end.as_ref()?.error.as_ref()
+        self.this_pass().last()?.end.as_ref()?.error.as_ref()
     }
 }
 
 impl Attempt {
+    pub(crate) fn iteration(&self) -> u32 {
+        self.turns.first().map_or(1, |turn| turn.dispatch.iteration)
+    }
+
+    /// Whether anything of it may have reached a worker.
+    pub(crate) fn was_placed(&self) -> bool {
+        self.turns.iter().any(|turn| turn.placed.is_some())
+    }
+
     /// Time at work as far as the journal tells, without the waits for people.
     pub(crate) fn known_active_ms(&self) -> u64 {
         let turn = self.turns.last().map_or(0, |turn| {

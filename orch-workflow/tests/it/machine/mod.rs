@@ -4,6 +4,7 @@ mod crashes;
 mod decisions;
 mod definition;
 mod gates;
+mod groups;
 mod interactive;
 mod journal;
 mod parallel;

@@ -102,10 +102,7 @@ fn corner_01_an_error_that_nobody_is_asked_about_aborts_the_siblings_and_ends_th
     story.abort_of("right");
     assert_eq!(story.status(), RunStatus::Error);
     let right = story.step("right").attempts[0].error.clone().unwrap();
-    assert_eq!(
-        (right.code, right.message.as_str()),
-        (ErrorCode::Aborted, "stopped because step left failed")
-    );
+    assert_eq!((right.code, right.message.as_str()), (ErrorCode::Aborted, "stopped because left failed"));
     let RecordBody::Finished { error: Some(error), .. } = &story.journal.last().unwrap().body else {
         panic!("{:?}", story.journal.last())
     };

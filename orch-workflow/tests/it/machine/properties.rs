@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use orch_config::{
+    expression::Expression,
     id::StepId,
     kind::ExecutionMode,
     policy::{Execution, Intervene, PolicyPatch},
@@ -11,17 +12,20 @@ use orch_config::{
 };
 use orch_workflow::{
     attempt::{AttemptError, DispatchId, ErrorCode, Settled, Timestamp},
-    decision::{Decision, GateId},
+    decision::{Decision, Gate, GateId, GateReason},
     event::Projector,
     machine::{Effect, Input, Machine},
     plan::{Plan, PlanStep},
     port::{Ask, AskId, AskReply},
     record::{Record, RecordBody, RunStatus},
-    view::StepStatus,
+    view::{StepStatus, StepView},
 };
 use proptest::prelude::*;
+use serde_json::json;
 
-use super::story::{Story, failed, placement, policy, replace, retry, run_started, step, warned, workflow};
+use super::story::{
+    Story, failed, output, placement, policy, replace, retry, run_started, step, warned, workflow,
+};
 
 /// What happens next. Dispatches are named by how long ago they were begun, so that late ones come up too.
 #[derive(Debug, Clone)]
@@ -74,8 +78,17 @@ fn moves() -> impl Strategy<Value = Move> {
     ]
 }
 
+/// What a generated step looks like: whether it talks to a person, carries, how often it is tried, which of the
+/// steps before it it waits for, and when it is wanted.
+type Shape = (bool, bool, u32, usize, usize);
+
+/// Which steps form a group, how many passes it may make, and until when.
+type Loop = (usize, usize, u32, usize);
+
 fn stories() -> impl Strategy<Value = Story> {
-    let steps = prop::collection::vec((any::<bool>(), any::<bool>(), 1..4_u32, 0..16_usize), 1..5);
+    let steps =
+        prop::collection::vec((any::<bool>(), any::<bool>(), 1..4_u32, 0..16_usize, 0..8_usize), 1..5);
+    let group = prop::option::of((0..3_usize, 1..4_usize, 1..3_u32, 0..4_usize));
     let execution = prop_oneof![Just(Execution::Step), Just(Execution::Auto)];
     let intervene = prop_oneof![
         Just(Intervene::Never),
@@ -89,36 +102,84 @@ fn stories() -> impl Strategy<Value = Story> {
         Just(GateDefault::Skip),
         Just(GateDefault::Abort)
     ]);
-    (steps, execution, intervene, default, 1..4_u32).prop_map(
-        |(steps, execution, intervene, default, parallel)| {
-            let needs: Vec<_> = steps.iter().map(|(.., needs)| *needs).collect();
-            let steps = steps.into_iter().zip(["one", "two", "three", "four"]).map(
-                |((foreground, carry, attempts, _), id)| {
-                    let mut step = step(id);
-                    step.execution = foreground.then_some(ExecutionMode::Foreground);
-                    step.carry = carry;
-                    step.prompt = "{task} {carry}".to_owned();
-                    step.timeout_ms = 30_000;
-                    step.idle_warning_ms = 8_000;
-                    step.retry = Retry { max_attempts: attempts, ..Retry::default() };
-                    step
-                },
-            );
+    (steps, group, execution, intervene, default, 1..4_u32).prop_map(
+        |(shapes, group, execution, intervene, default, parallel)| {
+            let steps = shapes.iter().zip(["one", "two", "three", "four"]).map(|(shape, id)| {
+                let (foreground, carry, attempts, ..) = *shape;
+                let mut step = step(id);
+                step.execution = foreground.then_some(ExecutionMode::Foreground);
+                step.carry = carry;
+                step.prompt = "{task} {carry}".to_owned();
+                step.timeout_ms = 30_000;
+                step.idle_warning_ms = 8_000;
+                step.retry = Retry { max_attempts: attempts, ..Retry::default() };
+                step
+            });
             let mut workflow = workflow(steps);
             workflow.gate_timeout_ms = default.map(|_| 60_000);
             workflow.gate_default = default;
             workflow.limits.max_carry_chars = 120;
             let mut plan = super::story::plan(workflow);
             plan.limits.max_parallel = parallel;
-            // Each step waits for any of those before it.
-            let ids: Vec<_> = plan.steps.iter().map(|step| step.id.clone()).collect();
-            for (number, (step, needs)) in plan.steps.iter_mut().zip(needs).enumerate() {
-                step.needs =
-                    (0..number).filter(|need| needs >> need & 1 == 1).map(|need| ids[need].clone()).collect();
+            wire(&mut plan, &shapes);
+            if let Some(group) = group {
+                plan = gathered(plan, group);
             }
             Story::of(run_started(plan, policy(execution, intervene)))
         },
     )
+}
+
+/// Each step waits for any of those before it, and is sometimes wanted on a condition only.
+fn wire(plan: &mut Plan, shapes: &[Shape]) {
+    let ids: Vec<_> = plan.steps.iter().map(|step| step.id.clone()).collect();
+    for (number, (step, (.., needs, wanted))) in plan.steps.iter_mut().zip(shapes).enumerate() {
+        step.needs =
+            (0..number).filter(|need| needs >> need & 1 == 1).map(|need| ids[need].clone()).collect();
+        let condition = match (wanted, step.needs.first()) {
+            (0, _) => "false".to_owned(),
+            (1, Some(need)) => format!("steps.{need}.output.ok"),
+            (2, Some(need)) => format!("steps.{need}.status == 'skipped'"),
+            _ => continue,
+        };
+        step.when = Some(Expression::parse(condition).unwrap());
+    }
+}
+
+/// Some steps in a row become a group: what waits for one of them waits for all of them, and what one of them waits
+/// for is what the group waits for.
+fn gathered(mut plan: Plan, (first, length, max, until): Loop) -> Plan {
+    let ids: Vec<_> = plan.steps.iter().map(|step| step.id.to_string()).collect();
+    let members: Vec<_> = ids.iter().skip(first).take(length).map(String::as_str).collect();
+    let Some(last) = members.last() else { return plan };
+    let id = StepId::new("loop").unwrap();
+    let mut outside = Vec::new();
+    for step in &mut plan.steps {
+        let member = members.contains(&step.id.as_str());
+        let (inner, outer): (Vec<_>, Vec<_>) =
+            step.needs.drain(..).partition(|need| members.contains(&need.as_str()));
+        if member {
+            outside.extend(outer.iter().map(ToString::to_string));
+            step.needs = inner;
+        } else {
+            step.needs = outer;
+            step.needs.extend((!inner.is_empty()).then(|| id.clone()));
+        }
+        // A condition may look only at what is over for certain.
+        let named = step.when.as_ref().map_or("", Expression::as_str);
+        let seen = step.needs.iter().any(|need| named.contains(&format!("steps.{need}.")));
+        step.when = step.when.take().filter(|when| seen || when.as_str() == "false");
+    }
+    outside.sort();
+    outside.dedup();
+    let outside: Vec<_> = outside.iter().map(String::as_str).collect();
+    let until = match until {
+        0 => "false".to_owned(),
+        1 => "iteration >= 2".to_owned(),
+        2 => format!("steps.{last}.output.ok"),
+        _ => format!("steps.{last}.status == 'skipped'"),
+    };
+    super::story::repeat(plan, "loop", &outside, &members, max, &until)
 }
 
 fn input(story: &Story, step: &Move) -> Option<Input> {
@@ -192,7 +253,8 @@ fn result(kind: u8) -> Settled {
         4 => Settled::failed(
             AttemptError::new(ErrorCode::RateLimited, "slow").with_reset_at(Timestamp(20_000)),
         ),
-        _ => Settled::answer("## Summary\nall is well with the boat and with everybody on board of it"),
+        5 => Settled::answer("## Summary\nall is well with the boat and with everybody on board of it"),
+        good => output("## Summary\nseen", json!({ "ok": good == 6 })),
     }
 }
 
@@ -205,11 +267,15 @@ struct Ledger {
     live: HashMap<String, DispatchId>,
     plan: Option<Plan>,
     open_gates: Vec<GateId>,
+    gates: Vec<Gate>,
     stopping: HashSet<DispatchId>,
     asked: HashSet<AskId>,
     status: Option<RunStatus>,
     ending: bool,
     tries: HashMap<String, u32>,
+    /// The passes that were made, and may be made without a decision.
+    passes: u32,
+    most: u32,
     read: usize,
 }
 
@@ -230,7 +296,23 @@ impl Ledger {
         match body {
             RecordBody::RunStarted(started) => {
                 self.status = Some(RunStatus::Running);
+                self.most = started.plan.groups.first().map_or(0, |group| group.max);
                 self.plan = Some(started.plan.clone());
+            }
+            RecordBody::IterationStarted { iteration, .. } => {
+                prop_assert!(self.open_gates.is_empty() && !self.ending, "no pass while a gate is open");
+                self.passes += 1;
+                prop_assert_eq!(*iteration, self.passes, "passes are counted one by one");
+                prop_assert!(self.passes <= self.most, "{} passes, {} allowed", self.passes, self.most);
+                for member in self.members() {
+                    prop_assert!(!self.live.contains_key(&member), "{} goes on in the next pass", member);
+                    self.tries.remove(&member);
+                }
+            }
+            RecordBody::GroupEnded { .. } => {
+                for member in self.members() {
+                    prop_assert!(!self.live.contains_key(&member), "{} goes on after its group", member);
+                }
             }
             RecordBody::AttemptStarted { dispatch, .. } | RecordBody::TurnStarted { dispatch, .. } => {
                 prop_assert_eq!(self.status, Some(RunStatus::Running), "a paused run dispatches nothing");
@@ -271,10 +353,19 @@ impl Ledger {
             RecordBody::GateOpened { gate } => {
                 prop_assert!(!gate.allowed.is_empty());
                 prop_assert!(gate.default.is_none_or(|default| gate.allows(default)));
+                self.gates.push(gate.clone());
                 self.open_gates.push(gate.id.clone());
             }
             RecordBody::GateResolved { gate, decision, .. } => {
                 self.ending |= *decision == Decision::Abort;
+                let asked = self.gates.iter().find(|open| open.id == *gate);
+                let group = asked.filter(|open| open.step.as_str() == "loop");
+                if group.is_some_and(|open| open.reason != GateReason::DefinitionChanged) && self.passes > 0 {
+                    let max = self.plan.as_ref().map_or(0, |plan| plan.groups[0].max);
+                    if matches!(decision, Decision::Retry { .. }) {
+                        self.most = self.passes + max;
+                    }
+                }
                 let position = self.open_gates.iter().position(|open| open == gate);
                 prop_assert!(position.is_some(), "resolved {} which was not open", gate);
                 self.open_gates.remove(position.unwrap());
@@ -298,6 +389,12 @@ impl Ledger {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The steps of the group.
+    fn members(&self) -> Vec<String> {
+        let steps = self.plan.iter().flat_map(|plan| &plan.steps);
+        steps.filter(|step| step.group.is_some()).map(|step| step.id.to_string()).collect()
     }
 
     fn is_live(&self, dispatch: &DispatchId) -> bool {
@@ -336,14 +433,26 @@ fn check(story: &mut Story, ledger: &mut Ledger) -> Result<(), TestCaseError> {
     let view = story.view();
     prop_assert_eq!(Some(view.status), ledger.status);
     let plan = ledger.plan.as_ref().unwrap();
-    let begun =
-        |step: &&PlanStep| !view.steps.iter().any(|seen| seen.id == step.id && seen.attempts.is_empty());
+    let begun = |step: &&PlanStep| {
+        let seen = view.steps.iter().find(|seen| seen.id == step.id);
+        let of_this_pass = |seen: &StepView| {
+            seen.attempts.iter().any(|attempt| attempt.dispatch.iteration == seen.iteration)
+        };
+        seen.is_some_and(of_this_pass)
+    };
     for step in plan.steps.iter().filter(begun) {
         let over = |id: &StepId| {
-            let status = view.steps.iter().find(|step| step.id == *id).map(|step| step.status);
-            matches!(status, Some(StepStatus::Done | StepStatus::Skipped))
+            let step = view.steps.iter().find(|step| step.id == *id).map(|step| step.status);
+            let group = view.groups.iter().find(|group| group.id == *id).map(|group| group.status);
+            matches!(step.or(group), Some(StepStatus::Done | StepStatus::Skipped))
         };
         prop_assert!(step.needs.iter().all(over), "{} has begun before what it needs was over", step.id);
+        let group = plan.groups.iter().find(|group| Some(&group.id) == step.group.as_ref());
+        prop_assert!(
+            group.is_none_or(|group| group.needs.iter().all(over)),
+            "{} ran ahead of its group",
+            step.id
+        );
     }
     let open = |step: &&PlanStep| {
         let attempts = view.steps.iter().find(|seen| seen.id == step.id).map(|seen| &seen.attempts);

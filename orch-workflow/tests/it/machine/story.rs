@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use orch_config::{
     Config, Profile, StepDefinition, WorkflowDefinition,
+    expression::Expression,
     id::{ProfileId, StepId, WorkflowId},
     kind::WorkerKind,
     policy::{Execution, Intervene, Policy, PolicyPatch},
@@ -50,6 +51,39 @@ pub(crate) fn graph(steps: &[(&str, &[&str])]) -> Plan {
         planned.needs = needs.iter().map(|id| StepId::new(*id).unwrap()).collect();
     }
     plan
+}
+
+/// The same plan with these steps repeated together.
+pub(crate) fn repeat(
+    mut plan: Plan,
+    id: &str,
+    needs: &[&str],
+    steps: &[&str],
+    max: u32,
+    until: &str,
+) -> Plan {
+    let group = json!({ "id": id, "title": id, "needs": needs, "max": max, "until": until });
+    plan.groups.push(serde_json::from_value(group).unwrap());
+    let members = plan.steps.iter_mut().filter(|step| steps.contains(&step.id.as_str()));
+    members.for_each(|step| step.group = Some(StepId::new(id).unwrap()));
+    plan
+}
+
+/// The same plan with a step or group that is left out unless a condition holds.
+pub(crate) fn when(mut plan: Plan, id: &str, condition: &str) -> Plan {
+    let condition = Some(Expression::parse(condition).unwrap());
+    match plan.groups.iter_mut().find(|group| group.id.as_str() == id) {
+        Some(group) => group.when = condition,
+        None => plan.steps.iter_mut().find(|step| step.id.as_str() == id).unwrap().when = condition,
+    }
+    plan
+}
+
+/// An answer with structured output.
+pub(crate) fn output(text: &str, output: serde_json::Value) -> Settled {
+    let mut settled = Settled::answer(text);
+    settled.output = Some(output);
+    settled
 }
 
 pub(crate) fn policy(execution: Execution, intervene: Intervene) -> PolicyPatch {
