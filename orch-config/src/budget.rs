@@ -18,6 +18,17 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// The same, but no bound above that of `cap`.
+    #[must_use]
+    pub fn capped(self, cap: Self) -> Self {
+        let lower = |own: Option<u64>, cap: Option<u64>| own.into_iter().chain(cap).min();
+        Self {
+            max_tokens: lower(self.max_tokens, cap.max_tokens),
+            max_cost_usd: self.max_cost_usd.into_iter().chain(cap.max_cost_usd).reduce(f64::min),
+            max_active_ms: lower(self.max_active_ms, cap.max_active_ms),
+        }
+    }
+
     /// Whether nothing is bounded.
     #[must_use]
     pub fn is_unbounded(&self) -> bool {

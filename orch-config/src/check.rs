@@ -1,20 +1,22 @@
 //! What only shows once everything is resolved: references, combinations, limits.
 
-use std::collections::HashSet;
+mod order;
+mod references;
+mod workflow;
 
 use crate::{
     builtin, code,
     config::Config,
     diagnostic::Diagnostics,
-    id::ProfileId,
     issue::Issue,
     kind::{ExecutionMode, WorkerKind},
     model_reference::{ModelReference, ModelTag},
     path::Path,
     permission::{PermissionAction, PermissionRule},
+    place::places,
     placeholder,
     profile::{Context, Profile},
-    workflow::{StepDefinition, WorkflowDefinition},
+    workflow::WorkflowDefinition,
 };
 
 impl Config {
@@ -24,6 +26,14 @@ impl Config {
     #[must_use]
     pub fn check(&self) -> Diagnostics {
         Diagnostics(issues(self).into_iter().map(Issue::unplaced).collect())
+    }
+
+    /// Checks one workflow against the profiles, whether it is among the configuration's own or not.
+    #[must_use]
+    pub fn check_workflow(&self, workflow: &WorkflowDefinition) -> Diagnostics {
+        let mut issues = Vec::new();
+        workflow::check(self, workflow, &mut issues);
+        Diagnostics(issues.into_iter().map(Issue::unplaced).collect())
     }
 }
 
@@ -45,7 +55,7 @@ pub(crate) fn issues(config: &Config) -> Vec<Issue> {
         if *id != workflow.id {
             issues.push(other_id(Path::workflow(id.as_str()), id.as_str(), workflow.id.as_str()));
         }
-        check_workflow(config, workflow, &mut issues);
+        workflow::check(config, workflow, &mut issues);
     }
     issues
 }
@@ -100,7 +110,8 @@ fn check_profile(config: &Config, profile: &Profile, issues: &mut Vec<Issue>) {
     if let Some((code, severity, message, help)) =
         profile.system_prompt.as_deref().and_then(placeholder::snippet)
     {
-        issues.push(Issue { code, severity, path: place().key("systemPrompt"), message, help });
+        let place = place().key("systemPrompt");
+        issues.push(Issue { severity, help, ..Issue::error(code, place, message) });
     }
     for (name, value) in &profile.env.0 {
         let place = place().key("env").key(name.as_str());
@@ -143,7 +154,7 @@ fn check_profile(config: &Config, profile: &Profile, issues: &mut Vec<Issue>) {
 
 /// The kinds that a profile's worker runs as: its own, and those that steps give it.
 fn uses<'a>(config: &'a Config, profile: &'a Profile) -> impl Iterator<Item = WorkerKind> + 'a {
-    let steps = config.workflows.values().flat_map(|workflow| &workflow.steps);
+    let steps = config.workflows.values().flat_map(WorkflowDefinition::steps);
     let given = steps.filter(|step| step.worker == profile.id).filter_map(|step| step.kind);
     std::iter::once(profile.kind).chain(given)
 }
@@ -166,9 +177,11 @@ fn check_temperature(config: &Config, profile: &Profile, issues: &mut Vec<Issue>
         return;
     }
     for workflow in config.workflows.values() {
-        for (index, step) in workflow.steps.iter().enumerate().filter(|(_, step)| step.worker == profile.id) {
+        for (step, place) in
+            workflow.steps().zip(places(workflow)).filter(|(step, _)| step.worker == profile.id)
+        {
             if let Some(kind) = step.kind.filter(|kind| *kind != WorkerKind::Server) {
-                let place = Path::workflow(workflow.id.as_str()).key("steps").index(index).key("kind");
+                let place = place.path(&workflow.id).key("kind");
                 issues.push(
                     Issue::warning(code::NO_EFFECT, place, format!("{} in this step", message(kind)))
                         .help("leave the step's `kind` out, or name a profile without a temperature"),
@@ -196,73 +209,4 @@ fn foreground_server(place: Path, id: &str) -> Issue {
     let message =
         format!("the worker {id:?} cannot be in the foreground: its session is on a server of its own");
     Issue::error(code::FOREGROUND_SERVER, place, message).help("make it `kind: subagent` or `kind: agent`")
-}
-
-fn check_workflow(config: &Config, workflow: &WorkflowDefinition, issues: &mut Vec<Issue>) {
-    let place = || Path::workflow(workflow.id.as_str()).key("steps");
-    if workflow.steps.is_empty() {
-        let message = format!("the workflow {:?} has no steps", workflow.id.as_str());
-        issues.push(Issue::error(code::EMPTY_WORKFLOW, place(), message));
-    } else if workflow.exceeds_max_steps() {
-        issues.push(too_many_steps(workflow, place()));
-    }
-    let mut earlier = HashSet::new();
-    for (index, step) in workflow.steps.iter().enumerate() {
-        let place = || place().index(index);
-        check_step(config, step, place, issues);
-        for (code, severity, message, help) in placeholder::problems(&step.prompt, &earlier, workflow) {
-            issues.push(Issue { code, severity, path: place().key("prompt"), message, help });
-        }
-        if !earlier.insert(step.id.as_str()) {
-            let message = format!("a second step has the id {:?}", step.id.as_str());
-            issues.push(Issue::error(code::DUPLICATE_ID, place().key("id"), message));
-        }
-    }
-}
-
-/// A cap may be lower than a built-in workflow is long: then that one cannot run, and everything else can.
-fn too_many_steps(workflow: &WorkflowDefinition, place: Path) -> Issue {
-    let (id, most) = (workflow.id.as_str(), workflow.limits.max_steps);
-    let message = format!(
-        "the workflow {id:?} has {} steps and cannot run: at most {most} are allowed",
-        workflow.steps.len()
-    );
-    let ids =
-        |workflow: &WorkflowDefinition| workflow.steps.iter().map(|step| step.id.clone()).collect::<Vec<_>>();
-    let untouched =
-        builtin::workflows().any(|builtin| builtin.id == workflow.id && ids(&builtin) == ids(workflow));
-    let issue = if untouched {
-        Issue::warning(code::TOO_MANY_STEPS, place, message)
-    } else {
-        Issue::error(code::TOO_MANY_STEPS, place, message)
-    };
-    issue.help("raise `maxSteps` where it is lowered")
-}
-
-fn check_step(config: &Config, step: &StepDefinition, place: impl Fn() -> Path, issues: &mut Vec<Issue>) {
-    let Some(profile) = config.profiles.get(&step.worker) else {
-        issues.push(unknown_worker(config, step, place().key("workerId")));
-        return;
-    };
-    let kind = step.kind.unwrap_or(profile.kind);
-    let execution = step.execution.unwrap_or(profile.execution);
-    let overrides = step.kind.is_some() || step.execution.is_some();
-    if overrides && execution == ExecutionMode::Foreground && kind == WorkerKind::Server {
-        let key = if step.execution.is_some() { "execution" } else { "kind" };
-        issues.push(foreground_server(place().key(key), step.worker.as_str()));
-    }
-}
-
-fn unknown_worker(config: &Config, step: &StepDefinition, place: Path) -> Issue {
-    let known = config.profiles.keys().map(ProfileId::as_str);
-    let message = format!(
-        "the step {:?} names the worker {:?}, which no profile has",
-        step.id.as_str(),
-        step.worker.as_str()
-    );
-    let issue = Issue::error(code::UNKNOWN_WORKER, place, message);
-    match crate::suggest(step.worker.as_str(), known.clone()) {
-        Some(near) => issue.help(format!("did you mean `{near}`?")),
-        None => issue.help(format!("known profiles: {}", known.collect::<Vec<_>>().join(", "))),
-    }
 }

@@ -28,6 +28,8 @@ codes! {
     RETIRED_KEY = "retired-key";
     /// A key that this version does not support.
     NOT_SUPPORTED = "not-supported";
+    /// A key that belongs elsewhere.
+    MISPLACED_KEY = "misplaced-key";
     /// A required key is missing.
     MISSING_KEY = "missing-key";
     /// A value has the wrong type.
@@ -56,8 +58,18 @@ codes! {
     EMPTY_WORKFLOW = "empty-workflow";
     /// A workflow with more steps than the limits allow.
     TOO_MANY_STEPS = "too-many-steps";
-    /// A prompt that refers to a step which has no text yet.
+    /// A group without steps.
+    EMPTY_GROUP = "empty-group";
+    /// `needs` names something that is not there, or not within reach.
+    UNKNOWN_NEED = "unknown-need";
+    /// Steps that need each other.
+    CYCLE = "cycle";
+    /// A step that can never start.
+    UNREACHABLE = "unreachable";
+    /// A prompt or a condition that refers to a step which is not over by then.
     UNKNOWN_STEP = "unknown-step";
+    /// A prompt or a condition that refers to a part of a structured answer which is never there.
+    UNKNOWN_OUTPUT = "unknown-output";
     /// A prompt with something that looks like a placeholder.
     UNKNOWN_PLACEHOLDER = "unknown-placeholder";
     /// A condition that is no CEL, or asks for what a condition cannot have.

@@ -5,6 +5,7 @@
 //! run for long or fill the memory, whoever wrote it: see [`Expression::parse`].
 
 mod check;
+mod fit;
 mod program;
 mod scope;
 
@@ -12,6 +13,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::fit::{Known, UnknownStep, unknown_output};
 use self::program::Program;
 pub use self::scope::{Scope, StepFacts};
 
@@ -50,6 +52,26 @@ impl Expression {
         program::with_stack(|| Program::parse(&self.0)?.evaluate(scope))
     }
 
+    /// What does not fit, given what is known of the steps; see [`fit`].
+    pub(crate) fn problems(&self, known: &Known<'_>) -> Vec<ExpressionError> {
+        let problems = program::with_stack(|| Ok(fit::problems(&Program::parse(&self.0)?, known)));
+        problems.unwrap_or_else(|error| vec![error])
+    }
+
+    /// Whether it is false whatever the values are, because it refers to none.
+    pub(crate) fn is_never(&self) -> bool {
+        let constant = program::with_stack(|| {
+            let program = Program::parse(&self.0)?;
+            Ok(check::is_closed(program.tree()) && program.evaluate(&Scope::default()) == Ok(false))
+        });
+        constant.unwrap_or(false)
+    }
+
+    /// A condition that never holds.
+    pub(crate) fn never() -> Self {
+        Self("false".to_owned())
+    }
+
     /// The ids of the steps that it refers to, in the order of the text, each once.
     #[must_use]
     pub fn steps(&self) -> Vec<String> {
@@ -75,6 +97,8 @@ impl fmt::Display for Expression {
 #[error("{message}")]
 #[non_exhaustive]
 pub struct ExpressionError {
+    /// The stable machine code.
+    pub code: &'static str,
     /// What is wrong, in words.
     pub message: String,
     /// Where in the text, in bytes from its beginning. None: the condition as a whole.
@@ -84,14 +108,8 @@ pub struct ExpressionError {
 }
 
 impl ExpressionError {
-    /// The stable machine code.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        crate::code::EXPRESSION
-    }
-
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), offset: None, help: None }
+        Self { code: crate::code::EXPRESSION, message: message.into(), offset: None, help: None }
     }
 
     fn at(self, offset: Option<usize>) -> Self {

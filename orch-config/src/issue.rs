@@ -2,6 +2,7 @@
 
 use crate::{
     diagnostic::{Diagnostic, Severity},
+    expression::ExpressionError,
     path::Path,
 };
 
@@ -13,11 +14,19 @@ pub(crate) struct Issue {
     pub(crate) path: Path,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
+    /// Where in the text at `path`, in bytes of the text. None: all of it.
+    pub(crate) within: Option<usize>,
 }
 
 impl Issue {
     pub(crate) fn error(code: &'static str, path: Path, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, path, message: message.into(), help: None }
+        Self { code, severity: Severity::Error, path, message: message.into(), help: None, within: None }
+    }
+
+    /// What is wrong with the condition at a place.
+    pub(crate) fn of_expression(error: ExpressionError, path: Path) -> Self {
+        let code = error.code;
+        Self { help: error.help, within: error.offset, ..Self::error(code, path, error.message) }
     }
 
     pub(crate) fn warning(code: &'static str, path: Path, message: impl Into<String>) -> Self {

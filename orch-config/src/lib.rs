@@ -23,6 +23,7 @@ pub mod origin;
 pub mod output;
 mod path;
 pub mod permission;
+mod place;
 mod placeholder;
 pub mod policy;
 pub mod profile;
@@ -48,5 +49,5 @@ pub use self::{
     profile::Profile,
     skill::{InvalidSkillName, SkillName},
     suggest::suggest,
-    workflow::{Limits, StepDefinition, WorkflowDefinition},
+    workflow::{GroupDefinition, Limits, Node, StepDefinition, WorkflowDefinition},
 };

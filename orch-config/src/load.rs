@@ -341,7 +341,9 @@ impl Stack {
         let (config, mut issues) = resolve::resolve(self.merged);
         issues.extend(check::issues(&config));
         // What is left of a broken list may look empty without being it.
-        issues.retain(|issue| !(broken && matches!(issue.code, code::EMPTY_WORKFLOW | code::MISSING_KEY)));
+        issues.retain(|issue| {
+            !(broken && matches!(issue.code, code::EMPTY_WORKFLOW | code::EMPTY_GROUP | code::MISSING_KEY))
+        });
         let documents: Vec<_> = self.layers.iter().map(|(_, document)| document).collect();
         let mut problems = self.problems;
         for problem in issues.into_iter().map(|issue| place(issue, &documents)) {
@@ -378,8 +380,10 @@ fn place(issue: Issue, documents: &[&Document]) -> Diagnostic {
     let best = spots.iter().find(|(_, spot)| spot.exact).or_else(|| spots.first());
     match best {
         Some((document, spot)) => {
+            let within = issue.within.filter(|_| spot.exact);
+            let span = within.and_then(|offset| document.within(&spot.span, offset));
             let diagnostic = Issue { path: spot.path.clone(), ..issue }.unplaced();
-            document.place(Some(spot.span.clone()), diagnostic)
+            document.place(Some(span.unwrap_or_else(|| spot.span.clone())), diagnostic)
         }
         None => issue.unplaced(),
     }

@@ -1,9 +1,11 @@
 //! Structured answers: the JSON Schema of a step's output.
 
-mod sample;
+mod shape;
 
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
+
+pub(crate) use self::shape::Field;
 
 /// How many violations are reported: a model needs no more to mend its answer.
 const MAX_VIOLATIONS: usize = 20;
@@ -38,7 +40,7 @@ impl OutputSchema {
             let message = format!("the schema is larger than {} KiB", MAX_BYTES / 1024);
             return Err(InvalidSchema::new(message));
         }
-        sample::check_references(schema)?;
+        shape::check_references(schema)?;
         let validator = jsonschema::options()
             .offline()
             .with_pattern_options(PatternOptions::regex().size_limit(1 << 20))
@@ -79,7 +81,7 @@ impl OutputSchema {
     /// schema says nothing it is null.
     #[must_use]
     pub fn sample(&self) -> Value {
-        sample::of(&self.schema)
+        shape::sample(&self.schema, &self.schema)
     }
 
     /// Whether a field can be there: `path` are the keys and indices from the top.
@@ -88,7 +90,28 @@ impl OutputSchema {
     /// something that is no object.
     #[must_use]
     pub fn may_have(&self, path: &[&str]) -> bool {
-        sample::may_have(&self.schema, path)
+        !matches!(self.field(path), Field::Absent { .. })
+    }
+
+    /// What the schema says about a field.
+    pub(crate) fn field(&self, path: &[&str]) -> Field<'_> {
+        shape::field(&self.schema, path)
+    }
+
+    /// The words that a field can be, if there are only some.
+    pub(crate) fn words(&self, path: &[&str]) -> Option<Vec<String>> {
+        match self.field(path) {
+            Field::Schema(schema) => shape::words(&self.schema, schema),
+            _ => None,
+        }
+    }
+
+    /// Whether the schema says everything about the shape of a field.
+    pub(crate) fn is_known(&self, path: &[&str]) -> bool {
+        match self.field(path) {
+            Field::Schema(schema) => shape::is_known(&self.schema, schema),
+            _ => false,
+        }
     }
 }
 

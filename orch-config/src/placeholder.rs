@@ -1,23 +1,21 @@
 //! What a prompt's template refers to.
 //!
-//! `{task}`, `{carry}` and `{steps.<id>.text}` are replaced when the step runs; every other brace stays as it is, so
-//! only what looks like a misspelt placeholder is remarked.
-
-use std::collections::HashSet;
+//! `{task}`, `{carry}`, `{steps.<id>.text}` and `{steps.<id>.output.<path>}` are replaced when the step runs; every other
+//! brace stays as it is, so only what looks like a misspelt placeholder is remarked.
 
 use crate::{
     code,
     diagnostic::Severity::{self, Error, Warning},
+    expression::{Known, UnknownStep, unknown_output},
     snippet,
-    workflow::WorkflowDefinition,
 };
 
 pub(crate) type Problem = (&'static str, Severity, String, Option<String>);
 
-/// What is wrong with the placeholders of a prompt, given the steps that run before it.
-pub(crate) fn problems(prompt: &str, earlier: &HashSet<&str>, workflow: &WorkflowDefinition) -> Vec<Problem> {
+/// What is wrong with the placeholders of a prompt, given what is known of the steps that are over by then.
+pub(crate) fn problems(prompt: &str, known: &Known<'_>) -> Vec<Problem> {
     let snippet = snippet(prompt).into_iter();
-    snippet.chain(candidates(prompt).filter_map(|inner| problem(inner, earlier, workflow))).collect()
+    snippet.chain(candidates(prompt).filter_map(|inner| problem(inner, known))).collect()
 }
 
 /// A configuration that was built in code names a snippet: those of files are in place by now.
@@ -28,11 +26,11 @@ pub(crate) fn snippet(prompt: &str) -> Option<Problem> {
     })
 }
 
-fn problem(inner: &str, earlier: &HashSet<&str>, workflow: &WorkflowDefinition) -> Option<Problem> {
+fn problem(inner: &str, known: &Known<'_>) -> Option<Problem> {
     match inner.strip_prefix("steps.") {
         None if matches!(inner, "task" | "carry") => None,
         None => near_miss(inner),
-        Some(reference) => step_reference(inner, reference, earlier, workflow),
+        Some(reference) => step_reference(inner, reference, known),
     }
 }
 
@@ -42,40 +40,30 @@ fn near_miss(inner: &str) -> Option<Problem> {
     Some((code::UNKNOWN_PLACEHOLDER, Warning, message, Some(format!("did you mean `{{{near}}}`?"))))
 }
 
-fn step_reference(
-    inner: &str,
-    reference: &str,
-    earlier: &HashSet<&str>,
-    workflow: &WorkflowDefinition,
-) -> Option<Problem> {
-    // An id may have dots in it: the longest step id that fits is meant.
-    let split = reference.rfind(".text").filter(|at| at + ".text".len() == reference.len());
-    let Some(at) = split else {
-        if reference.contains(".output") {
-            let message =
-                format!("`{{{inner}}}` needs structured output, which is not supported by this version");
-            return Some((code::NOT_SUPPORTED, Error, message, Some("use `.text`".to_owned())));
-        }
+/// `plan.text`, `review.output`, `review.output.findings.0`.
+fn step_reference(inner: &str, reference: &str, known: &Known<'_>) -> Option<Problem> {
+    let (step, path) = match reference.split_once(".output.").filter(|(_, path)| !path.is_empty()) {
+        Some((step, path)) => (step, Some(path)),
+        None => match reference.strip_suffix(".output") {
+            Some(step) => (step, Some("")),
+            None => (reference.strip_suffix(".text").unwrap_or_default(), None),
+        },
+    };
+    if step.is_empty() {
         let message = format!("`{{{inner}}}` is no placeholder and stays as it is");
-        return Some((
-            code::UNKNOWN_PLACEHOLDER,
-            Warning,
-            message,
-            Some("write `{steps.<id>.text}`".to_owned()),
-        ));
-    };
-    let id = &reference[..at];
-    if earlier.contains(id) {
-        return None;
+        let help = "write `{steps.<id>.text}` or `{steps.<id>.output.<path>}`".to_owned();
+        return Some((code::UNKNOWN_PLACEHOLDER, Warning, message, Some(help)));
     }
-    let message = if workflow.step(id).is_some() {
-        format!("`{{{inner}}}` refers to the step {id:?}, which does not run before this one")
-    } else {
-        format!("`{{{inner}}}` refers to the step {id:?}, which the workflow does not have")
-    };
-    let help = crate::suggest(id, earlier.iter().copied())
-        .map(|near| format!("did you mean `{{steps.{near}.text}}`?"));
-    Some((code::UNKNOWN_STEP, Error, message, help))
+    match known(step) {
+        Err(UnknownStep { message, help }) => {
+            Some((code::UNKNOWN_STEP, Error, format!("`{{{inner}}}`: {message}"), help))
+        }
+        Ok(schema) => {
+            let path: Vec<_> = path?.split('.').filter(|key| !key.is_empty()).map(str::to_owned).collect();
+            let (message, help) = unknown_output(step, &path, schema)?;
+            Some((code::UNKNOWN_OUTPUT, Error, format!("`{{{inner}}}`: {message}"), help))
+        }
+    }
 }
 
 /// Texts in braces that could be meant as placeholders: one line, no blanks, not escaped.

@@ -15,10 +15,12 @@ use crate::{
     model::{
         Root,
         list::ById,
+        node::Node,
         profile::ProfilePatch,
         table::{ProfileEntry, Text},
     },
     path::Path,
+    place::Place,
     snippet,
 };
 
@@ -104,9 +106,12 @@ impl Prompts {
         let Some(workflows) = root.workflows.as_mut() else { return inlined };
         for definition in workflows.definitions.iter_mut().flat_map(|definitions| &mut definitions.0) {
             let id = definition.id.clone();
-            for (index, step) in definition.steps.iter_mut().flatten().enumerate() {
-                let place = || Path::workflow(id.as_str()).key("steps").index(index).key("prompt");
-                self.put_in(&mut step.prompt, place, &mut inlined);
+            for (index, node) in definition.steps.iter_mut().flatten().enumerate() {
+                let in_group = matches!(node, Node::Group(_));
+                for (member, step) in node.steps_mut().iter_mut().enumerate() {
+                    let place = Place { node: index, member: in_group.then_some(member) };
+                    self.put_in(&mut step.prompt, || place.path(&id).key("prompt"), &mut inlined);
+                }
             }
         }
         let boomerang =

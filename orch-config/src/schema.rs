@@ -40,7 +40,8 @@ fn publish(schema: &mut Value) {
         Value::Object(object) => {
             if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
                 properties.retain(|_, property| {
-                    property.get(marker::KEYWORD).is_none_or(|mark| mark != marker::FUTURE)
+                    let mark = property.get(marker::KEYWORD);
+                    mark.is_none_or(|mark| mark != marker::FUTURE && mark != marker::MISPLACED)
                 });
             }
             if let Some(mark) = object.shift_remove(marker::KEYWORD)

@@ -5,25 +5,31 @@
 
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::{
+    budget::Budget,
     builtin::{self, ROOCODE_BOOMERANG},
     config::Config,
     model::{
         Root,
         layer::{Field, Word},
         list::ById,
-        number::{Count, Millis, Number, Port, Real},
+        node::{Condition, JsonSchemaObject, Node as Shown},
+        number::{Count, Dollars, Millis, Number, Passes, Port, Real, Tokens},
         profile::{ProfilePatch, RestartPatch},
         settings::{Opencode, RetentionPart, Security, Store, Ui},
         table::{Command, PermissionValue, ProfileEntry, Table, Text},
-        workflow::{Boomerang, Definition, LimitsPart, PolicyPart, RetryPart, Step, Workflows},
+        workflow::{
+            Boomerang, BudgetPart, Definition, Group, LimitsPart, PolicyPart, RepeatPart, RetryPart, Step,
+            Workflows,
+        },
     },
     permission::{self, PermissionAction, PermissionRule},
     policy::PolicyPatch,
     profile::Profile,
     retry::Retry,
-    workflow::{Limits, StepDefinition, WorkflowDefinition},
+    workflow::{GroupDefinition, Limits, Node, StepDefinition, WorkflowDefinition},
 };
 
 impl Serialize for Config {
@@ -118,7 +124,7 @@ fn limits(limits: Limits) -> LimitsPart {
         max_carry_chars: Count::clamped(limits.max_carry_chars.into()).into(),
         per_step_timeout_ms: Millis::clamped(limits.per_step_timeout_ms).into(),
         idle_warning_ms: Millis::clamped(limits.idle_warning_ms).into(),
-        ..LimitsPart::default()
+        max_parallel: Count::clamped(limits.max_parallel.into()).into(),
     }
 }
 
@@ -187,8 +193,31 @@ impl From<&WorkflowDefinition> for Definition {
             limits: limits(workflow.limits).into(),
             gate_timeout_ms: Field(workflow.gate_timeout_ms.map(Millis::clamped)),
             gate_default: Field(workflow.gate_default.map(Word)),
-            steps: workflow.steps.iter().map(Step::from).collect::<Vec<_>>().into(),
+            budget: budget(workflow.budget),
+            steps: workflow.nodes.iter().map(Shown::from).collect::<Vec<_>>().into(),
             ..Self::from((workflow.id.clone(),))
+        }
+    }
+}
+
+impl From<&Node> for Shown {
+    fn from(node: &Node) -> Self {
+        match node {
+            Node::Step(step) => Self::Step(Box::new((&**step).into())),
+            Node::Group(group) => Self::Group(Box::new((&**group).into())),
+        }
+    }
+}
+
+impl From<&GroupDefinition> for Group {
+    fn from(group: &GroupDefinition) -> Self {
+        let until = Condition(group.until.to_string());
+        let repeat = RepeatPart::from((Passes::clamped(group.max.into()), until));
+        Self {
+            title: group.title.clone().into(),
+            needs: Field(group.needs.clone()),
+            when: Field(group.when.as_ref().map(|when| Condition(when.to_string()))),
+            ..Self::from((group.id.clone(), repeat, group.steps.iter().map(Step::from).collect()))
         }
     }
 }
@@ -197,6 +226,10 @@ impl From<&StepDefinition> for Step {
     fn from(step: &StepDefinition) -> Self {
         Self {
             title: step.title.clone().into(),
+            needs: Field(step.needs.clone()),
+            when: Field(step.when.as_ref().map(|when| Condition(when.to_string()))),
+            output: Field(step.output.as_ref().and_then(Value::as_object).cloned().map(JsonSchemaObject)),
+            budget: budget(step.budget),
             carry: step.carry.into(),
             timeout_ms: Millis::clamped(step.timeout_ms).into(),
             idle_warning_ms: Millis::clamped(step.idle_warning_ms).into(),
@@ -208,6 +241,16 @@ impl From<&StepDefinition> for Step {
             ..Self::from((step.id.clone(), step.worker.clone(), step.prompt.clone()))
         }
     }
+}
+
+/// A budget without bounds is left out.
+fn budget(budget: Budget) -> Field<BudgetPart> {
+    let part = BudgetPart {
+        max_tokens: Field(budget.max_tokens.map(Tokens::clamped)),
+        max_cost_usd: Field(budget.max_cost_usd.map(Dollars::clamped)),
+        max_active_ms: Field(budget.max_active_ms.map(Millis::clamped)),
+    };
+    Field((!budget.is_unbounded()).then_some(part))
 }
 
 /// A policy that says nothing is left out.

@@ -49,6 +49,7 @@ pub(crate) fn refusals(project: &Root, person: &Root) -> Vec<Issue> {
     if let Some(caps) = project.security.as_ref().and_then(|security| security.workflows.as_ref()) {
         lifted_caps(caps, person, &mut issues);
     }
+    raised_budget(project, person, &mut issues);
     for patch in patches(project) {
         let own: Vec<_> = patches(person).filter(|own| own.id == patch.id).collect();
         refused_in_profile(patch, &own, &mut issues);
@@ -73,11 +74,30 @@ fn lifted_caps(caps: &LimitsPart, person: &Root, issues: &mut Vec<Issue>) {
         ("maxSteps", u64::from(wanted.max_steps), u64::from(allowed.max_steps)),
         ("maxTaskChars", u64::from(wanted.max_task_chars), u64::from(allowed.max_task_chars)),
         ("maxCarryChars", u64::from(wanted.max_carry_chars), u64::from(allowed.max_carry_chars)),
+        ("maxParallel", u64::from(wanted.max_parallel), u64::from(allowed.max_parallel)),
         ("perStepTimeoutMs", wanted.per_step_timeout_ms, allowed.per_step_timeout_ms),
     ];
     for (key, wanted, allowed) in keys.into_iter().filter(|(_, wanted, allowed)| wanted > allowed) {
         let what = format!("lift the cap from {allowed} to {wanted}");
         issues.push(refusal(Path::keys("security.workflows").key(key), &what));
+    }
+}
+
+/// The bounds on what may be spent are the person's: a project may only lower them.
+fn raised_budget(project: &Root, person: &Root, issues: &mut Vec<Issue>) {
+    let budget = |root: &Root| {
+        let part = root.workflows.as_ref().and_then(|workflows| workflows.budget.as_ref());
+        crate::resolve::budget(part)
+    };
+    let (wanted, allowed) = (budget(project), budget(person));
+    let kept = wanted.capped(allowed);
+    let keys = [
+        ("maxTokens", wanted.max_tokens != kept.max_tokens && wanted.max_tokens.is_some()),
+        ("maxCostUsd", wanted.max_cost_usd != kept.max_cost_usd && wanted.max_cost_usd.is_some()),
+        ("maxActiveMs", wanted.max_active_ms != kept.max_active_ms && wanted.max_active_ms.is_some()),
+    ];
+    for (key, _) in keys.into_iter().filter(|(_, raised)| *raised) {
+        issues.push(refusal(Path::keys("workflows.budget").key(key), "raise what you allow to be spent"));
     }
 }
 

@@ -72,16 +72,21 @@ impl Plan {
     /// The most that a run can do without a decision of a person.
     #[must_use]
     pub fn worst_case(&self) -> WorstCase {
-        let attempts = |step: &PlanStep| u64::from(step.retry.max_attempts.max(1));
-        WorstCase {
-            steps: self.steps.len(),
-            attempts: self.steps.iter().map(attempts).sum(),
-            active_ms: self
-                .steps
-                .iter()
-                .map(|step| attempts(step).saturating_mul(step.timeout_ms))
-                .fold(0, u64::saturating_add),
+        let mut worst = WorstCase { steps: self.steps.len(), attempts: 0, prompts: 0, active_ms: 0 };
+        for step in &self.steps {
+            let passes =
+                step.group.as_ref().and_then(|id| self.group(id)).map_or(1, |group| group.max.max(1));
+            let attempts = u64::from(step.retry.max_attempts.max(1)).saturating_mul(passes.into());
+            // An answer that does not match its schema may be mended once.
+            let turns = if step.output.is_some() { 2 } else { 1 };
+            let active_ms = attempts.saturating_mul(step.timeout_ms);
+            worst.attempts = worst.attempts.saturating_add(attempts);
+            worst.prompts = worst.prompts.saturating_add(attempts.saturating_mul(turns));
+            let active_ms = step.budget.max_active_ms.map_or(active_ms, |most| most.min(active_ms));
+            worst.active_ms = worst.active_ms.saturating_add(active_ms);
         }
+        worst.active_ms = self.budget.max_active_ms.map_or(worst.active_ms, |most| most.min(worst.active_ms));
+        worst
     }
 
     /// What is probably misspelt in the prompts, one sentence each.
@@ -112,9 +117,11 @@ impl Plan {
 pub struct WorstCase {
     /// The steps.
     pub steps: usize,
-    /// Prompts, automatic repetitions included.
+    /// Attempts, automatic repetitions and passes of groups included.
     pub attempts: u64,
-    /// Active time, in milliseconds.
+    /// Prompts: attempts, and one more for each whose answer may have to be mended to match its schema.
+    pub prompts: u64,
+    /// Active time of all steps together, in milliseconds; steps side by side take less by the clock.
     pub active_ms: u64,
 }
 

@@ -103,6 +103,7 @@ impl Orchestrator {
     /// What is wrong and the way out; no run was created.
     pub async fn run(&self, request: RunRequest) -> Result<Run, Error> {
         let plan = Plan::compile(self.config(), &request.workflow)?;
+        preflight::runnable(&plan)?;
         preflight::task(&plan, &request.task)?;
         let connection = self.reach().await?;
         if let Some(parent) = &request.parent_session {

@@ -32,7 +32,7 @@ pub(crate) fn workflows(project: &Project, json: bool) -> Result<Exit, Failure> 
             .workflows
             .values()
             .map(|workflow| {
-                let steps: Vec<_> = workflow.steps.iter().map(|step| step.id.as_str()).collect();
+                let steps: Vec<_> = workflow.steps().map(|step| step.id.as_str()).collect();
                 json!({
                     "id": workflow.id, "name": workflow.name, "description": workflow.description, "steps": steps,
                 })
@@ -43,7 +43,7 @@ pub(crate) fn workflows(project: &Project, json: bool) -> Result<Exit, Failure> 
     }
     let width = config.workflows.keys().map(|id| id.as_str().chars().count()).max().unwrap_or(0);
     for workflow in config.workflows.values() {
-        let steps: Vec<_> = workflow.steps.iter().map(|step| step.id.as_str()).collect();
+        let steps: Vec<_> = workflow.steps().map(|step| step.id.as_str()).collect();
         print(&format!("{:<width$}  {}", workflow.id.as_str(), steps.join(" → ")))?;
         if let Some(description) = &workflow.description {
             print(&format!("{:<width$}  {}", "", plain(description, 100)))?;

@@ -179,6 +179,13 @@ impl Document {
         position::line_and_column(&self.text, offset)
     }
 
+    /// Where a byte of a string's value is, given where the string is.
+    pub(crate) fn within(&self, string: &Range<usize>, offset: usize) -> Option<Range<usize>> {
+        let start = string.start + position::written_at(self.text.get(string.clone())?, offset)?;
+        let length = self.text.get(start..)?.chars().next().map_or(0, char::len_utf8);
+        Some(start..start + length)
+    }
+
     /// The problem, with this file and the position of `span` in it.
     pub(crate) fn place(&self, span: Option<Range<usize>>, diagnostic: Diagnostic) -> Diagnostic {
         let position = span.as_ref().map(|span| position::line_and_column(&self.text, span.start));

@@ -28,6 +28,27 @@ pub(super) fn line_and_column(text: &str, offset: usize) -> (u32, u32) {
     (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
 }
 
+/// Where in a string as it is written, quotes and escapes included, a byte of its value is.
+pub(super) fn written_at(written: &str, offset: usize) -> Option<usize> {
+    let inner = written.strip_prefix('"')?.strip_suffix('"')?;
+    let (mut at, mut value) = (0, 0);
+    while value < offset {
+        let rest = inner.get(at..)?;
+        let character = rest.chars().next()?;
+        let (length, bytes) = match character {
+            '\\' if rest[1..].starts_with('u') => {
+                let unit = u32::from_str_radix(rest.get(2..6)?, 16).ok()?;
+                // The halves of a pair count two bytes each: it is four.
+                (6, char::from_u32(unit).map_or(2, char::len_utf8))
+            }
+            '\\' => (2, 1),
+            other => (other.len_utf8(), other.len_utf8()),
+        };
+        (at, value) = (at + length, value + bytes);
+    }
+    Some(1 + at)
+}
+
 pub(crate) fn span(node: &impl Ranged) -> Range<usize> {
     node.start()..node.end()
 }

@@ -118,6 +118,12 @@ impl Walk {
                 self.report(issue.help("leave the key out"), name);
                 None
             }
+            Some(marker::MISPLACED) => {
+                let issue =
+                    Issue::error(code::MISPLACED_KEY, path.clone(), format!("`{key}` cannot be set here"));
+                self.report(issue.help(help), name);
+                None
+            }
             Some(marker::IGNORED) => {
                 let issue = Issue::warning(
                     code::NOT_SUPPORTED,
@@ -179,12 +185,18 @@ impl Walk {
         let limit = |name| schema.get(name).and_then(Value::as_f64);
         let (least, most) = (limit("minimum"), limit("maximum"));
         let value = literal.value.parse::<f64>().ok().filter(|value| value.is_finite());
+        let above = limit("exclusiveMinimum");
         let fits = value.is_some_and(|value| {
-            least.is_none_or(|least| value >= least) && most.is_none_or(|most| value <= most)
+            least.is_none_or(|least| value >= least)
+                && most.is_none_or(|most| value <= most)
+                && above.is_none_or(|above| value > above)
         });
         if !fits {
             let range = match (least, most) {
                 (Some(least), Some(most)) => format!("{} is not between {least} and {most}", literal.value),
+                _ if value.zip(above).is_some_and(|(value, above)| value <= above) => {
+                    format!("{} is not above {}", literal.value, above.unwrap_or_default())
+                }
                 _ => format!("{} is too large", literal.value),
             };
             self.report(Issue::error(code::OUT_OF_RANGE, path.clone(), range), span(literal));
@@ -199,7 +211,9 @@ impl Walk {
             };
             return Some(Value::from(whole));
         }
-        Number::from_f64(value).map(Value::Number)
+        // Where nothing is said, a number stays as it is written.
+        let written = schema.get("type").is_none().then(|| literal.value.parse::<Number>().ok()).flatten();
+        written.or_else(|| Number::from_f64(value)).map(Value::Number)
     }
 
     /// A value of which the schema says nothing: only duplicate keys are wrong with it.
@@ -232,12 +246,22 @@ pub(crate) fn resolve(schema: &Value) -> &Value {
     target.and_then(|pointer| schema::FULL.pointer(pointer)).unwrap_or(schema)
 }
 
-/// Of the forms that a value may have, the one that this node has.
+/// Of the forms that a value may have, the one that this node has: of several kinds of object, the one that knows most
+/// of its keys.
 pub(crate) fn alternative<'a>(schema: &'a Value, node: &ast::Value<'_>) -> Option<&'a Value> {
-    match schema.get("anyOf").and_then(Value::as_array) {
-        Some(forms) => forms.iter().map(resolve).find(|form| accepts(form, node)),
-        None => Some(schema),
-    }
+    let Some(forms) = schema.get("anyOf").and_then(Value::as_array) else { return Some(schema) };
+    let known = |form: &Value, key: &str| {
+        let property = form.get("properties").and_then(|properties| properties.get(key));
+        property.is_some_and(|property| property.get(marker::KEYWORD).is_none())
+    };
+    let fits = |form: &Value| match node {
+        ast::Value::Object(object) => {
+            object.properties.iter().filter(|property| known(form, property.name.as_str())).count()
+        }
+        _ => 0,
+    };
+    let forms = forms.iter().map(resolve).filter(|form| accepts(form, node));
+    forms.rev().max_by_key(|form| fits(form))
 }
 
 /// Whether a node has the type that the schema asks for, whatever is in it.

@@ -53,12 +53,47 @@ pub(super) fn step_of(node: &IdedExpr) -> Option<&str> {
     }
 }
 
+/// The part of a step's output that a node names: `steps.plan.output.parts[0].file`.
+pub(super) fn output_of(node: &IdedExpr) -> Option<(&str, Vec<String>)> {
+    let (operand, key) = match &node.expr {
+        Expr::Select(select) => match step_of(&select.operand) {
+            Some(step) if select.field == "output" => return Some((step, Vec::new())),
+            _ => (&*select.operand, select.field.clone()),
+        },
+        Expr::Call(call) if call.func_name == operators::INDEX => match call.args.as_slice() {
+            [operand, index] => (operand, constant_index(index)?),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let (step, mut path) = output_of(operand)?;
+    path.push(key);
+    Some((step, path))
+}
+
+fn constant_index(node: &IdedExpr) -> Option<String> {
+    match &node.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner().to_owned()),
+        Expr::Literal(LiteralValue::Int(index)) => Some(index.inner().to_string()),
+        _ => None,
+    }
+}
+
+/// Whether nothing in the tree is a variable of the condition.
+pub(super) fn is_closed(tree: &IdedExpr) -> bool {
+    let mut closed = true;
+    each(tree, &mut |node| {
+        closed &= !matches!(&node.expr, Expr::Ident(name) if VARIABLES.contains(&name.as_str()));
+    });
+    closed
+}
+
 fn is_steps(node: &IdedExpr) -> bool {
     matches!(&node.expr, Expr::Ident(name) if name == "steps")
 }
 
 /// The text of a constant.
-fn literal(node: &IdedExpr) -> Option<&str> {
+pub(super) fn literal(node: &IdedExpr) -> Option<&str> {
     match &node.expr {
         Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
         _ => None,

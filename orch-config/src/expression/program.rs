@@ -57,6 +57,9 @@ impl Program {
                 format!("a condition of {} bytes: at most {} are allowed", text.len(), Expression::MAX_BYTES);
             return Err(ExpressionError::new(message).help("let a step decide, with an `output` schema"));
         }
+        if text.trim().is_empty() {
+            return Err(ExpressionError::new("the condition is empty").help("leave it out"));
+        }
         check::depth(text)?;
         let (tree, source) =
             Parser::default().parse_with_source_info(text).map_err(|errors| syntax_error(text, &errors))?;
@@ -91,7 +94,7 @@ impl Program {
     }
 
     pub(super) fn evaluate(&self, scope: &Scope) -> Result<bool, ExpressionError> {
-        match self.resolve(&self.tree, scope)? {
+        match self.resolve(&self.tree, scope).map_err(|error| failure(&error))? {
             Cel::Bool(bool) => Ok(bool),
             other => {
                 let message = format!("a condition must be true or false; this one gives {}", kind(&other));
@@ -101,7 +104,7 @@ impl Program {
     }
 
     /// The value of one part of the tree.
-    pub(super) fn resolve(&self, node: &IdedExpr, scope: &Scope) -> Result<Cel, ExpressionError> {
+    pub(super) fn resolve(&self, node: &IdedExpr, scope: &Scope) -> Result<Cel, ExecutionError> {
         let steps = self.steps();
         let mut context = Context::default();
         for (name, value) in scope.variables(steps.iter().map(|step| step.id.as_str())) {
@@ -117,8 +120,8 @@ impl Program {
                 Err(ExecutionError::function_error(METER, message))
             }
         };
-        context.add_function(METER, meter).map_err(|error| ExpressionError::new(error.to_string()))?;
-        Cel::resolve(node, &context).map_err(|error| failure(&error))
+        context.add_function(METER, meter).map_err(|error| ExecutionError::function_error(METER, error))?;
+        Cel::resolve(node, &context)
     }
 }
 
@@ -153,7 +156,7 @@ fn syntax_error(text: &str, errors: &ParseErrors) -> ExpressionError {
         return ExpressionError::new("this is no condition");
     };
     let message = first.msg.trim_start_matches("Syntax error: ");
-    let message = message.split(" expecting {").next().unwrap_or(message);
+    let message = message.split(" expecting ").next().unwrap_or(message).replace("'<EOF>'", "at its end");
     ExpressionError::new(format!("this is no condition: {message}")).at(offset_of(text, first.pos))
 }
 
@@ -167,7 +170,7 @@ fn offset_of(text: &str, (line, column): (isize, isize)) -> Option<usize> {
 }
 
 /// What went wrong while it was evaluated, without the values: they may be long, and they may be secret.
-fn failure(error: &ExecutionError) -> ExpressionError {
+pub(super) fn failure(error: &ExecutionError) -> ExpressionError {
     use ExecutionError as E;
     let message = match error {
         E::NoSuchKey(key) => format!("there is no field {:?}", key.as_str()),
@@ -209,6 +212,6 @@ fn operator(name: &str) -> String {
     }
 }
 
-fn kind(value: &Cel) -> String {
+pub(super) fn kind(value: &Cel) -> String {
     value.type_of().to_string()
 }

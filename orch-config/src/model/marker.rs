@@ -18,6 +18,8 @@ pub(crate) const RETIRED: &str = "retired";
 pub(crate) const IGNORED: &str = "ignored";
 /// Marks a key that a later version will know; until then it is refused and not published.
 pub(crate) const FUTURE: &str = "future";
+/// Marks a key that belongs elsewhere: it is refused and not published; its description says where it belongs.
+pub(crate) const MISPLACED: &str = "misplaced";
 
 macro_rules! unread {
     ($($(#[$doc:meta])* $name:ident$(<$param:ident>)? = $schema:expr;)*) => {$(
@@ -69,4 +71,6 @@ unread! {
     };
     /// A key that this version does not know how to honour.
     Future = |_| json_schema!({ KEYWORD: FUTURE });
+    /// A key that belongs elsewhere.
+    Misplaced = |_| json_schema!({ KEYWORD: MISPLACED });
 }

@@ -3,15 +3,17 @@
 pub(crate) mod layer;
 pub(crate) mod list;
 pub(crate) mod marker;
+pub(crate) mod node;
 pub(crate) mod number;
 pub(crate) mod profile;
 pub(crate) mod settings;
+mod strict;
 pub(crate) mod table;
 pub(crate) mod workflow;
 
 use layer::layer;
 use list::ById;
-use marker::{Future, Ignored, Retired};
+use marker::{Future, Ignored, Misplaced, Retired};
 use number::{Millis, Port};
 use settings::{Agent, Commands, Memory, Notifications, Opencode, Pruning, Security, Store, Telemetry, Ui};
 use table::ProfileEntry;
@@ -61,8 +63,8 @@ layer! {
         telemetry: Ignored<Telemetry>,
         /// Which projects may use everything.
         trust: Future,
-        /// Bounds of tokens, cost and time.
-        budget: Future,
+        /// Write `workflows.budget`, or `budget` of a workflow or a step.
+        budget: Misplaced,
         /// List the workers under `workers`.
         spawn_on_demand: Retired,
         /// Use `autoSpawn` and `workers`.

@@ -16,6 +16,10 @@ pub(crate) struct Whole<const MIN: u64, const MAX: u64>(u64);
 pub(crate) type Count = Whole<1, { u32::MAX as u64 }>;
 /// Any number, none included.
 pub(crate) type Number = Whole<0, { u32::MAX as u64 }>;
+/// How often a group may be repeated.
+pub(crate) type Passes = Whole<1, 100>;
+/// Tokens: at least one; at most what every JSON reader represents exactly.
+pub(crate) type Tokens = Whole<1, 9_007_199_254_740_991>;
 /// A TCP port.
 pub(crate) type Port = Whole<1, { u16::MAX as u64 }>;
 /// Milliseconds, at least one; at most what every JSON reader represents exactly.
@@ -151,6 +155,54 @@ impl<const MIN: u32, const MAX: u32> JsonSchema for Real<MIN, MAX> {
 }
 
 impl<const MIN: u32, const MAX: u32> Merge for Real<MIN, MAX> {
+    fn merge(&mut self, later: Self) {
+        *self = later;
+    }
+}
+
+/// US dollars: something, fractions included.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Dollars(f64);
+
+impl Dollars {
+    const MAX: f64 = 1_000_000.0;
+
+    /// The amount, brought into the range.
+    pub(crate) fn clamped(value: f64) -> Self {
+        Self(value.clamp(f64::MIN_POSITIVE, Self::MAX))
+    }
+
+    pub(crate) fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Dollars {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = f64::deserialize(deserializer)?;
+        if value > 0.0 && value <= Self::MAX {
+            return Ok(Self(value));
+        }
+        Err(de::Error::invalid_value(de::Unexpected::Float(value), &"an amount above 0"))
+    }
+}
+
+impl JsonSchema for Dollars {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Dollars".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "exclusiveMinimum": 0, "maximum": Self::MAX })
+    }
+}
+
+impl Merge for Dollars {
     fn merge(&mut self, later: Self) {
         *self = later;
     }

@@ -3,8 +3,9 @@
 use super::{
     layer::{Word, layer},
     list::ById,
-    marker::{Future, Ignored, Retired},
-    number::{Count, Millis, Real},
+    marker::{Ignored, Misplaced, Retired},
+    node::{Condition, JsonSchemaObject, Node},
+    number::{Count, Dollars, Millis, Passes, Real, Tokens},
 };
 use crate::{
     id::{ProfileId, StepId, WorkflowId},
@@ -37,8 +38,8 @@ layer! {
         triggers: Ignored<Triggers>,
         /// Set `model` of the profiles `architect` and `coder`.
         boomerang: Retired,
-        /// Bounds of tokens, cost and time.
-        budget: Future,
+        /// What a run may spend. A workflow can only lower it.
+        budget: BudgetPart,
     }
 }
 
@@ -69,8 +70,8 @@ layer! {
         per_step_timeout_ms: Millis = 1_800_000,
         /// The silence after which a step is remarked as idle, in milliseconds.
         idle_warning_ms: Millis = 300_000,
-        /// Steps that may run at once.
-        max_parallel: Future,
+        /// Steps that may be at work at once.
+        max_parallel: Count = 4,
     }
 }
 
@@ -94,10 +95,11 @@ layer! {
         gate_timeout_ms: Millis,
         /// What an unanswered gate takes after `gateTimeoutMs`.
         gate_default: Word<GateDefault>,
-        /// The steps, in the order they run. Required unless the workflow is built in; they replace its steps.
-        steps: Vec<Step>,
-        /// Bounds of tokens, cost and time.
-        budget: Future,
+        /// The steps and groups of steps. Each one waits for the one before it unless it says `needs`. Required unless
+        /// the workflow is built in; they replace its steps.
+        steps: Vec<Node>,
+        /// What a run of this workflow may spend, over all its steps.
+        budget: BudgetPart,
     }
 }
 
@@ -109,11 +111,26 @@ layer! {
             id: StepId,
             /// The profile of the worker.
             worker_id: ProfileId,
-            /// The prompt. `{task}`, `{carry}` and `{steps.<id>.text}` are replaced; `\{task}` is the literal text.
+            /// The prompt. `{task}`, `{carry}`, `{steps.<id>.text}` and `{steps.<id>.output.<path>}` are replaced;
+            /// `\{task}` is the literal text.
             prompt: String,
         }
         /// The title people see. Default: the id.
         title: String,
+        /// The steps and groups that must be over before this step starts; `[]` for none. Within a group: steps of
+        /// the group. Steps that do not need each other are at work at once. Default: the one written before it.
+        #[schemars(extend("examples" = [["plan"], []]))]
+        needs: Vec<StepId>,
+        /// The step is skipped unless this holds: CEL over `task`, `iteration` and `steps.<id>.status`, `.warnings`,
+        /// `.output`, `.text_chars`, `.attempts`.
+        #[schemars(extend("examples" = ["steps.review.output.verdict != 'approved'", "'retried' in steps[\"first-try\"].warnings"]))]
+        when: Condition,
+        /// A JSON Schema of the step's answer. The worker is told to answer with matching JSON, the answer is checked,
+        /// and conditions and prompts can refer to it. References stay within the schema.
+        #[schemars(extend("examples" = [{ "type": "object", "properties": { "verdict": { "enum": ["approved", "changes-requested"] } }, "required": ["verdict"] }]))]
+        output: JsonSchemaObject,
+        /// What this step may spend, over all its attempts and repetitions.
+        budget: BudgetPart,
         /// Whether this step's hand-off is carried to later steps.
         carry: bool = false,
         /// Active time, in milliseconds. Default and upper bound: the limit `perStepTimeoutMs`.
@@ -132,18 +149,60 @@ layer! {
         retry: RetryPart,
         /// Set `model` of the step's profile.
         model: Retired,
-        /// Steps that must be over first.
-        needs: Future,
-        /// A condition under which the step runs.
-        when: Future,
-        /// A loop around the steps of a group.
-        repeat: Future,
-        /// The steps of a group.
-        steps: Future,
-        /// A schema of the step's answer.
-        output: Future,
-        /// Bounds of tokens, cost and time.
-        budget: Future,
+        /// Only a group is repeated: put the step into the `steps` of one. Groups do not nest.
+        repeat: Misplaced,
+        /// Only a group has steps, and groups do not nest: a group is `{ "id", "repeat", "steps" }` in the list of the workflow.
+        steps: Misplaced,
+    }
+}
+
+layer! {
+    /// Steps that are repeated together until a condition holds. Groups do not nest.
+    struct Group {
+        [required] {
+            /// The group's id. Groups and steps share one space of ids.
+            id: StepId,
+            /// How often the steps are repeated.
+            repeat: RepeatPart,
+            /// The steps. Each one waits for the one before it in the group unless it says `needs`.
+            steps: Vec<Step>,
+        }
+        /// The title people see. Default: the id.
+        title: String,
+        /// The steps and groups that must be over before this group starts; `[]` for none. Default: the one written
+        /// before it.
+        needs: Vec<StepId>,
+        /// The whole group is skipped unless this holds: see `when` of a step.
+        when: Condition,
+    }
+}
+
+layer! {
+    /// A loop around the steps of a group.
+    #[schemars(rename = "Repeat")]
+    struct RepeatPart {
+        [required] {
+            /// How often the steps run, at most. When the last pass has not made `until` true, a person is asked.
+            max: Passes,
+            /// Looked at after each pass over all the steps: the group is done once this holds. CEL, as in `when`.
+            #[schemars(extend("examples" = ["steps.review.output.verdict == 'approved'", "iteration >= 2"]))]
+            until: Condition,
+        }
+    }
+}
+
+layer! {
+    /// Bounds of what may be spent. At 80 % a warning is raised; at the bound the work is stopped and a person is asked.
+    #[derive(Default)]
+    #[schemars(rename = "Budget")]
+    struct BudgetPart {
+        /// Tokens of all kinds, child sessions included. Default: no bound.
+        max_tokens: Tokens,
+        /// US dollars, as the host reports them. Default: no bound.
+        #[schemars(extend("examples" = [2.5]))]
+        max_cost_usd: Dollars,
+        /// Time at work, in milliseconds; waiting for people and for rate limits does not count. Default: no bound.
+        max_active_ms: Millis,
     }
 }
 

@@ -3,7 +3,10 @@
 mod profile;
 mod workflow;
 
-pub(crate) use self::{profile::from_tools, workflow::lifted};
+pub(crate) use self::{
+    profile::from_tools,
+    workflow::{budget, lifted},
+};
 
 use std::{collections::HashSet, path::PathBuf};
 

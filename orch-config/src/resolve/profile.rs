@@ -177,6 +177,6 @@ pub(super) fn remark(config: &Config, written: &[Written], issues: &mut Vec<Issu
 }
 
 fn overrides<'a>(config: &'a Config, id: &'a ProfileId) -> impl Iterator<Item = WorkerKind> + 'a {
-    let steps = config.workflows.values().flat_map(|workflow| &workflow.steps);
+    let steps = config.workflows.values().flat_map(|workflow| workflow.steps());
     steps.filter(move |step| step.worker == *id).filter_map(|step| step.kind)
 }

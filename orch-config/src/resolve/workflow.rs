@@ -2,21 +2,26 @@
 
 use super::{set, word};
 use crate::{
+    budget::Budget,
     builtin::ROOCODE_BOOMERANG,
     code,
     config::Config,
-    id::{ProfileId, WorkflowId},
+    expression::Expression,
+    id::ProfileId,
     issue::Issue,
     model::{
-        number::{Count, Millis},
+        node::{Condition, Node as Written},
+        number::{Count, Dollars, Millis, Tokens},
         workflow::{
-            Boomerang, BoomerangStep, Definition, LimitsPart, PolicyPart, RetryPart, Step, Workflows,
+            Boomerang, BoomerangStep, BudgetPart, Definition, Group, LimitsPart, PolicyPart, RetryPart, Step,
+            Workflows,
         },
     },
     path::Path,
+    place::places,
     policy::PolicyPatch,
     retry::Retry,
-    workflow::{GateDefault, Limits, StepDefinition, WorkflowDefinition},
+    workflow::{GateDefault, GroupDefinition, Limits, Node, StepDefinition, WorkflowDefinition},
 };
 
 /// Applies `workflows` to the built-in workflows.
@@ -30,7 +35,7 @@ pub(super) fn resolve(config: &mut Config, workflows: Workflows, issues: &mut Ve
 
     for workflow in config.workflows.values_mut() {
         workflow.limits = caps;
-        for step in &mut workflow.steps {
+        for step in workflow.steps_mut() {
             (step.timeout_ms, step.idle_warning_ms) = (UNSAID, UNSAID);
         }
     }
@@ -45,8 +50,10 @@ pub(super) fn resolve(config: &mut Config, workflows: Workflows, issues: &mut Ve
         let workflow = defined(base, definition, caps, gate, issues);
         config.workflows.insert(workflow.id.clone(), workflow);
     }
+    let spent = budget(workflows.budget.as_ref());
     for workflow in config.workflows.values_mut() {
         settle_steps(workflow, issues);
+        workflow.budget = workflow.budget.capped(spent);
     }
 }
 
@@ -91,7 +98,7 @@ fn defined(
         issues.push(Issue::error(code::MISSING_KEY, place.clone(), message).help("add `steps`"));
     }
     let mut workflow = base.unwrap_or_else(|| {
-        let mut workflow = WorkflowDefinition::new(definition.id, Vec::new());
+        let mut workflow = WorkflowDefinition::new(definition.id, Vec::<Node>::new());
         workflow.limits = caps;
         workflow
     });
@@ -107,11 +114,60 @@ fn defined(
     set(&mut workflow.name, definition.name.0);
     set(&mut workflow.description, definition.description.0.map(Some));
     workflow.ui = workflow.ui.then(policy(definition.ui.as_ref()));
-    set(&mut workflow.steps, definition.steps.0.map(|steps| steps.into_iter().map(step).collect()));
+    workflow.budget = budget(definition.budget.as_ref()).capped(workflow.budget);
+    let nodes = definition.steps.0.map(|nodes| {
+        let place = Path::workflow(workflow.id.as_str()).key("steps");
+        let nodes = nodes.into_iter().enumerate();
+        nodes.map(|(index, written)| node(written, place.clone().index(index), issues)).collect()
+    });
+    set(&mut workflow.nodes, nodes);
     workflow
 }
 
-fn step(written: Step) -> StepDefinition {
+fn node(written: Written, place: Path, issues: &mut Vec<Issue>) -> Node {
+    match written {
+        Written::Step(written) => step(*written, place, issues).into(),
+        Written::Group(written) => group(*written, place, issues).into(),
+    }
+}
+
+fn group(written: Group, place: Path, issues: &mut Vec<Issue>) -> GroupDefinition {
+    let until = place.clone().key("repeat").key("until");
+    let until = condition(written.repeat.until, until, issues);
+    let steps = written.steps.into_iter().enumerate();
+    let steps = steps
+        .map(|(index, written)| step(written, place.clone().key("steps").index(index), issues))
+        .collect();
+    // What was refused is never evaluated: a configuration with an error is refused whole.
+    let until = until.unwrap_or_else(Expression::never);
+    let mut group = GroupDefinition::new(written.id, written.repeat.max.small(), until, steps);
+    set(&mut group.title, written.title.0);
+    group.needs = written.needs.0;
+    group.when = written.when.0.and_then(|when| condition(when, place.key("when"), issues));
+    group
+}
+
+fn condition(written: Condition, place: Path, issues: &mut Vec<Issue>) -> Option<Expression> {
+    match Expression::parse(written.0) {
+        Ok(expression) => Some(expression),
+        Err(error) => {
+            issues.push(Issue::of_expression(error, place));
+            None
+        }
+    }
+}
+
+/// The bounds that an object says.
+pub(crate) fn budget(part: Option<&BudgetPart>) -> Budget {
+    let Some(part) = part else { return Budget::default() };
+    Budget {
+        max_tokens: part.max_tokens.map(Tokens::get),
+        max_cost_usd: part.max_cost_usd.map(Dollars::get),
+        max_active_ms: part.max_active_ms.map(Millis::get),
+    }
+}
+
+fn step(written: Step, place: Path, issues: &mut Vec<Issue>) -> StepDefinition {
     let mut step = StepDefinition::new(written.id, written.worker_id, written.prompt);
     (step.timeout_ms, step.idle_warning_ms) = (UNSAID, UNSAID);
     set(&mut step.title, written.title.0);
@@ -123,6 +179,10 @@ fn step(written: Step) -> StepDefinition {
     step.kind = word(&written.kind);
     step.execution = word(&written.execution);
     set(&mut step.retry, written.retry.0.map(retry));
+    step.needs = written.needs.0;
+    step.when = written.when.0.and_then(|when| condition(when, place.key("when"), issues));
+    step.output = written.output.0.map(|schema| schema.0.into());
+    step.budget = budget(written.budget.as_ref());
     step
 }
 
@@ -161,7 +221,7 @@ fn apply_boomerang(config: &mut Config, boomerang: Boomerang, issues: &mut Vec<I
         ));
         return;
     }
-    workflow.steps = steps.into_iter().map(|written| boomerang_step(workflow, written)).collect();
+    workflow.nodes = steps.into_iter().map(|written| boomerang_step(workflow, written).into()).collect();
 }
 
 /// What a step leaves out comes from the built-in step with its id.
@@ -185,21 +245,22 @@ fn boomerang_step(builtin: &WorkflowDefinition, written: BoomerangStep) -> StepD
 /// No step may take longer than the limit, and one that says nothing takes the limit.
 fn settle_steps(workflow: &mut WorkflowDefinition, issues: &mut Vec<Issue>) {
     let (id, cap) = (workflow.id.clone(), workflow.limits.per_step_timeout_ms);
-    for (index, step) in workflow.steps.iter_mut().enumerate() {
+    let idle_warning_ms = workflow.limits.idle_warning_ms;
+    let places: Vec<_> = places(workflow).collect();
+    for (step, place) in workflow.steps_mut().zip(places) {
         if step.timeout_ms > cap && step.timeout_ms != UNSAID {
-            issues.push(capped(&id, index, step.timeout_ms, cap));
+            issues.push(capped(place.path(&id), step.timeout_ms, cap));
         }
         step.timeout_ms = step.timeout_ms.min(cap);
         if step.idle_warning_ms == UNSAID {
-            step.idle_warning_ms = workflow.limits.idle_warning_ms;
+            step.idle_warning_ms = idle_warning_ms;
         }
     }
 }
 
-fn capped(id: &WorkflowId, index: usize, timeout_ms: u64, cap: u64) -> Issue {
-    let place = Path::workflow(id.as_str()).key("steps").index(index).key("timeoutMs");
+fn capped(step: Path, timeout_ms: u64, cap: u64) -> Issue {
     let message = format!("`timeoutMs` {timeout_ms} is above the limit of {cap} and is lowered to it");
-    Issue::warning(code::CAPPED, place, message)
+    Issue::warning(code::CAPPED, step.key("timeoutMs"), message)
         .help("raise `security.workflows.perStepTimeoutMs`, or lower `timeoutMs`")
 }
 
@@ -216,6 +277,7 @@ pub(crate) fn lifted(mut limits: Limits, part: Option<&LimitsPart>) -> Limits {
     set(&mut limits.max_carry_chars, part.max_carry_chars.map(Count::small));
     set(&mut limits.per_step_timeout_ms, part.per_step_timeout_ms.map(Millis::get));
     set(&mut limits.idle_warning_ms, part.idle_warning_ms.map(Millis::get));
+    set(&mut limits.max_parallel, part.max_parallel.map(Count::small));
     limits
 }
 

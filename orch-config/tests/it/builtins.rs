@@ -26,7 +26,7 @@ fn the_profiles_are_the_predecessors_and_a_reviewer() {
 fn the_plan_reaches_the_implementer_and_the_review_the_fixer() {
     let config = Config::builtin();
     for (workflow, reviewer) in [("build", "reviewer"), ("roocode-boomerang", "architect")] {
-        let steps = &config.workflow(workflow).unwrap().steps;
+        let steps: Vec<_> = config.workflow(workflow).unwrap().steps().collect();
         let shape: Vec<_> = steps.iter().map(|step| (step.id.as_str(), step.worker.as_str())).collect();
         let expected =
             [("plan", "architect"), ("implement", "coder"), ("review", reviewer), ("fix", "coder")];
@@ -34,11 +34,9 @@ fn the_plan_reaches_the_implementer_and_the_review_the_fixer() {
         assert!(steps[..3].iter().all(|step| step.carry), "{workflow}");
         assert!(steps[1..].iter().all(|step| step.prompt.contains("{carry}")), "{workflow}");
         assert!(steps.iter().all(|step| step.prompt.contains("{task}")), "{workflow}");
-        assert!(steps.iter().all(hands_off), "{workflow}");
+        assert!(steps.iter().all(|step| hands_off(step)), "{workflow}");
     }
-    assert!(
-        config.workflow("build").unwrap().steps.iter().all(|step| step.kind == Some(WorkerKind::Subagent))
-    );
+    assert!(config.workflow("build").unwrap().steps().all(|step| step.kind == Some(WorkerKind::Subagent)));
 }
 
 fn hands_off(step: &StepDefinition) -> bool {
@@ -50,7 +48,7 @@ fn hands_off(step: &StepDefinition) -> bool {
 #[test]
 fn docs_is_one_foreground_step_in_a_child_session() {
     let config = Config::builtin();
-    let steps = &config.workflow("docs").unwrap().steps;
+    let steps: Vec<_> = config.workflow("docs").unwrap().steps().collect();
     let shape: Vec<_> = steps.iter().map(|step| (step.worker.as_str(), step.kind, step.execution)).collect();
     assert_eq!(shape, [("docs", Some(WorkerKind::Subagent), Some(ExecutionMode::Foreground))]);
 }

@@ -91,24 +91,38 @@ const CASES: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
-        "keys of a later version",
-        r#"{"budget": {}, "trust": true, "workflows": {"limits": {"maxParallel": 2}}}"#,
+        "keys that belong elsewhere",
+        r#"{"budget": {}, "trust": true, "workflows": {"limits": {"maxParallel": 0}}}"#,
         &[
-            "1:2 error not-supported $.budget",
+            "1:2 error misplaced-key $.budget",
             "1:16 error not-supported $.trust",
-            "1:56 error not-supported $.workflows.limits.maxParallel",
+            "1:71 error out-of-range $.workflows.limits.maxParallel",
         ],
     ),
     (
-        "steps of a later version",
+        "a step that is half a group",
         r#"{"workflows": {"definitions": [{"id": "w", "steps": [{"id": "s", "workerId": "coder", "prompt": "p",
-          "needs": [], "when": "true", "output": {}, "budget": {}, "repeat": {}}]}]}}"#,
+          "repeat": {"max": 2}}]}]}}"#,
+        &["2:11 error misplaced-key $.workflows.definitions[0].steps[0].repeat"],
+    ),
+    (
+        "a group in a group",
+        r#"{"workflows": {"definitions": [{"id": "w", "steps": [{"id": "g", "repeat": {"max": 2, "until": "true"}, "steps": [
+          {"id": "h", "repeat": {"max": 2, "until": "true"}, "steps": []}]}]}]}}"#,
         &[
-            "2:11 error not-supported $.workflows.definitions[0].steps[0].needs",
-            "2:24 error not-supported $.workflows.definitions[0].steps[0].when",
-            "2:40 error not-supported $.workflows.definitions[0].steps[0].output",
-            "2:54 error not-supported $.workflows.definitions[0].steps[0].budget",
-            "2:68 error not-supported $.workflows.definitions[0].steps[0].repeat",
+            "2:11 error missing-key $.workflows.definitions[0].steps[0].steps[0]",
+            "2:11 error missing-key $.workflows.definitions[0].steps[0].steps[0]",
+            "2:23 error misplaced-key $.workflows.definitions[0].steps[0].steps[0].repeat",
+            "2:62 error misplaced-key $.workflows.definitions[0].steps[0].steps[0].steps",
+        ],
+    ),
+    (
+        "a key twice in a step's output",
+        r#"{"workflows": {"definitions": [{"id": "w", "steps": [{"id": "s", "workerId": "coder", "prompt": "p",
+          "output": {"type": "object", "type": "array"}, "retry": {"factor": 2, "factor": 3}}]}]}}"#,
+        &[
+            "2:40 error duplicate-key $.workflows.definitions[0].steps[0].output.type",
+            "2:81 error duplicate-key $.workflows.definitions[0].steps[0].retry.factor",
         ],
     ),
     (
@@ -196,7 +210,7 @@ const CASES: &[(&str, &str, &[&str])] = &[
             "2:54 warning unknown-placeholder $.workflows.definitions[0].steps[0].prompt",
             "2:54 error unknown-step $.workflows.definitions[0].steps[0].prompt",
             "3:54 error unknown-step $.workflows.definitions[0].steps[1].prompt",
-            "3:54 error not-supported $.workflows.definitions[0].steps[1].prompt",
+            "3:54 error unknown-output $.workflows.definitions[0].steps[1].prompt",
         ],
     ),
     (
@@ -313,9 +327,9 @@ fn a_configuration_built_in_code_is_checked_like_a_file() {
     assert_eq!(
         lines(&config.check()),
         [
+            "- error duplicate-id $.workflows.definitions[\"mine\"].steps[1].id",
             "- error unknown-worker $.workflows.definitions[\"mine\"].steps[0].workerId",
             "- error unknown-worker $.workflows.definitions[\"mine\"].steps[1].workerId",
-            "- error duplicate-id $.workflows.definitions[\"mine\"].steps[1].id",
         ]
     );
 }

@@ -18,3 +18,4 @@ mod snippets;
 mod starters;
 mod support;
 mod trust;
+mod workflows;

@@ -59,9 +59,12 @@ fn workflows_merge_by_id_and_their_steps_are_replaced() {
         .project(&format!(r#"{{"workflows": {{"definitions": [{{"id": "w", "steps": [{}]}}, {{"id": "build", "ui": {{"execution": "step"}}}}]}}}}"#, step("c")));
     let config = project.load().unwrap().config;
     let workflow = config.workflow("w").unwrap();
-    assert_eq!((workflow.name.as_str(), workflow.steps.len(), workflow.steps[0].id.as_str()), ("W", 1, "c"));
+    assert_eq!(
+        (workflow.name.as_str(), workflow.steps().count(), workflow.step("c").unwrap().id.as_str()),
+        ("W", 1, "c")
+    );
     let build = config.workflow("build").unwrap();
-    assert_eq!((build.ui.execution, build.steps.len()), (Some(Execution::Step), 4));
+    assert_eq!((build.ui.execution, build.steps().count()), (Some(Execution::Step), 4));
 }
 
 #[test]
@@ -100,10 +103,11 @@ fn limits_are_raised_under_security_and_lowered_anywhere() {
     .config;
     let workflow = config.workflow("w").unwrap();
     assert_eq!((workflow.limits.max_task_chars, workflow.limits.max_steps), (20_000, 1_000));
-    let times: Vec<_> = workflow.steps.iter().map(|step| (step.timeout_ms, step.idle_warning_ms)).collect();
+    let times: Vec<_> = workflow.steps().map(|step| (step.timeout_ms, step.idle_warning_ms)).collect();
     assert_eq!(times, [(3_600_000, 2_000), (10, 3_000)]);
     let build = config.workflow("build").unwrap();
-    assert_eq!((build.steps[0].timeout_ms, build.steps[0].idle_warning_ms), (3_600_000, 1_000));
+    let plan = build.step("plan").unwrap();
+    assert_eq!((plan.timeout_ms, plan.idle_warning_ms), (3_600_000, 1_000));
 }
 
 #[test]
@@ -124,7 +128,7 @@ fn boomerang_steps_replace_or_extend_the_built_in_ones() {
         r#"{"workflows": {"roocodeBoomerang": {"steps": [{"id": "plan", "title": "Denk"}, {"id": "x"}]}}}"#,
     )
     .config;
-    let steps = &config.workflow("roocode-boomerang").unwrap().steps;
+    let steps: Vec<_> = config.workflow("roocode-boomerang").unwrap().steps().collect();
     assert_eq!(
         (steps[0].title.as_str(), steps[0].worker.as_str(), steps[0].carry),
         ("Denk", "architect", true)

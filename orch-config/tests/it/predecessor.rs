@@ -220,7 +220,7 @@ fn same(case: &Value, result: Result<Loaded, LoadError>) {
         "gate-default" => same_policy(&loaded.config, input, expected, id),
         "limits" => same_limits(&loaded.config, input["workflowId"].as_str().unwrap(), expected, id),
         "timeout" => {
-            let step = &loaded.config.workflow("x").unwrap().steps[0];
+            let step = loaded.config.workflow("x").unwrap().steps().next().unwrap();
             assert_eq!(json!({ "timeoutMs": step.timeout_ms }), *expected, "{id}");
         }
         "validate" => {
@@ -356,7 +356,7 @@ fn boomerang_steps(config: &Config, expected: &Value) -> Value {
         "carry" => json!(step.carry),
         key => panic!("nobody compares {key}"),
     };
-    let steps = config.workflow("roocode-boomerang").unwrap().steps.iter();
+    let steps = config.workflow("roocode-boomerang").unwrap().steps();
     steps
         .zip(expected.as_array().unwrap())
         .map(|(step, expected)| {
@@ -395,9 +395,11 @@ fn loads_otherwise(id: &str, config: &Config) {
             assert_eq!(config.profile("w").unwrap().kind, WorkerKind::Subagent);
         }
         "load.jsonc-comment" => assert_eq!(config.base_port, 9),
-        "timeout.default" => assert_eq!(config.workflow("x").unwrap().steps[0].timeout_ms, 1_800_000),
+        "timeout.default" => {
+            assert_eq!(config.workflow("x").unwrap().steps().next().unwrap().timeout_ms, 1_800_000)
+        }
         "boomerang.steps" => {
-            let steps = &config.workflow("roocode-boomerang").unwrap().steps;
+            let steps: Vec<_> = config.workflow("roocode-boomerang").unwrap().steps().collect();
             let shape: Vec<_> = steps
                 .iter()
                 .map(|step| (step.id.as_str(), step.worker.as_str(), step.carry, &step.retry))

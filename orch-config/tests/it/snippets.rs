@@ -12,7 +12,7 @@ fn workflow(prompt: &str) -> String {
 }
 
 fn prompt(config: &Config) -> &str {
-    &config.workflow("w").unwrap().steps[0].prompt
+    &config.workflow("w").unwrap().steps().next().unwrap().prompt
 }
 
 #[test]
@@ -35,7 +35,9 @@ fn a_shipped_snippet_is_put_in_wherever_a_template_names_it() {
     let boomerang =
         r#"{"workflows": {"roocodeBoomerang": {"steps": [{"id": "x", "prompt": "{{snippet:handoff}}"}]}}}"#;
     let config = loaded(boomerang).config;
-    assert!(config.workflow("roocode-boomerang").unwrap().steps[0].prompt.contains("## Summary"));
+    assert!(
+        config.workflow("roocode-boomerang").unwrap().steps().next().unwrap().prompt.contains("## Summary")
+    );
 }
 
 #[test]

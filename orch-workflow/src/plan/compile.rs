@@ -1,21 +1,14 @@
 //! From a configuration to a plan, with every problem found at once and no token spent.
 
-use std::{collections::HashSet, fmt};
+use std::fmt;
 
 use orch_config::{
-    Config, StepDefinition, WorkflowDefinition,
-    budget::Budget,
-    id::StepId,
-    kind::{ExecutionMode, WorkerKind},
-    profile::Handoff,
-    workflow::GateDefault,
+    Config, Diagnostic, GroupDefinition, Node, Severity, StepDefinition, WorkflowDefinition, id::StepId,
+    kind::ExecutionMode, profile::Handoff, workflow::GateDefault,
 };
 
-use super::{Plan, PlanLimits, PlanStep};
-use crate::{
-    decision::DecisionKind,
-    template::{Placeholder, placeholders},
-};
+use super::{Plan, PlanGroup, PlanLimits, PlanStep};
+use crate::decision::DecisionKind;
 
 /// A workflow cannot run as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,10 +38,10 @@ impl fmt::Display for PlanError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlanProblem {
-    /// A stable machine code.
+    /// A stable machine code: one of `orch_config::code`, or `orch::plan::…` for what only running needs.
     pub code: &'static str,
-    /// The step it is about, if it is about one.
-    pub step: Option<StepId>,
+    /// Where in the configuration, as a JSON path.
+    pub path: Option<String>,
     /// In words, with the way out.
     pub message: String,
 }
@@ -59,27 +52,27 @@ impl Plan {
     /// # Errors
     /// Every problem at once.
     pub fn compile(config: &Config, workflow: &str) -> Result<Self, PlanError> {
-        let mut problems = Problems::default();
-        if !config.workflows_enabled {
-            problems.add("orch::plan::disabled", None, "workflows are switched off: set workflows.enabled");
-        }
         let Some(definition) = config.workflow(workflow) else {
             let hint = match config.suggest_workflow(workflow) {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => "`orch workflows` lists them".to_owned(),
             };
-            problems.add("orch::plan::unknown-workflow", None, format!("no workflow {workflow:?}: {hint}"));
-            return Err(PlanError { problems: problems.found });
+            let message = format!("no workflow {workflow:?}: {hint}");
+            return Err(PlanError { problems: vec![problem("orch::plan::unknown-workflow", message)] });
         };
-        check_workflow(definition, &mut problems);
-        let mut steps: Vec<PlanStep> = Vec::with_capacity(definition.steps.len());
-        for step in &definition.steps {
-            check_references(step, &definition.steps, &steps, &mut problems);
-            // The written order is the order of work: each step needs the one before it.
-            let needs = steps.last().map(|before| before.id.clone()).into_iter().collect();
-            steps.extend(compile_step(config, step, needs, &mut problems));
+        Self::of_definition(config, definition)
+    }
+
+    /// Resolves a workflow that need not be among those of the configuration.
+    ///
+    /// # Errors
+    /// Every problem at once.
+    pub fn of_definition(config: &Config, definition: &WorkflowDefinition) -> Result<Self, PlanError> {
+        let problems = problems(config, definition);
+        if !problems.is_empty() {
+            return Err(PlanError { problems });
         }
-        let plan = Self {
+        let mut plan = Self {
             workflow: definition.id.clone(),
             name: definition.name.clone(),
             policy: definition.ui.apply(config.policy),
@@ -90,131 +83,127 @@ impl Plan {
             },
             gate_timeout_ms: definition.gate_timeout_ms,
             gate_default: definition.gate_default.map(decision),
-            budget: Budget::default(),
-            steps,
+            budget: definition.budget,
+            steps: Vec::new(),
             groups: Vec::new(),
         };
-        if problems.found.is_empty() { Ok(plan) } else { Err(PlanError { problems: problems.found }) }
+        let mut before: Option<&StepId> = None;
+        for node in &definition.nodes {
+            let needs = needs(node.needs(), before);
+            match node {
+                Node::Step(step) => plan.steps.extend(plan_step(config, step, needs, None)),
+                Node::Group(group) => plan.add_group(config, group, needs),
+                _ => {}
+            }
+            before = Some(node.id());
+        }
+        Ok(plan)
     }
-}
 
-#[derive(Default)]
-struct Problems {
-    found: Vec<PlanProblem>,
-}
-
-impl Problems {
-    fn add(&mut self, code: &'static str, step: Option<&StepId>, message: impl Into<String>) {
-        let message = message.into();
-        let message = step.map_or_else(|| message.clone(), |step| format!("step {step}: {message}"));
-        self.found.push(PlanProblem { code, step: step.cloned(), message });
-    }
-}
-
-fn check_workflow(workflow: &WorkflowDefinition, problems: &mut Problems) {
-    let WorkflowDefinition { id, steps, limits, .. } = workflow;
-    if steps.is_empty() {
-        problems.add("orch::plan::no-steps", None, format!("workflow {id} has no steps"));
-    }
-    if steps.len() > usize::try_from(limits.max_steps).unwrap_or(usize::MAX) {
-        let message = format!(
-            "workflow {id} has {} steps, {} are allowed: raise maxSteps",
-            steps.len(),
-            limits.max_steps
-        );
-        problems.add("orch::plan::too-many-steps", None, message);
-    }
-    if workflow.gate_timeout_ms.is_some() != workflow.gate_default.is_some() {
-        let message = format!("workflow {id} needs both gateTimeoutMs and gateDefault, or neither");
-        problems.add("orch::plan::gate-default", None, message);
-    }
-    let mut seen = HashSet::new();
-    for step in steps {
-        if !seen.insert(&step.id) {
-            problems.add("orch::plan::duplicate-step", Some(&step.id), "there is another step with this id");
+    fn add_group(&mut self, config: &Config, group: &GroupDefinition, needs_before: Vec<StepId>) {
+        self.groups.push(PlanGroup {
+            id: group.id.clone(),
+            title: group.title.clone(),
+            needs: needs_before,
+            when: group.when.clone(),
+            max: group.max,
+            until: group.until.clone(),
+        });
+        let mut before = None;
+        for step in &group.steps {
+            let needs = needs(step.needs.as_deref(), before);
+            self.steps.extend(plan_step(config, step, needs, Some(&group.id)));
+            before = Some(&step.id);
         }
     }
 }
 
-fn compile_step(
+/// What a node waits for: what is written, else the node before it.
+fn needs(written: Option<&[StepId]>, before: Option<&StepId>) -> Vec<StepId> {
+    let Some(written) = written else { return before.cloned().into_iter().collect() };
+    let mut needs: Vec<StepId> = Vec::with_capacity(written.len());
+    for need in written {
+        if !needs.contains(need) {
+            needs.push(need.clone());
+        }
+    }
+    needs
+}
+
+/// What the configuration's own checks find, and what matters only to somebody who wants to run it.
+fn problems(config: &Config, definition: &WorkflowDefinition) -> Vec<PlanProblem> {
+    let mut problems = Vec::new();
+    if !config.workflows_enabled {
+        let message = "workflows are switched off: set workflows.enabled";
+        problems.push(problem("orch::plan::disabled", message));
+    }
+    let found = config.check_workflow(definition);
+    let errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    problems.extend(errors.map(PlanProblem::from));
+    if definition.gate_timeout_ms.is_some() != definition.gate_default.is_some() {
+        let message =
+            format!("workflow {} needs both gateTimeoutMs and gateDefault, or neither", definition.id);
+        problems.push(problem("orch::plan::gate-default", message));
+    }
+    for step in definition.steps() {
+        let Some(profile) = config.profile(step.worker.as_str()) else { continue };
+        let execution = step.execution.unwrap_or(profile.execution);
+        if execution == ExecutionMode::Foreground && profile.handoff == Handoff::Last {
+            let message = format!(
+                "step {}: a foreground step cannot take the session's last answer by itself: use handoff \
+                 `summarize`, or answer its gate with `replace --from-session`",
+                step.id
+            );
+            problems.push(problem("orch::plan::handoff-last", message));
+        }
+    }
+    problems
+}
+
+fn problem(code: &'static str, message: impl Into<String>) -> PlanProblem {
+    PlanProblem { code, path: None, message: message.into() }
+}
+
+impl From<&Diagnostic> for PlanProblem {
+    fn from(diagnostic: &Diagnostic) -> Self {
+        let place = diagnostic.path.as_ref().map(|path| format!("{path}: ")).unwrap_or_default();
+        let help = diagnostic.help.as_ref().map(|help| format!(": {help}")).unwrap_or_default();
+        Self {
+            code: diagnostic.code,
+            path: diagnostic.path.clone(),
+            message: format!("{place}{}{help}", diagnostic.message),
+        }
+    }
+}
+
+/// A step with its profile's settings. None without the profile, which the check has reported.
+fn plan_step(
     config: &Config,
     step: &StepDefinition,
     needs: Vec<StepId>,
-    problems: &mut Problems,
+    group: Option<&StepId>,
 ) -> Option<PlanStep> {
-    let Some(profile) = config.profile(step.worker.as_str()) else {
-        let hint = match config.suggest_profile(step.worker.as_str()) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => "`orch profiles` lists them".to_owned(),
-        };
-        let message = format!("no worker profile {:?}: {hint}", step.worker.as_str());
-        problems.add("orch::plan::unknown-worker", Some(&step.id), message);
-        return None;
-    };
-    let kind = step.kind.unwrap_or(profile.kind);
-    let execution = step.execution.unwrap_or(profile.execution);
-    if execution == ExecutionMode::Foreground && kind == WorkerKind::Server {
-        let message = "a server worker cannot run in the foreground: nobody's view can show another server's session; \
-                       use kind `subagent` or `agent`";
-        problems.add("orch::plan::foreground-server", Some(&step.id), message);
-    }
-    if execution == ExecutionMode::Foreground && profile.handoff == Handoff::Last {
-        let message = "a foreground step cannot take the session's last answer by itself: use handoff `summarize`, \
-                       or answer its gate with `replace --from-session`";
-        problems.add("orch::plan::handoff-last", Some(&step.id), message);
-    }
+    let profile = config.profile(step.worker.as_str())?;
     Some(PlanStep {
         id: step.id.clone(),
         title: step.title.clone(),
         worker: step.worker.clone(),
-        kind,
-        execution,
+        kind: step.kind.unwrap_or(profile.kind),
+        execution: step.execution.unwrap_or(profile.execution),
         handoff: profile.handoff,
         prompt: step.prompt.clone(),
         required_skills: step.required_skills.clone(),
         carry: step.carry,
         needs,
-        group: None,
-        when: None,
-        output: None,
-        budget: Budget::default(),
+        group: group.cloned(),
+        when: step.when.clone(),
+        output: step.output.clone(),
+        budget: step.budget,
         timeout_ms: step.timeout_ms,
         idle_warning_ms: step.idle_warning_ms,
         retry: step.retry.clone(),
         ui: step.ui,
     })
-}
-
-fn check_references(
-    step: &StepDefinition,
-    all: &[StepDefinition],
-    before: &[PlanStep],
-    problems: &mut Problems,
-) {
-    for placeholder in placeholders(&step.prompt) {
-        let (Placeholder::StepText { step: named } | Placeholder::StepOutput { step: named, .. }) =
-            placeholder
-        else {
-            continue;
-        };
-        if before.iter().any(|step| step.id.as_str() == named) {
-            continue;
-        }
-        let exists = all.iter().any(|step| step.id.as_str() == named);
-        let ids = all.iter().map(|step| step.id.as_str());
-        let (code, message) = if exists {
-            let message = format!("its prompt refers to step {named:?}, which does not come before it");
-            ("orch::plan::later-step", message)
-        } else {
-            let hint = orch_config::suggest(named, ids)
-                .map_or_else(String::new, |near| format!(": did you mean {near:?}?"));
-            (
-                "orch::plan::unknown-step",
-                format!("its prompt refers to step {named:?}, which is not there{hint}"),
-            )
-        };
-        problems.add(code, Some(&step.id), message);
-    }
 }
 
 fn decision(default: GateDefault) -> DecisionKind {

@@ -103,6 +103,7 @@ fn skip_leaves_the_step_out_and_dependents_run() {
 fn replace_gives_the_result_and_its_hand_off_is_read_like_an_answer() {
     let (mut one, mut two) = (step("one"), step("two"));
     one.carry = true;
+    one.output = Some(json!({ "type": "object" }));
     two.prompt = "{carry} | {steps.one.text} | {steps.one.output.planks.0}".to_owned();
     let mut story = Story::begin(workflow([one, two]), default_policy());
     story.work(failed(ErrorCode::Model, "no"));

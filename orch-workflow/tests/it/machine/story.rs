@@ -24,7 +24,7 @@ pub(crate) const TASK: &str = "build a boat";
 
 /// A workflow to be, with steps `one`, `two`, … unless a test says otherwise.
 pub(crate) fn workflow(steps: impl IntoIterator<Item = StepDefinition>) -> WorkflowDefinition {
-    WorkflowDefinition::new(WorkflowId::new("boat").unwrap(), steps.into_iter().collect())
+    WorkflowDefinition::new(WorkflowId::new("boat").unwrap(), steps)
 }
 
 pub(crate) fn step(id: &str) -> StepDefinition {

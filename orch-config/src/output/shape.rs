@@ -78,18 +78,51 @@ impl<'a> References<'a> {
     }
 }
 
-pub(super) fn of(root: &Value) -> Value {
-    sample(root, root)
+/// What a schema says about one field.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Field<'a> {
+    /// This.
+    Schema(&'a Value),
+    /// Nothing.
+    Unknown,
+    /// That there is none.
+    Absent {
+        /// The key that is not there.
+        key: String,
+        /// The keys that are.
+        known: Vec<String>,
+    },
 }
 
-fn sample(root: &Value, node: &Value) -> Value {
-    let Some(schema) = follow(root, node).and_then(Value::as_object) else {
-        return Value::Null;
-    };
-    if let Some(value) = schema.get("const") {
-        return value.clone();
+pub(super) fn field<'a>(root: &'a Value, path: &[&str]) -> Field<'a> {
+    let mut node = root;
+    for key in path {
+        let Some(schema) = follow(root, node).as_object() else { return Field::Unknown };
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let next = match kind(schema) {
+            None => return Field::Unknown,
+            Some("object") => match properties {
+                Some(properties) => properties.get(*key),
+                None => return Field::Unknown,
+            },
+            Some("array") if key.parse::<usize>().is_ok() => match element(schema) {
+                Some(element) => Some(element),
+                None => return Field::Unknown,
+            },
+            Some(_) => None,
+        };
+        let known = || properties.into_iter().flatten().map(|(key, _)| key.clone()).collect();
+        match next {
+            Some(next) => node = next,
+            None => return Field::Absent { key: (*key).to_owned(), known: known() },
+        }
     }
-    if let Some(value) = schema.get("enum").and_then(Value::as_array).and_then(|values| values.first()) {
+    Field::Schema(follow(root, node))
+}
+
+pub(super) fn sample(root: &Value, node: &Value) -> Value {
+    let Some(schema) = follow(root, node).as_object() else { return Value::Null };
+    if let Some(value) = constants(schema).and_then(|values| values.first().copied()) {
         return value.clone();
     }
     match kind(schema) {
@@ -98,11 +131,7 @@ fn sample(root: &Value, node: &Value) -> Value {
             let sampled = properties.into_iter().flatten();
             Value::Object(sampled.map(|(key, inner)| (key.clone(), sample(root, inner))).collect())
         }
-        Some("array") => {
-            let first = schema.get("prefixItems").and_then(|items| items.get(0));
-            let item = first.or_else(|| schema.get("items"));
-            Value::Array(item.map(|item| sample(root, item)).into_iter().collect())
-        }
+        Some("array") => Value::Array(element(schema).map(|item| sample(root, item)).into_iter().collect()),
         Some("string") => Value::from(""),
         Some("integer") => Value::from(1),
         Some("number") => Value::from(1.0),
@@ -111,29 +140,45 @@ fn sample(root: &Value, node: &Value) -> Value {
     }
 }
 
-pub(super) fn may_have(root: &Value, path: &[&str]) -> bool {
-    let mut node = root;
-    for key in path {
-        let Some(schema) = follow(root, node).and_then(Value::as_object) else { return true };
-        let known = match kind(schema) {
-            Some("object") => match schema.get("properties").and_then(Value::as_object) {
-                Some(properties) => properties.get(*key),
-                None => return true,
-            },
-            Some("array") => match (key.parse::<usize>(), schema.get("items")) {
-                (Err(_), _) => None,
-                (Ok(_), Some(items)) => Some(items),
-                (Ok(_), None) => return true,
-            },
-            Some(_) => None,
-            None => return true,
-        };
-        match known {
-            Some(inner) => node = inner,
-            None => return false,
-        }
+pub(super) fn words(root: &Value, node: &Value) -> Option<Vec<String>> {
+    let schema = follow(root, node).as_object()?;
+    constants(schema)?.into_iter().map(|value| value.as_str().map(str::to_owned)).collect()
+}
+
+/// Whether a sample of it has the only shape that a value can have.
+pub(super) fn is_known(root: &Value, node: &Value) -> bool {
+    let Some(schema) = follow(root, node).as_object() else { return false };
+    if let Some(values) = constants(schema) {
+        return values.iter().all(|value| value.is_string())
+            || values.iter().all(|value| value.is_number())
+            || values.iter().all(|value| value.is_boolean());
     }
-    true
+    match kind(schema) {
+        Some("object") => {
+            let properties = schema.get("properties").and_then(Value::as_object);
+            properties.is_some_and(|properties| properties.values().all(|inner| is_known(root, inner)))
+        }
+        Some("array") => {
+            !schema.contains_key("prefixItems") && element(schema).is_some_and(|item| is_known(root, item))
+        }
+        Some("null") | None => false,
+        Some(_) => true,
+    }
+}
+
+/// The values that it can have, if they are listed.
+fn constants(schema: &Map<String, Value>) -> Option<Vec<&Value>> {
+    match (schema.get("const"), schema.get("enum")) {
+        (Some(value), _) => Some(vec![value]),
+        (None, Some(Value::Array(values))) => Some(values.iter().collect()),
+        _ => None,
+    }
+}
+
+/// The schema of a list's elements.
+fn element(schema: &Map<String, Value>) -> Option<&Value> {
+    let first = schema.get("prefixItems").and_then(|items| items.get(0));
+    first.or_else(|| schema.get("items"))
 }
 
 /// The one type of a schema, null aside; none when it says nothing or several things.
@@ -153,10 +198,14 @@ fn kind(schema: &Map<String, Value>) -> Option<&str> {
     }
 }
 
-/// The schema that a chain of references ends at. None leads in a circle: that was checked.
-fn follow<'a>(root: &'a Value, mut node: &'a Value) -> Option<&'a Value> {
-    while let Some(reference) = node.get("$ref").and_then(Value::as_str) {
-        node = root.pointer(reference.strip_prefix('#')?)?;
+/// The schema that a chain of references ends at. None leads nowhere or in a circle: that was checked.
+fn follow<'a>(root: &'a Value, mut node: &'a Value) -> &'a Value {
+    while let Some(next) = reference(root, node) {
+        node = next;
     }
-    Some(node)
+    node
+}
+
+fn reference<'a>(root: &'a Value, node: &Value) -> Option<&'a Value> {
+    root.pointer(node.get("$ref")?.as_str()?.strip_prefix('#')?)
 }
