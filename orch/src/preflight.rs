@@ -28,8 +28,6 @@ pub(crate) fn task(plan: &Plan, task: &str) -> Result<(), Error> {
 /// The plan asks for something that a run cannot do yet.
 pub(crate) fn runnable(plan: &Plan) -> Result<(), Error> {
     let wanted = [
-        ("groups", !plan.groups.is_empty()),
-        ("when", plan.steps.iter().any(|step| step.when.is_some())),
         ("output", plan.steps.iter().any(|step| step.output.is_some())),
         ("budget", !plan.budget.is_unbounded() || plan.steps.iter().any(|step| !step.budget.is_unbounded())),
     ];
