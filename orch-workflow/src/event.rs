@@ -11,13 +11,14 @@ use orch_config::{
     policy::PolicyPatch,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use self::projector::Projector;
 use crate::{
     attempt::{DispatchId, Outcome, RunId, Timestamp, Warning},
     decision::{DecisionKind, Gate, GateId},
     port::{Ask, AskId, Progress},
-    record::{GroupEnd, RunStatus},
+    record::{GroupEnd, RunStatus, TurnPurpose},
     view::ErrorView,
 };
 
@@ -127,6 +128,9 @@ pub enum EventBody {
         outcome: Outcome,
         /// The answer.
         text: String,
+        /// The structured answer, where the step asks for one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Value>,
         /// The failure.
         error: Option<ErrorView>,
         /// The remarks.
@@ -226,6 +230,9 @@ pub enum StepProgress {
     Turn {
         /// The prompt as the worker gets it.
         prompt: String,
+        /// What it is for.
+        #[serde(default)]
+        purpose: TurnPurpose,
     },
     /// A prompt was answered; the attempt goes on.
     Answered {

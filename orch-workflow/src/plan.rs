@@ -205,6 +205,15 @@ pub struct PlanStep {
     pub ui: PolicyPatch,
 }
 
+impl PlanStep {
+    /// Whether a worker that a person has talked to is asked for something at the end. A structured answer always
+    /// is: nothing in the talk has the form of one.
+    #[must_use]
+    pub fn hands_over(&self) -> bool {
+        self.handoff != Handoff::None || self.output.is_some()
+    }
+}
+
 /// Steps that are repeated together until a condition holds. Groups do not nest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

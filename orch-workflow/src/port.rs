@@ -75,6 +75,10 @@ pub struct Dispatch {
     pub prompt: String,
     /// The session to use.
     pub session: SessionChoice,
+    /// The session of the attempt's first prompt, as its placement named it, for every further one: a hand-off or a
+    /// repair makes no sense anywhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
     /// The run's parent session, once it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_session: Option<String>,

@@ -51,6 +51,9 @@ pub enum RecordBody {
         dispatch: DispatchId,
         /// The rendered prompt.
         prompt: String,
+        /// What it is for.
+        #[serde(default, skip_serializing_if = "TurnPurpose::is_hand_off")]
+        purpose: TurnPurpose,
     },
     /// Where the prompt will go. After this record, and never before it, the prompt may be sent.
     Placed {
@@ -106,6 +109,9 @@ pub enum RecordBody {
         result: Box<Settled>,
         /// The attempt's time at work so far, without waiting for people or limits.
         active_ms: u64,
+        /// Why it does not match the step's schema; a repair is due when there are any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        complaints: Vec<String>,
     },
     /// The attempt is being stopped. Its abort may be carried out from here on.
     Stopping {
@@ -224,6 +230,25 @@ pub enum GroupEnd {
     Accepted,
     /// It has not begun, and is left out with all its steps.
     Skipped,
+}
+
+/// What a further prompt of an attempt is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TurnPurpose {
+    /// The person has finished: what is there to hand over?
+    #[default]
+    HandOff,
+    /// The answer does not match its schema: once more, please.
+    Repair,
+}
+
+impl TurnPurpose {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+    fn is_hand_off(&self) -> bool {
+        *self == Self::HandOff
+    }
 }
 
 /// Why an attempt is stopped before it has its result.

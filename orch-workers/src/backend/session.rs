@@ -191,7 +191,10 @@ impl Worker for OpenCodeWorker {
         let selection = inner.select(&*host).await?;
         inner.check_skills(&*host, &selection, &dispatch.required_skills).await?;
         let message = MessageId::mint();
-        let session = inner.session(&*host, &scope, dispatch.session, &message).await?;
+        let session = match &dispatch.continues {
+            Some(session) => inner.same_session(&*host, &scope, session, &message).await?,
+            None => inner.session(&*host, &scope, dispatch.session, &message).await?,
+        };
         let at = Whereabouts {
             kind: inner.backend.kind(),
             home,
@@ -334,6 +337,22 @@ impl Inner {
         slots.add(scope.clone(), session.id.clone());
         slots.claim(scope, &session.id, message.clone());
         Ok(session.id)
+    }
+
+    /// The session of an earlier prompt of the same attempt.
+    async fn same_session(
+        &self,
+        host: &dyn OpenCode,
+        scope: &Scope,
+        session: &str,
+        message: &MessageId,
+    ) -> Result<SessionId, AttemptError> {
+        let session = SessionId::parse(session)
+            .map_err(|error| AttemptError::new(ErrorCode::Internal, error.to_string()))?;
+        host.session(&session).await.map_err(|error| verdict::host_failure(&error))?;
+        let mut slots = self.slots.lock().await;
+        slots.take(scope, &session, message.clone());
+        Ok(session)
     }
 
     fn title(&self) -> String {

@@ -90,6 +90,14 @@ impl Slots {
         self.slots.push(Slot { scope, session, claims: HashSet::new() });
     }
 
+    /// A prompt was placed in a session that is known, or that another process opened.
+    pub(crate) fn take(&mut self, scope: &Scope, session: &SessionId, message: MessageId) {
+        if self.slots.iter().all(|slot| slot.session != *session) {
+            self.add(scope.clone(), session.clone());
+        }
+        self.claim(scope, session, message);
+    }
+
     /// Forgets the sessions of a scope: later prompts get the next one that is added.
     pub(crate) fn retire(&mut self, scope: &Scope) {
         self.slots.retain(|slot| !scope.covers(&slot.scope));

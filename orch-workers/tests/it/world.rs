@@ -64,6 +64,7 @@ pub(crate) fn dispatch(kind: WorkerKind, prompt: &str) -> Dispatch {
         execution: ExecutionMode::Background,
         prompt: prompt.to_owned(),
         session: SessionChoice::Same,
+        continues: None,
         parent_session: None,
         parent_title: "build: a task".to_owned(),
         directory: PathBuf::from("/project"),

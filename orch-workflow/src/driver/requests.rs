@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{run::Run, task::Task};
 use crate::{
     attempt::{AttemptError, Settled},
-    decision::{Answer, Decision, DecisionRequest, Rejected, Reply, Request},
+    decision::{Answer, Decision, DecisionKind, DecisionRequest, Rejected, Reply, Request},
     machine::Input,
     store::{RequestId, StoreError},
 };
@@ -157,10 +157,7 @@ impl Task {
 
     /// Reads the answer that is to replace a step's result; the decision is taken when it is there.
     async fn read_replacement(&mut self, request: DecisionRequest, asker: Asker) -> Result<(), StoreError> {
-        // A batch that is dropped changes nothing: this only asks whether the gate would take a replacement.
-        let draft = decide(request.clone(), Decision::Replace { text: String::new(), output: None });
-        let now = self.clock.now();
-        let possible = self.machine().handle(now, draft).map(drop);
+        let possible = self.machine().would_take(request.gate.as_ref(), DecisionKind::Replace);
         if let Err(rejected) = possible {
             return self.refuse(rejected, false, asker).await;
         }

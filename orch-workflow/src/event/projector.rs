@@ -60,8 +60,8 @@ impl Projector {
                     prompt: prompt.clone(),
                 }
             }
-            RecordBody::TurnStarted { dispatch, prompt } => {
-                progress(dispatch, StepProgress::Turn { prompt: prompt.clone() })
+            RecordBody::TurnStarted { dispatch, prompt, purpose } => {
+                progress(dispatch, StepProgress::Turn { prompt: prompt.clone(), purpose: *purpose })
             }
             RecordBody::Placed { dispatch, session, parent_session, .. } => {
                 let (session, parent_session) = (session.clone(), parent_session.clone());
@@ -140,6 +140,7 @@ impl Projector {
             dispatch: dispatch.clone(),
             outcome: result.outcome(),
             text: result.text,
+            output: result.output,
             error: result.error.as_ref().map(error_view),
             warnings: result.warnings,
             active_ms,

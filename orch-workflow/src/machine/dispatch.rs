@@ -1,5 +1,6 @@
 //! What is begun next, and how.
 
+use orch_config::kind::ExecutionMode;
 use serde_json::Value;
 
 use crate::{
@@ -11,13 +12,13 @@ use crate::{
         effect::Effect,
         gates,
         graph::Node,
-        groups,
+        groups, output,
         schedule::{self, Due},
         settle::settle,
-        state::State,
+        state::{State, Turn},
     },
     plan::handoff_prompt,
-    record::{RecordBody, RunStatus},
+    record::{RecordBody, RunStatus, TurnPurpose},
     template::{self, MissingValue, Values},
     view::StepStatus,
 };
@@ -114,7 +115,7 @@ pub(crate) fn never_sent() -> AttemptError {
 
 fn start(draft: &mut Draft<'_>, step: usize) {
     if draft.state.steps[step].open_attempt().is_some() {
-        return start_handoff(draft, step);
+        return start_turn(draft, step);
     }
     let prompt = prompt(&draft.state, step)
         .map_err(|missing| AttemptError::new(ErrorCode::Template, missing.to_string()));
@@ -151,14 +152,23 @@ fn attempt(draft: &mut Draft<'_>, step: usize, prompt: Result<(String, Carry), A
     }
 }
 
-/// The same worker, in the same session, is asked what it has to hand over.
-fn start_handoff(draft: &mut Draft<'_>, step: usize) {
+/// A further prompt of the attempt that is open, in the same session: for the hand-off, or for a repair.
+pub(crate) fn start_turn(draft: &mut Draft<'_>, step: usize) {
     let planned = draft.state.planned(step);
-    let prompt = handoff_prompt(&planned.title);
     let latest = draft.state.steps[step].open_attempt().and_then(|attempt| attempt.turns.last());
-    let Some(latest) = latest.map(|turn| turn.dispatch.clone()) else { return };
-    let dispatch = DispatchId { turn: latest.turn.saturating_add(1), ..latest };
-    draft.record(RecordBody::TurnStarted { dispatch, prompt });
+    let Some(Turn { dispatch: latest, complaints, .. }) = latest else { return };
+    let dispatch = DispatchId { turn: latest.turn.saturating_add(1), ..latest.clone() };
+    let (purpose, prompt) = match &planned.output {
+        Some(schema) if !complaints.is_empty() => {
+            (TurnPurpose::Repair, output::repair_prompt(schema, complaints))
+        }
+        Some(schema) => {
+            let prompt = format!("{}\n\n{}", handoff_prompt(&planned.title), output::demand(schema));
+            (TurnPurpose::HandOff, prompt)
+        }
+        None => (TurnPurpose::HandOff, handoff_prompt(&planned.title)),
+    };
+    draft.record(RecordBody::TurnStarted { dispatch, prompt, purpose });
     place(draft, step);
 }
 
@@ -177,6 +187,11 @@ fn prompt(state: &State, step: usize) -> Result<(String, Carry), MissingValue> {
     if let Some(note) = &state.steps[step].note {
         prompt.push_str("\n\n");
         prompt.push_str(note);
+    }
+    // A person who is talked to first is spared the JSON; the hand-off asks for it.
+    if let Some(schema) = planned.output.as_ref().filter(|_| planned.execution == ExecutionMode::Background) {
+        prompt.push_str("\n\n");
+        prompt.push_str(&output::demand(schema));
     }
     Ok((prompt, carry))
 }

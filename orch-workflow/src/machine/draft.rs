@@ -65,6 +65,7 @@ impl<'m> Draft<'m> {
         let planned = state.planned(step);
         // A further turn belongs to the session that the first one opened.
         let session = if turn.dispatch.turn == 1 { attempt.session } else { Default::default() };
+        let before = attempt.turns.iter().rev().skip(1).find_map(|turn| turn.placed.as_ref());
         Some(Box::new(Dispatch {
             id: turn.dispatch.clone(),
             workflow: state.plan().workflow.clone(),
@@ -74,6 +75,7 @@ impl<'m> Draft<'m> {
             execution: planned.execution,
             prompt: turn.prompt.as_ref().to_owned(),
             session,
+            continues: before.map(|place| place.session.clone()),
             parent_session: state.parent_session.clone(),
             parent_title: parent_title(&state.plan().name, &state.started.task),
             directory: state.started.directory.clone(),

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use orch_config::profile::Handoff;
-
 use crate::{
     attempt::{AttemptError, DispatchId, ErrorCode, Outcome, Settled, Timestamp, Warning},
     carry::Block,
@@ -14,7 +12,7 @@ use crate::{
         Attempt, End, Ending, Finished, OpenAsk, Place, Resolved, Signature, State, Step, Turn, outcome_of,
     },
     port::SessionChoice,
-    record::{GroupEnd, Record, RecordBody, RunStatus, StopReason},
+    record::{GroupEnd, Record, RecordBody, RunStatus, StopReason, TurnPurpose},
     view::StepStatus,
 };
 
@@ -30,14 +28,14 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
                 step.status = StepStatus::Running;
                 step.tries += 1;
                 step.still_runs = None;
-                let turns = vec![turn(dispatch, prompt, at)];
+                let turns = vec![turn(dispatch, prompt, None, at)];
                 step.attempts.push(Arc::new(Attempt::started(turns, *session, at)));
             });
         }
-        RecordBody::TurnStarted { dispatch, prompt } => with_step(state, dispatch, |step| {
+        RecordBody::TurnStarted { dispatch, prompt, purpose } => with_step(state, dispatch, |step| {
             step.status = StepStatus::Running;
             if let Some(attempt) = open_attempt(step) {
-                attempt.turns.push(turn(dispatch, prompt, at));
+                attempt.turns.push(turn(dispatch, prompt, Some(*purpose), at));
                 // A turn that was to be stopped has answered all the same; this one is another.
                 attempt.stopping = None;
             }
@@ -75,17 +73,20 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
                 turn.seen_at = at;
             }
         }),
-        RecordBody::Answered { dispatch, result, active_ms } => with_step(state, dispatch, |step| {
-            step.text = Arc::from(result.text.as_str());
-            step.output = result.output.clone().map(Arc::new);
-            if let Some(attempt) = open_attempt(step) {
-                attempt.take_in(result, *active_ms);
-                if let Some(turn) = attempt.turns.last_mut() {
-                    turn.answered = true;
-                    turn.asks.clear();
+        RecordBody::Answered { dispatch, result, active_ms, complaints } => {
+            with_step(state, dispatch, |step| {
+                step.text = Arc::from(result.text.as_str());
+                step.output = result.output.clone().map(Arc::new);
+                if let Some(attempt) = open_attempt(step) {
+                    attempt.take_in(result, *active_ms);
+                    if let Some(turn) = attempt.turns.last_mut() {
+                        turn.answered = true;
+                        turn.complaints.clone_from(complaints);
+                        turn.asks.clear();
+                    }
                 }
-            }
-        }),
+            })
+        }
         RecordBody::Stopping { dispatch, why } => {
             // A run that is at a gate already pauses for no other.
             if matches!(why, StopReason::Interrupted { .. }) && state.gates.is_empty() {
@@ -268,7 +269,7 @@ fn decided(state: &mut State, gate: &Gate, decision: &Decision, at: Timestamp) {
         }
         _ => None,
     };
-    let hands_over = state.planned(index).handoff != Handoff::None;
+    let hands_over = state.planned(index).hands_over();
     let Some(step) = state.steps.get_mut(index) else { return };
     let step = Arc::make_mut(step);
     if !matches!(step.status, StepStatus::Gated | StepStatus::InDoubt) {
@@ -397,9 +398,10 @@ impl Attempt {
     }
 }
 
-fn turn(dispatch: &DispatchId, prompt: &str, at: Timestamp) -> Turn {
+fn turn(dispatch: &DispatchId, prompt: &str, purpose: Option<TurnPurpose>, at: Timestamp) -> Turn {
     Turn {
         dispatch: dispatch.clone(),
+        purpose,
         prompt: Arc::from(prompt),
         started_at: at,
         placed: None,
@@ -408,6 +410,7 @@ fn turn(dispatch: &DispatchId, prompt: &str, at: Timestamp) -> Turn {
         seen_at: at,
         asking_since: at,
         answered: false,
+        complaints: Vec::new(),
     }
 }
 

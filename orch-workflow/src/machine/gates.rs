@@ -10,6 +10,7 @@ use crate::{
         dispatch::advance,
         draft::Draft,
         graph::Node,
+        output::{self, DEEPEST},
         requests,
         settle::deeper_than,
         state::{Resolved, State},
@@ -77,7 +78,7 @@ pub(crate) fn decide(
     by: String,
 ) -> Result<(), Rejected> {
     let gate = addressed(&draft.state, gate)?;
-    let decision = checked(&gate, decision)?;
+    let decision = checked(&draft.state, &gate, decision)?;
     resolve(draft, &gate, decision, policy, by);
     Ok(())
 }
@@ -125,24 +126,37 @@ fn addressed(state: &State, gate: Option<GateId>) -> Result<Gate, Rejected> {
     }
 }
 
-fn checked(gate: &Gate, decision: Decision) -> Result<Decision, Rejected> {
-    if !gate.allows(decision.kind()) {
-        let allowed: Vec<_> = gate.allowed.iter().map(|kind| kind.as_str()).collect();
-        return Err(Rejected::NotAllowed {
-            gate: gate.id.clone(),
-            reason: gate.reason.as_str().to_owned(),
-            allowed: allowed.join(", "),
-        });
+/// Whether a gate would take a decision of this kind.
+pub(crate) fn would_take(state: &State, gate: Option<GateId>, kind: DecisionKind) -> Result<(), Rejected> {
+    check_kind(&addressed(state, gate)?, kind)
+}
+
+fn check_kind(gate: &Gate, kind: DecisionKind) -> Result<(), Rejected> {
+    if gate.allows(kind) {
+        return Ok(());
     }
-    match decision {
-        Decision::Replace { output: Some(output), .. } if deeper_than(&output, 100) => {
-            Err(Rejected::Invalid { message: "the output is nested deeper than 100 levels".to_owned() })
-        }
-        Decision::Replace { text, output } => {
-            Ok(Decision::Replace { text, output: output.filter(|output| !output.is_null()) })
-        }
-        other => Ok(other),
+    let allowed: Vec<_> = gate.allowed.iter().map(|kind| kind.as_str()).collect();
+    Err(Rejected::NotAllowed {
+        gate: gate.id.clone(),
+        reason: gate.reason.as_str().to_owned(),
+        allowed: allowed.join(", "),
+    })
+}
+
+fn checked(state: &State, gate: &Gate, decision: Decision) -> Result<Decision, Rejected> {
+    check_kind(gate, decision.kind())?;
+    let Decision::Replace { text, output } = decision else { return Ok(decision) };
+    let output = output.filter(|output| !output.is_null());
+    let invalid = |message| Rejected::Invalid { message };
+    if output.as_ref().is_some_and(|output| deeper_than(output, DEEPEST)) {
+        return Err(invalid(format!("the output is nested deeper than {DEEPEST} levels")));
     }
+    let schema = state.index_of(&gate.step).and_then(|step| state.planned(step).output.as_ref());
+    let output = match schema {
+        Some(schema) => Some(output::replacement(schema, &text, output).map_err(invalid)?),
+        None => output,
+    };
+    Ok(Decision::Replace { text, output: output.filter(|output| !output.is_null()) })
 }
 
 fn resolve(draft: &mut Draft<'_>, gate: &Gate, decision: Decision, policy: PolicyPatch, by: String) {

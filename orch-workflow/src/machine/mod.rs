@@ -26,6 +26,7 @@ mod groups;
 mod handle;
 mod input;
 mod live;
+mod output;
 mod requests;
 mod schedule;
 mod settle;
@@ -38,7 +39,7 @@ use self::{draft::Draft, evolve::evolve, live::Follow, state::State};
 pub use self::{effect::Effect, input::Input};
 use crate::{
     attempt::{DispatchId, RunId, Timestamp},
-    decision::{GateId, Rejected},
+    decision::{DecisionKind, GateId, Rejected},
     port::Locator,
     record::{FORMAT_VERSION, Record, RecordBody, RunStarted, RunStatus},
     view::RunView,
@@ -253,6 +254,14 @@ impl Machine {
         let step = self.state.index_of(&gate.step)?;
         let (dispatch, place) = self.state.steps[step].latest_place()?;
         Some((dispatch.clone(), place.locator.clone()))
+    }
+
+    /// Whether a gate would take a decision of this kind now; `None` means the gate that is open.
+    ///
+    /// # Errors
+    /// Why it would not.
+    pub fn would_take(&self, gate: Option<&GateId>, kind: DecisionKind) -> Result<(), Rejected> {
+        gates::would_take(&self.state, gate.cloned(), kind)
     }
 
     /// Signs of life move clocks and nothing else. They are many, so no draft is made for those that say no more.

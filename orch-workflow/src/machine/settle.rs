@@ -1,6 +1,6 @@
 //! What a result means for its step and for the run.
 
-use orch_config::{id::StepId, kind::ExecutionMode, profile::Handoff};
+use orch_config::{id::StepId, kind::ExecutionMode};
 
 use crate::{
     attempt::{AttemptError, DispatchId, ErrorCode, Outcome, Settled, Timestamp, Warning, WarningCode},
@@ -8,14 +8,15 @@ use crate::{
     decision::GateReason,
     gate::{Verdict, WorkLeft, gate},
     machine::{
-        dispatch::{advance, finish},
+        dispatch::{advance, finish, start_turn},
         draft::Draft,
         gates,
         graph::Node,
         live::Phase,
+        output::{self, DEEPEST, Reading},
         requests, schedule,
     },
-    record::{RecordBody, RunStatus, StopReason},
+    record::{RecordBody, RunStatus, StopReason, TurnPurpose},
 };
 
 /// The same failure so many times running is not worth another automatic attempt.
@@ -35,21 +36,36 @@ fn settle_with(draft: &mut Draft<'_>, step: usize, mut result: Settled, still_ru
         return;
     };
     make_journalable(&mut result);
+    let talks = talks_to_a_person(draft, step, &dispatch);
+    let reading = if talks { Reading::Taken } else { output::take_in(draft, step, &mut result) };
     stop_outweighs(draft, step, &mut result);
     if result.error.is_none() {
-        remark(draft, step, &mut result, probed);
+        if probed {
+            let message = "the result was found after a restart or a lost connection, and adopted";
+            result.warnings.push(Warning::new(WarningCode::Reconciled, message));
+        }
+        if matches!(reading, Reading::Taken) && !talks {
+            remark(draft, step, &mut result);
+        }
     }
     if let Some(attempt) = draft.state.steps[step].open_attempt() {
         result.warnings.retain(|warning| !attempt.warned(warning));
     }
     let active_ms = draft.active_ms(step);
-    if talks_to_a_person(draft, step, &dispatch, &result) {
-        draft.record(RecordBody::Answered { dispatch, result: Box::new(result), active_ms });
+    if let Reading::Repair(complaints) = reading {
+        let result = Box::new(result);
+        draft.record(RecordBody::Answered { dispatch, result, active_ms, complaints });
+        start_turn(draft, step);
+        return advance(draft);
+    }
+    if talks && result.error.is_none() {
+        let (result, complaints) = (Box::new(result), Vec::new());
+        draft.record(RecordBody::Answered { dispatch, result, active_ms, complaints });
         if draft.state.ending.is_none() {
             let title = &draft.state.planned(step).title;
-            let next = match draft.state.planned(step).handoff {
-                Handoff::None => "goes on without a hand-off",
-                Handoff::Summarize | Handoff::Last => "asks it for the hand-off",
+            let next = match draft.state.planned(step).hands_over() {
+                false => "goes on without a hand-off",
+                true => "asks it for the hand-off",
             };
             let message =
                 format!("{title} has answered and can be talked to in its session; `continue` {next}");
@@ -57,7 +73,8 @@ fn settle_with(draft: &mut Draft<'_>, step: usize, mut result: Settled, still_ru
         }
         return advance(draft);
     }
-    let handed_off = dispatch.turn > 1;
+    let attempt = draft.state.steps[step].open_attempt();
+    let handed_off = attempt.is_some_and(|attempt| attempt.has_turn(TurnPurpose::HandOff));
     let result = Box::new(result);
     draft.record(RecordBody::Settled { dispatch, result, active_ms, still_runs });
     if draft.state.ending.is_none() {
@@ -107,7 +124,6 @@ fn stopped(why: &StopReason) -> AttemptError {
 
 /// What the journal could not give back as it was is put into a form that it can.
 fn make_journalable(result: &mut Settled) {
-    const DEEPEST: usize = 100;
     if !result.usage.cost_usd.is_finite() {
         result.usage.cost_usd = 0.0;
     }
@@ -150,14 +166,10 @@ fn code(result: &Settled) -> Option<ErrorCode> {
 }
 
 /// The remarks on an answer that only the engine can make.
-fn remark(draft: &Draft<'_>, step: usize, result: &mut Settled, probed: bool) {
+fn remark(draft: &Draft<'_>, step: usize, result: &mut Settled) {
     let state = &draft.state;
     let planned = state.planned(step);
     let mut remarks = Vec::new();
-    if probed {
-        let message = "the result was found after a restart or a lost connection, and adopted";
-        remarks.push(Warning::new(WarningCode::Reconciled, message));
-    }
     if state.steps[step].tries > 1 {
         let before = previous_error(draft, step);
         let why = before.map_or_else(String::new, |error| format!(": {error}"));
@@ -182,9 +194,8 @@ fn previous_error<'d>(draft: &'d Draft<'_>, step: usize) -> Option<&'d AttemptEr
 }
 
 /// The first answer of a foreground worker is for the person, not for the run.
-fn talks_to_a_person(draft: &Draft<'_>, step: usize, dispatch: &DispatchId, result: &Settled) -> bool {
-    let planned = draft.state.planned(step);
-    planned.execution == ExecutionMode::Foreground && dispatch.turn == 1 && result.error.is_none()
+fn talks_to_a_person(draft: &Draft<'_>, step: usize, dispatch: &DispatchId) -> bool {
+    draft.state.planned(step).execution == ExecutionMode::Foreground && dispatch.turn == 1
 }
 
 /// The gate table, and what stands above it.

@@ -15,7 +15,7 @@ use crate::{
     machine::graph::{Graph, Node},
     plan::{Plan, PlanStep},
     port::{Ask, AskReply, Locator, SessionChoice},
-    record::{RunStarted, RunStatus, StopReason},
+    record::{RunStarted, RunStatus, StopReason, TurnPurpose},
     view::StepStatus,
 };
 
@@ -134,6 +134,8 @@ pub(crate) struct Attempt {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Turn {
     pub(crate) dispatch: DispatchId,
+    /// What it is for; the first one is the prompt itself.
+    pub(crate) purpose: Option<TurnPurpose>,
     pub(crate) prompt: Arc<str>,
     pub(crate) started_at: Timestamp,
     pub(crate) placed: Option<Arc<Place>>,
@@ -144,6 +146,8 @@ pub(crate) struct Turn {
     pub(crate) waited_ms: u64,
     pub(crate) asking_since: Timestamp,
     pub(crate) answered: bool,
+    /// What is wrong with the answer, where it does not match the step's schema.
+    pub(crate) complaints: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -380,6 +384,11 @@ impl Attempt {
             until.ms_since(turn.started_at).saturating_sub(turn.waited_ms)
         });
         self.active_ms + turn
+    }
+
+    /// Whether a turn for this purpose has begun.
+    pub(crate) fn has_turn(&self, purpose: TurnPurpose) -> bool {
+        self.turns.iter().any(|turn| turn.purpose == Some(purpose))
     }
 
     pub(crate) fn warned(&self, warning: &Warning) -> bool {

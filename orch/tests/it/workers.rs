@@ -150,6 +150,7 @@ fn subagent_dispatch() -> Dispatch {
         execution: ExecutionMode::Background,
         prompt: "do two".to_owned(),
         session: SessionChoice::Same,
+        continues: None,
         parent_session: None,
         parent_title: "two: the task".to_owned(),
         directory: "/project".into(),

@@ -10,6 +10,7 @@ use orch_workflow::{
     record::{RunStarted, RunStatus},
     view::RunView,
 };
+use serde_json::json;
 
 use super::story::{
     Story, auto, default_policy, failed, placement, plan, run_started, step, warned, workflow,
@@ -19,13 +20,17 @@ use super::story::{
 #[derive(Default)]
 struct Host {
     answered: HashMap<DispatchId, Settled>,
-    /// What each attempt of a step is answered with; everything else is answered plainly.
+    /// What each attempt of a step is answered with, `one.2` for the second turn of one; everything else is answered plainly.
     script: HashMap<(String, u32), Settled>,
 }
 
 impl Host {
     fn answer(&mut self, dispatch: &DispatchId) -> Settled {
-        let key = (dispatch.step.to_string(), dispatch.attempt);
+        let step = match dispatch.turn {
+            1 => dispatch.step.to_string(),
+            turn => format!("{}.{turn}", dispatch.step),
+        };
+        let key = (step, dispatch.attempt);
         let scripted = self.script.get(&key).cloned();
         let answer = scripted.unwrap_or_else(|| Settled::answer(format!("answer to {dispatch}")));
         self.answered.entry(dispatch.clone()).or_insert(answer).clone()
@@ -122,8 +127,9 @@ fn explore(started: &RunStarted, script: &[(&str, u32, Settled)], person: Person
                 expected,
                 "after commit {crash_after}, effect done: {effect_done}"
             );
-            let attempts: usize = story.view().steps.iter().map(|step| step.attempts.len()).sum();
-            assert!(host.answered.len() <= attempts, "a prompt was answered that no attempt knows of");
+            let attempts = story.view().steps.into_iter().flat_map(|step| step.attempts);
+            let turns: u32 = attempts.map(|attempt| attempt.dispatch.turn).sum();
+            assert!(host.answered.len() <= turns as usize, "a prompt was answered that no attempt knows of");
             explored += 1;
         }
     }
@@ -191,6 +197,18 @@ fn a_crash_at_any_boundary_changes_nothing() {
         }
     }
     assert!(explored > 500, "{explored}");
+}
+
+#[test]
+fn a_crash_around_a_repair_changes_nothing() {
+    let mut verdict = plan(workflow([step("one"), step("two")]));
+    verdict.steps[0].output = Some(json!({ "enum": [1, 2] }));
+    let started = run_started(verdict, default_policy());
+    let answer = Settled::answer;
+    let repaired = explore(&started, &[("one", 1, answer("3")), ("one.2", 1, answer("2"))], go_on);
+    let wrong = [("one", 1, answer("3")), ("one.2", 1, answer("4")), ("one", 2, answer("1"))];
+    let tried_again = explore(&started, &wrong, go_on);
+    assert!(repaired >= 14 && tried_again > repaired, "{repaired} {tried_again}");
 }
 
 #[test]

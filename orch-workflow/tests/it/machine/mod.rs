@@ -7,6 +7,7 @@ mod gates;
 mod groups;
 mod interactive;
 mod journal;
+mod outputs;
 mod parallel;
 mod plans;
 mod predecessor;
