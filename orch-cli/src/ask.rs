@@ -59,6 +59,13 @@ pub(crate) fn how_to_go_on(view: &RunView) -> String {
     for choice in choices {
         text.push_str(&format!("\n  {:<width$}  {}", choice.command, choice.effect));
     }
+    if !view.gates.is_empty() {
+        let behind: Vec<_> = view.gates.iter().map(|gate| format!("{} of {}", gate.id, gate.step)).collect();
+        text.push_str(&format!(
+            "\nthen the gates behind it wait for their own answers: {}",
+            behind.join(", ")
+        ));
+    }
     text
 }
 

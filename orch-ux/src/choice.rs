@@ -57,10 +57,9 @@ pub fn unanswered(gate: &Gate) -> Option<String> {
 fn effect(decision: DecisionKind, gate: &Gate, outcome: Option<Outcome>) -> String {
     let step = plain(gate.step.as_str(), STEP_CHARS);
     match decision {
+        DecisionKind::Continue if is_after_pass(gate) => "accept the result as it is".to_owned(),
         DecisionKind::Continue => continuing(gate.reason, &step, outcome),
-        DecisionKind::Retry if gate.reason == GateReason::LoopExhausted => {
-            "allow as many passes again".to_owned()
-        }
+        DecisionKind::Retry if is_after_pass(gate) => "allow as many passes again".to_owned(),
         DecisionKind::Retry => format!("try {step} again; --note TEXT adds to its prompt"),
         DecisionKind::Skip => format!("leave {step} out"),
         DecisionKind::Replace => {
@@ -70,10 +69,16 @@ fn effect(decision: DecisionKind, gate: &Gate, outcome: Option<Outcome>) -> Stri
     }
 }
 
+/// Whether the gate is about the passes of a group: what is allowed tells, because they cannot be given a result.
+fn is_after_pass(gate: &Gate) -> bool {
+    gate.allows(DecisionKind::Retry)
+        && !gate.allows(DecisionKind::Replace)
+        && !gate.allows(DecisionKind::Skip)
+}
+
 fn continuing(reason: GateReason, step: &str, outcome: Option<Outcome>) -> String {
     match (reason, outcome) {
         (GateReason::DefinitionChanged, _) => "finish with the definition the run began with".to_owned(),
-        (GateReason::LoopExhausted, _) => "accept the result as it is".to_owned(),
         (GateReason::Interactive, _) => format!("ask the worker of {step} for its hand-off"),
         (GateReason::Budget, _) => "go on with a higher budget".to_owned(),
         (_, Some(Outcome::Error)) => format!("try {step} again"),

@@ -7,10 +7,16 @@ use orch_workflow::{
     attempt::{Outcome, RunId},
     decision::{DecisionKind, Gate},
     event::{Event, EventBody, StepProgress},
+    record::GroupEnd,
     view::ErrorView,
 };
 
-use crate::{step_line::StepLine, text::word};
+use crate::{
+    step_line::StepLine,
+    text::{plain, word},
+};
+
+const ID_CHARS: usize = 64;
 
 /// Everything that a text about a run needs, folded from its events.
 ///
@@ -32,6 +38,7 @@ pub struct RunContext {
     pub(crate) start_can_be_told: bool,
     planned: usize,
     steps: Vec<StepContext>,
+    groups: Vec<StepId>,
     start_was_told: bool,
     seen: Seen,
 }
@@ -46,6 +53,8 @@ pub(crate) struct StepContext {
     /// Whether its latest attempt left a text that can be read.
     pub(crate) answered: bool,
     active_ms: Option<u64>,
+    /// The pass of its group, from 1, and the attempts in it.
+    iteration: u32,
     attempts: usize,
 }
 
@@ -80,6 +89,7 @@ impl RunContext {
             start_can_be_told: false,
             planned: 0,
             steps: Vec::new(),
+            groups: Vec::new(),
             start_was_told: false,
             seen: Seen::default(),
         }
@@ -118,6 +128,14 @@ impl RunContext {
         self.steps.iter().filter_map(|step| step.active_ms).sum()
     }
 
+    /// What a gate is about, as part of a sentence: `step 3/4 review (2nd pass)`, `group polish`.
+    pub(crate) fn subject_of(&self, gate: &Gate) -> String {
+        if self.groups.contains(&gate.step) {
+            return format!("group {}", plain(gate.step.as_str(), ID_CHARS));
+        }
+        format!("step {}", self.step_line(&gate.step).name())
+    }
+
     pub(crate) fn step(&self, id: &StepId) -> Option<&StepContext> {
         self.steps.iter().find(|step| step.id == *id)
     }
@@ -128,17 +146,34 @@ impl RunContext {
 
     fn fold(&mut self, body: &EventBody) {
         match body {
-            EventBody::RunStarted { workflow, task, steps, parent_session } => {
+            EventBody::RunStarted { workflow, task, steps, groups, parent_session } => {
                 self.workflow = Some(workflow.to_string());
                 self.task.clone_from(task);
                 self.planned = steps.len();
                 self.steps = steps.iter().cloned().map(StepContext::new).collect();
+                self.groups.clone_from(groups);
                 self.parent_session.clone_from(parent_session);
             }
-            EventBody::StepStarted { step, .. } => {
+            EventBody::StepStarted { step, dispatch, .. } => {
                 let step = self.step_mut(step);
+                if step.iteration != dispatch.iteration {
+                    step.begin_pass(dispatch.iteration);
+                }
                 step.standing = Standing::Running;
                 step.attempts += 1;
+            }
+            EventBody::StepSkipped { step, .. } => self.step_mut(step).standing = Standing::Skipped,
+            EventBody::GroupIteration { group, iteration, steps, .. } => {
+                self.know_group(group);
+                for step in steps {
+                    self.step_mut(step).begin_pass(*iteration);
+                }
+            }
+            EventBody::GroupFinished { group, end: GroupEnd::Skipped, steps, .. } => {
+                self.know_group(group);
+                for step in steps {
+                    self.step_mut(step).standing = Standing::Skipped;
+                }
             }
             EventBody::StepProgress { step, progress, .. } => self.fold_progress(step, progress),
             EventBody::StepSettled { step, outcome, text, error, active_ms, .. } => {
@@ -152,6 +187,10 @@ impl RunContext {
             EventBody::GateResolved { gate, decision, .. } => {
                 let Some(index) = self.open_gates.iter().position(|open| open.id == *gate) else { return };
                 let step = self.open_gates.remove(index).step;
+                if self.groups.contains(&step) {
+                    // What it means for the steps of the group is told by events of its own.
+                    return;
+                }
                 match decision {
                     DecisionKind::Skip => self.step_mut(&step).standing = Standing::Skipped,
                     DecisionKind::Replace => self.step_mut(&step).standing = Standing::Replaced,
@@ -175,6 +214,12 @@ impl RunContext {
         }
     }
 
+    fn know_group(&mut self, id: &StepId) {
+        if !self.groups.contains(id) {
+            self.groups.push(id.clone());
+        }
+    }
+
     /// The step, added at the end when the stream was joined too late to have heard of it.
     fn step_mut(&mut self, id: &StepId) -> &mut StepContext {
         let index = self.steps.iter().position(|step| step.id == *id).unwrap_or_else(|| {
@@ -192,6 +237,7 @@ impl RunContext {
             total: if known { self.planned } else { 0 },
             step: step.id.to_string(),
             state: step.standing.word(),
+            iteration: step.iteration,
             ms: step.active_ms,
             session: step.session.clone(),
             attempts: step.attempts,
@@ -208,8 +254,15 @@ impl StepContext {
             session: None,
             answered: false,
             active_ms: None,
+            iteration: 1,
             attempts: 0,
         }
+    }
+
+    /// It is as if it had not begun, but for the time that it has taken.
+    fn begin_pass(&mut self, iteration: u32) {
+        let (active_ms, session) = (self.active_ms, self.session.take());
+        *self = Self { iteration, active_ms, session, ..Self::new(self.id.clone()) };
     }
 }
 

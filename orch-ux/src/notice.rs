@@ -32,15 +32,16 @@ pub(crate) fn started(context: &RunContext) -> Option<UxAction> {
 
 /// A gate has opened.
 pub(crate) fn gate(context: &RunContext, gate: &Gate) -> Option<UxAction> {
-    let line = context.step_line(&gate.step);
     let step = context.step(&gate.step);
     let outcome = step.and_then(|step| step.standing.outcome());
     let unsaid = |error: &&ErrorView| !gate.message.contains(&error.message);
     let mut lines = vec![
-        format!("**orch** {} waits for a decision at step {}.", subject(context), line.name()),
+        format!("**orch** {} waits for a decision at {}.", subject(context), context.subject_of(gate)),
         format!("{} ({})", plain(&gate.message, SENTENCE_CHARS), choice::reason(gate)),
-        format!("Step: {}.", line.facts().join(", ")),
     ];
+    if step.is_some() {
+        lines.push(format!("Step: {}.", context.step_line(&gate.step).facts().join(", ")));
+    }
     lines.extend(error_line(step.and_then(|step| step.error.as_ref()).filter(unsaid)));
     for choice in choice::choices(&context.run, gate, outcome) {
         lines.push(format!("- {}: {}", code(&choice.command), choice.effect));

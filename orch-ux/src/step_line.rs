@@ -4,12 +4,13 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::text::{counted, duration, plain};
+use crate::text::{counted, duration, pass, plain};
 
 /// The longest step id or session in a line.
 const WORD_CHARS: usize = 64;
 
-/// Where a step of a run stands, as data; displayed as `3/4 review: error, 12.3 s, ses_…, 2 attempts`.
+/// Where a step of a run stands, as data; displayed as
+/// `3/4 review (2nd pass): error, 12.3 s, ses_…, 2 attempts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StepLine {
@@ -19,21 +20,26 @@ pub struct StepLine {
     pub total: usize,
     /// The step.
     pub step: String,
+    /// The pass of its group, from 1.
+    pub iteration: u32,
     /// One word: the outcome of its latest attempt, or where it stands when there is none.
     pub state: String,
-    /// Time spent on it so far, all attempts together; `None` before the first has settled.
+    /// Time spent on it so far, all attempts of all passes together; `None` before the first has settled.
     pub ms: Option<u64>,
     /// The worker's session.
     pub session: Option<String>,
-    /// How many attempts it took so far.
+    /// How many attempts it took so far in this pass.
     pub attempts: usize,
 }
 
 impl StepLine {
-    /// `3/4 review`, or only `review` when the plan is not known.
+    /// `3/4 review (2nd pass)`: without the place when the plan is not known, and without the pass in the first one.
     #[must_use]
     pub fn name(&self) -> String {
-        let step = plain(&self.step, WORD_CHARS);
+        let mut step = plain(&self.step, WORD_CHARS);
+        if self.iteration > 1 {
+            step = format!("{step} ({})", pass(self.iteration));
+        }
         match self.position {
             0 => step,
             position => format!("{position}/{} {step}", self.total),

@@ -56,6 +56,19 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// A pass of a group as people say it: `1st pass`, `2nd pass`, `11th pass`.
+#[must_use]
+pub fn pass(iteration: u32) -> String {
+    let ending = match (iteration % 10, iteration % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{iteration}{ending} pass")
+}
+
 /// The one word that a value has in the JSON contract, so that no text spells it a second way.
 pub(crate) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
@@ -185,6 +198,13 @@ mod tests {
     fn printable_keeps_the_text_and_its_lines() {
         let given = "# Plan\r\n\t1. \u{1b}[1mdo\u{1b}[0m\u{7}\n\u{202e}2. undo\u{2028}3.\u{1b}]0;";
         assert_eq!(printable(given), "# Plan\n\t1. do\n2. undo\n3.]0;");
+    }
+
+    #[test]
+    fn passes_read_as_people_say_them() {
+        let said = [1, 2, 3, 4, 11, 12, 13, 21, 102, 111].map(pass);
+        let words = ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th"];
+        assert_eq!(said, words.map(|word| format!("{word} pass")));
     }
 
     #[test]

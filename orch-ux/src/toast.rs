@@ -39,11 +39,10 @@ pub(crate) fn failed(context: &RunContext, step: &StepId, error: Option<&ErrorVi
 
 /// A gate has opened.
 pub(crate) fn gate(context: &RunContext, gate: &Gate) -> Toast {
-    let line = context.step_line(&gate.step);
     Toast {
         about: format!("{}/gate/{}", context.run, gate.id),
         level: gate_level(context, gate),
-        title: title(context, &format!("a decision is due at step {}", line.name())),
+        title: title(context, &format!("a decision is due at {}", context.subject_of(gate))),
         message: with_command(&gate.message, &command::SHOW.on(&context.run)),
         duration_ms: LASTING_MS,
     }
@@ -87,7 +86,7 @@ pub(crate) fn hint(context: &RunContext, gate: &Gate) -> String {
     let outcome = context.step(&gate.step).and_then(|step| step.standing.outcome());
     let first = choice::choices(&context.run, gate, outcome).into_iter().next();
     let way_out = first.map_or_else(|| command::SHOW.on(&context.run), |choice| choice.command);
-    format!("[orch: a decision is due at step {}, e.g. {way_out}] ", context.step_line(&gate.step).name())
+    format!("[orch: a decision is due at {}, e.g. {way_out}] ", context.subject_of(gate))
 }
 
 fn gate_level(context: &RunContext, gate: &Gate) -> Level {

@@ -5,13 +5,13 @@ use orch_workflow::{
     attempt::Outcome,
     decision::Gate,
     port::{Ask, AskKind},
-    view::{AttemptView, RunView, StepStatus, StepView},
+    view::{AttemptView, GroupView, RunView, StepStatus, StepView},
 };
 
 use crate::{
     choice, command,
     step_line::StepLine,
-    text::{counted, duration, plain, printable, word},
+    text::{counted, duration, pass, plain, printable, word},
 };
 
 const TASK_CHARS: usize = 200;
@@ -78,10 +78,11 @@ pub fn step_lines(run: &RunView) -> Vec<StepLine> {
         position: index + 1,
         total: run.steps.len(),
         step: step.id.to_string(),
+        iteration: step.iteration,
         state: state(step),
         ms: elapsed_ms(step),
         session: step.session.clone(),
-        attempts: step.attempts.len(),
+        attempts: step.attempts.iter().filter(|attempt| is_of_pass(attempt, step.iteration)).count(),
     };
     run.steps.iter().enumerate().map(line).collect()
 }
@@ -159,16 +160,33 @@ fn step_table(run: &RunView) -> Vec<String> {
     let mut table = Vec::new();
     for (step, line) in run.steps.iter().zip(lines) {
         table.push(format!("{:width$}  {}", line.name(), line.facts().join(", ")));
-        table.extend(
-            step.attempts.iter().enumerate().flat_map(|(index, attempt)| remarks(index + 1, attempt)),
-        );
+        table.extend(step.attempts.iter().flat_map(|attempt| remarks(step, attempt)));
     }
+    table.extend(run.groups.iter().map(group_line));
     table
 }
 
-fn remarks(number: usize, attempt: &AttemptView) -> Vec<String> {
+/// `polish: 2nd pass of 3, running`.
+fn group_line(group: &GroupView) -> String {
+    let id = plain(group.id.as_str(), ID_CHARS);
+    match group.iteration {
+        0 => format!("{id}: {}", word(&group.status)),
+        iteration => format!("{id}: {} of {}, {}", pass(iteration), group.max, word(&group.status)),
+    }
+}
+
+fn is_of_pass(attempt: &AttemptView, iteration: u32) -> bool {
+    attempt.dispatch.iteration == iteration
+}
+
+fn remarks(step: &StepView, attempt: &AttemptView) -> Vec<String> {
+    let number = attempt.dispatch.attempt;
+    let which = match step.group {
+        Some(_) => format!("{}, attempt {number}", pass(attempt.dispatch.iteration)),
+        None => format!("attempt {number}"),
+    };
     let remark = |grade: &str, code: String, message: &str| {
-        format!("      attempt {number}: {grade} {code}: {}", plain(message, SENTENCE_CHARS))
+        format!("      {which}: {grade} {code}: {}", plain(message, SENTENCE_CHARS))
     };
     let mut remarks = Vec::new();
     remarks.extend(attempt.error.as_ref().map(|error| remark("error", word(&error.code), &error.message)));

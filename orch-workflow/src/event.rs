@@ -53,6 +53,9 @@ pub enum EventBody {
         task: String,
         /// The steps, in plan order.
         steps: Vec<StepId>,
+        /// The groups of steps that are repeated together.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<StepId>,
         /// The parent session given with the run.
         parent_session: Option<String>,
     },
@@ -157,6 +160,8 @@ pub enum EventBody {
         title: String,
         /// Which pass, from 1.
         iteration: u32,
+        /// Its steps, which are as if they had not begun.
+        steps: Vec<StepId>,
     },
     /// A group is done.
     #[serde(rename = "group.finished")]
@@ -167,6 +172,8 @@ pub enum EventBody {
         title: String,
         /// Why.
         end: GroupEnd,
+        /// Its steps.
+        steps: Vec<StepId>,
     },
     /// A gate opened.
     #[serde(rename = "gate.opened")]

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use orch::{
     Event, EventBody, Outcome, RunStatus, RunView,
     config::id::StepId,
-    ux::text::{duration, plain},
-    workflow::event::StepProgress,
+    ux::text::{duration, pass, plain},
+    workflow::{attempt::DispatchId, event::StepProgress, record::GroupEnd},
 };
 
 use super::Paint;
@@ -15,6 +15,15 @@ use super::Paint;
 pub(crate) struct Lines {
     paint: Paint,
     steps: HashMap<StepId, Heard>,
+}
+
+/// The longest title in a line.
+const TITLE_CHARS: usize = 60;
+
+/// `Review`, and from the second pass on `Review (2nd pass)`.
+pub(super) fn titled(title: &str, dispatch: &DispatchId) -> String {
+    let title = plain(title, TITLE_CHARS);
+    if dispatch.iteration > 1 { format!("{title} ({})", pass(dispatch.iteration)) } else { title }
 }
 
 /// What earlier events said of a step.
@@ -41,7 +50,7 @@ impl Lines {
                 paint.remark(&format!("  {request} requested by {by}"))
             }
             EventBody::StepStarted { step, title, worker, kind, dispatch, .. } => {
-                let title = plain(title, 60);
+                let title = titled(title, dispatch);
                 self.steps.entry(step.clone()).or_default().title.clone_from(&title);
                 let again = match dispatch.attempt {
                     1 => String::new(),
@@ -70,6 +79,23 @@ impl Lines {
                     line.push_str(&format!("\n      {}", paint.bad(&plain(&error.message, 400))));
                 }
                 line
+            }
+            EventBody::StepSkipped { title, condition, .. } => {
+                let why = format!("left out, because it does not hold: {}", plain(condition, 200));
+                format!("  {} {}  {}", paint.faint("–"), plain(title, TITLE_CHARS), paint.faint(&why))
+            }
+            // The first pass is no news.
+            EventBody::GroupIteration { iteration: 1, .. } => return None,
+            EventBody::GroupIteration { title, iteration, .. } => {
+                format!(
+                    "  {} {}  {}",
+                    paint.faint("↻"),
+                    plain(title, TITLE_CHARS),
+                    paint.faint(&pass(*iteration))
+                )
+            }
+            EventBody::GroupFinished { title, end: GroupEnd::Skipped, .. } => {
+                format!("  {} {}  {}", paint.faint("–"), plain(title, TITLE_CHARS), paint.faint("left out"))
             }
             EventBody::Warning { step, warning } => {
                 format!("  {} {step}  {}", paint.remark("!"), plain(&warning.message, 200))

@@ -8,7 +8,7 @@ use orch_workflow::{
 use super::{Mover, State, Wait, WaitFor, Who, wait::alive_at};
 use crate::{
     command,
-    text::{counted, duration, plain},
+    text::{counted, duration, pass, plain},
 };
 
 const NAME: usize = 64;
@@ -87,12 +87,14 @@ fn waiting(run: &RunView, wait: &Wait, now: Timestamp) -> String {
         WaitFor::Decision { gate, reason, behind: 0, .. } => {
             let message = run.gate.as_ref().map_or("", |gate| gate.message.as_str());
             format!(
-                "It waits for a decision at gate {gate} ({reason}) of step {name}, for {since}: {}",
+                "It waits for a decision at gate {gate} ({reason}) of {}, for {since}: {}",
+                subject(run, wait, &name),
                 closed(&plain(message, SENTENCE))
             )
         }
         WaitFor::Decision { gate, reason, .. } => {
-            format!("Gate {gate} ({reason}) of step {name} is queued behind it, for {since}.")
+            let subject = subject(run, wait, &name);
+            format!("Gate {gate} ({reason}) of {subject} is queued behind it, for {since}.")
         }
         WaitFor::Permission { summary, answered_by, .. } => {
             format!(
@@ -247,9 +249,20 @@ fn closed(sentence: &str) -> String {
 
 fn named(step: &StepView) -> String {
     let name = plain(step.id.as_str(), NAME);
-    match step.attempts.len() {
-        0 | 1 => name,
-        attempts => format!("{name} (attempt {attempts})"),
+    let tries = step.attempts.iter().filter(|attempt| attempt.dispatch.iteration == step.iteration).count();
+    match (step.iteration, tries) {
+        (0 | 1, 0 | 1) => name,
+        (0 | 1, tries) => format!("{name} (attempt {tries})"),
+        (iteration, 0 | 1) => format!("{name} ({})", pass(iteration)),
+        (iteration, tries) => format!("{name} ({}, attempt {tries})", pass(iteration)),
+    }
+}
+
+/// What a gate is about: a step, or the passes of a group.
+fn subject(run: &RunView, wait: &Wait, name: &str) -> String {
+    match run.groups.iter().find(|group| Some(&group.id) == wait.step.as_ref()) {
+        Some(group) => format!("group {}", plain(group.id.as_str(), NAME)),
+        None => format!("step {name}"),
     }
 }
 

@@ -102,6 +102,11 @@ fn a_failure_that_repeats_is_told_once_and_nothing_is_noticed_where_nobody_would
 }
 
 #[test]
+fn a_run_with_parallel_steps_and_a_group_that_is_repeated() {
+    insta::assert_snapshot!(story(&events("repeat")));
+}
+
+#[test]
 fn every_command_in_every_text_is_in_the_registry() {
     let mut count = 0;
     for name in EVENTS {

@@ -3,8 +3,9 @@ use std::{fs, path::PathBuf};
 use orch_ux::command;
 use orch_workflow::{event::Event, view::RunView};
 
-pub(crate) const EVENTS: [&str; 7] = ["success", "gate", "stepwise", "failing", "asks", "hostile", "retries"];
-pub(crate) const RUNS: [&str; 4] = ["paused", "success", "running", "interrupted"];
+pub(crate) const EVENTS: [&str; 8] =
+    ["success", "gate", "stepwise", "failing", "asks", "hostile", "retries", "repeat"];
+pub(crate) const RUNS: [&str; 6] = ["paused", "success", "running", "interrupted", "exhausted", "repeating"];
 
 fn fixture(path: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path);

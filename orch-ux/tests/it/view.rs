@@ -28,6 +28,16 @@ fn the_summary_of_a_run_whose_process_is_gone() {
 }
 
 #[test]
+fn the_summary_of_a_run_at_the_gate_of_a_group() {
+    insta::assert_snapshot!(view::summary(&run("exhausted")));
+}
+
+#[test]
+fn the_summary_of_a_run_in_its_second_pass() {
+    insta::assert_snapshot!(view::summary(&run("repeating")));
+}
+
+#[test]
 fn the_results_of_a_run_as_markdown() {
     insta::assert_snapshot!(view::results_markdown(&run("paused")));
 }

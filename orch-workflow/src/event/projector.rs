@@ -46,6 +46,7 @@ impl Projector {
                 workflow: plan.workflow.clone(),
                 task: started.task.clone(),
                 steps: plan.steps.iter().map(|step| step.id.clone()).collect(),
+                groups: plan.groups.iter().map(|group| group.id.clone()).collect(),
                 parent_session: started.parent_session.clone(),
             },
             RecordBody::AttemptStarted { dispatch, prompt, .. } => {
@@ -85,11 +86,13 @@ impl Projector {
             }
             RecordBody::IterationStarted { group, iteration } => {
                 let PlanGroup { id, title, .. } = plan.group(group)?;
-                EventBody::GroupIteration { group: id.clone(), title: title.clone(), iteration: *iteration }
+                let (group, title, iteration) = (id.clone(), title.clone(), *iteration);
+                EventBody::GroupIteration { steps: members(plan, &group), group, title, iteration }
             }
             RecordBody::GroupEnded { group, end } => {
                 let PlanGroup { id, title, .. } = plan.group(group)?;
-                EventBody::GroupFinished { group: id.clone(), title: title.clone(), end: *end }
+                let (group, title, end) = (id.clone(), title.clone(), *end);
+                EventBody::GroupFinished { steps: members(plan, &group), group, title, end }
             }
             RecordBody::AskClosed { dispatch, ask, by } => {
                 let (step, ask, by) = (dispatch.step.clone(), ask.clone(), by.clone());
@@ -146,6 +149,11 @@ impl Projector {
             active_ms,
         }
     }
+}
+
+fn members(plan: &Plan, group: &StepId) -> Vec<StepId> {
+    let members = plan.steps.iter().filter(|step| step.group.as_ref() == Some(group));
+    members.map(|step| step.id.clone()).collect()
 }
 
 fn progress(dispatch: &DispatchId, progress: StepProgress) -> EventBody {
