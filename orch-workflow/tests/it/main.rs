@@ -7,6 +7,7 @@
 )]
 
 mod driver;
+mod explorer;
 mod history;
 mod machine;
 mod store;

@@ -1,0 +1,148 @@
+//! What an exploration has found.
+
+use std::{fmt, iter::Sum, ops::AddAssign};
+
+use super::run::{Crash, Run, Trouble};
+use crate::record::Record;
+
+/// The sum of an exploration. Several can be added up.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Explored {
+    /// Runs without a crash that others were compared with.
+    pub runs: u64,
+    /// Points at which the process has died.
+    pub points: u64,
+    /// Answers of the host that are nowhere in the journal.
+    pub lost: u64,
+    /// Prompts that have reached a model more than once.
+    pub doubled: u64,
+    /// Everything that was not as it should be, the first few.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that was not as it should be.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What it is.
+    pub kind: FindingKind,
+    /// In words.
+    pub message: String,
+    /// How the processes before have died; empty without a crash.
+    pub crashes: String,
+    /// The journal, as far as it was written.
+    pub journal: Vec<Record>,
+}
+
+/// What can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// An answer of the host is nowhere in the journal.
+    Lost,
+    /// A prompt has reached a model more than once.
+    Doubled,
+    /// A law is broken.
+    Law,
+    /// The journal does not tell the state, or cannot be read.
+    Replay,
+    /// A decision was refused that was accepted without a crash, or is never possible.
+    Refused,
+    /// The run does not come to its end.
+    Stuck,
+    /// The run comes to another end than without a crash.
+    Outcome,
+}
+
+impl Explored {
+    /// So many findings are kept; all are counted.
+    const KEPT: usize = 20;
+
+    /// Takes note of a finding.
+    pub(super) fn found(&mut self, finding: Finding) {
+        match finding.kind {
+            FindingKind::Lost => self.lost += 1,
+            FindingKind::Doubled => self.doubled += 1,
+            _ => {}
+        }
+        if self.findings.len() < Self::KEPT {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Looks for what was lost or doubled in a run that has ended.
+    pub(super) fn audit(&mut self, run: &Run<'_>, path: &[(usize, Crash)]) {
+        let lost = run.lost().into_iter().map(|message| (FindingKind::Lost, message));
+        let doubled = run.doubled().into_iter().map(|message| (FindingKind::Doubled, message));
+        for (kind, message) in lost.chain(doubled) {
+            self.found(Finding { kind, message, crashes: told(path), journal: run.journal.clone() });
+        }
+    }
+}
+
+impl AddAssign for Explored {
+    fn add_assign(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.points += other.points;
+        self.lost += other.lost;
+        self.doubled += other.doubled;
+        let room = Self::KEPT.saturating_sub(self.findings.len());
+        self.findings.extend(other.findings.into_iter().take(room));
+    }
+}
+
+impl Sum for Explored {
+    fn sum<I: Iterator<Item = Self>>(explored: I) -> Self {
+        explored.fold(Self::default(), |mut sum, explored| {
+            sum += explored;
+            sum
+        })
+    }
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { runs, points, lost, doubled, findings } = self;
+        write!(f, "{points} crash points in {runs} runs: {lost} lost, {doubled} doubled")?;
+        findings.iter().try_for_each(|finding| write!(f, "\n{finding}"))
+    }
+}
+
+impl Finding {
+    pub(super) fn new(trouble: Trouble, path: &[(usize, Crash)], journal: &[Record]) -> Self {
+        let (kind, message) = match trouble {
+            Trouble::Broken(broken) => (FindingKind::Law, broken.to_string()),
+            Trouble::Replay(message) => (FindingKind::Replay, message),
+            Trouble::Refused(rejected) => (FindingKind::Refused, rejected.to_string()),
+            Trouble::Stuck(message) => (FindingKind::Stuck, message),
+        };
+        Self { kind, message, crashes: told(path), journal: journal.to_vec() }
+    }
+
+    pub(super) fn outcome(message: String, path: &[(usize, Crash)], journal: &[Record]) -> Self {
+        Self { kind: FindingKind::Outcome, message, crashes: told(path), journal: journal.to_vec() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {} ({})", self.kind, self.message, self.crashes)?;
+        for record in &self.journal {
+            write!(f, "\n  {:>3} {:?}", record.seq, record.body)?;
+        }
+        Ok(())
+    }
+}
+
+fn told(path: &[(usize, Crash)]) -> String {
+    if path.is_empty() {
+        return "without a crash".to_owned();
+    }
+    let one = |(records, crash): &(usize, Crash)| {
+        let Crash { unseen, downtime_ms, blind } = crash;
+        let blind = if *blind { ", on a host that cannot tell" } else { "" };
+        format!("crash after record {records}, unseen {unseen:?}, continued {downtime_ms} ms later{blind}")
+    };
+    path.iter().map(one).collect::<Vec<_>>().join("; then ")
+}
