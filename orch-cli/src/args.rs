@@ -110,6 +110,9 @@ pub(crate) struct RunArgs {
     /// The session whose children the subagents become; one is created when none is given.
     #[arg(long, value_name = "SESSION")]
     pub(crate) parent: Option<String>,
+    /// A file for every step that needs no other step: text or an image, as it is now. May be given more than once.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) attach: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) drive: DriveArgs,
 }

@@ -49,6 +49,8 @@ pub enum ErrorKind {
     Stopping,
     /// A server could not be started.
     Spawn,
+    /// An image goes with the run, and the worker's model reads none.
+    NoImages,
     /// Credentials are given for a host that takes none.
     NeedlessCredentials,
 }
@@ -72,6 +74,7 @@ impl Error {
             ErrorKind::NoServerCommand => "orch::workers::no-server-command",
             ErrorKind::UnknownAgent => "orch::workers::unknown-agent",
             ErrorKind::UnknownModel => "orch::workers::unknown-model",
+            ErrorKind::NoImages => "orch::workers::no-images",
             ErrorKind::MissingSkill => "orch::workers::missing-skill",
             ErrorKind::DeniedSkill => "orch::workers::denied-skill",
             ErrorKind::Unsupported => "orch::workers::unsupported",

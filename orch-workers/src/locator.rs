@@ -22,6 +22,9 @@ pub(crate) struct Whereabouts {
     pub(crate) message: MessageId,
     /// The prompt's text part; without a client id the host would double the text of a repeated prompt.
     pub(crate) part: PartId,
+    /// The prompt's files, in order, for the same reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) files: Vec<PartId>,
 }
 
 /// Which host holds the session.

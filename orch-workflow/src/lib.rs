@@ -3,11 +3,12 @@
 //! This crate knows no OpenCode and no worker. It turns a validated [`plan::Plan`] into attempts, gates and
 //! decisions, keeps the journal, and asks a [`port::StepExecutor`] to do the actual work.
 //!
-//! * [`attempt`], [`port`] and [`handoff`] are the vocabulary that workers share (available without any feature);
+//! * [`attempt`], [`attachment`], [`port`] and [`handoff`] are the vocabulary that workers share (available without any feature);
 //! * [`machine`] is pure: no clock, no randomness, no input or output;
 //! * [`store`] keeps journals; [`driver`] (feature `runtime`) runs one machine on one tokio task.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod attachment;
 pub mod attempt;
 pub mod carry;
 pub mod decision;

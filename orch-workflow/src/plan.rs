@@ -69,6 +69,13 @@ impl Plan {
         self.groups.iter().find(|group| group.id == *id)
     }
 
+    /// Whether a step needs no other, neither itself nor through its group.
+    #[must_use]
+    pub fn comes_first(&self, step: &PlanStep) -> bool {
+        let group = step.group.as_ref().and_then(|id| self.groups.iter().find(|group| group.id == *id));
+        step.needs.is_empty() && group.is_none_or(|group| group.needs.is_empty())
+    }
+
     /// The most that a run can do without a decision of a person.
     #[must_use]
     pub fn worst_case(&self) -> WorstCase {

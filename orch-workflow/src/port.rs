@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::attachment::Attachment;
 use crate::attempt::{AttemptError, DispatchId, Settled, Timestamp, Warning};
 
 /// Does the work of steps. One executor serves many runs at once.
@@ -91,6 +92,9 @@ pub struct Dispatch {
     /// Skills that the step needs, beside those of the worker's profile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub required_skills: Vec<SkillName>,
+    /// Files that go with the prompt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
 }
 
 /// Which session a dispatch uses.

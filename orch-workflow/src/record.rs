@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 use crate::{
+    attachment::Attachment,
     attempt::{AttemptError, DispatchId, RunId, Settled, Timestamp, Warning},
     decision::{Decision, Gate, GateId},
     plan::Plan,
@@ -301,6 +302,9 @@ pub struct RunStarted {
     /// What to do with asks that no rule answers.
     #[serde(default)]
     pub asks: AskPolicy,
+    /// Files for every step that needs no other step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     /// Free data of the embedder, never looked at.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub metadata: Value,

@@ -7,6 +7,7 @@ use orch_ux::command;
 use orch_workers::ErrorKind as WorkersErrorKind;
 pub use orch_workflow::driver::Disposition;
 use orch_workflow::{
+    attachment::AttachmentError,
     driver::{EngineError, EngineErrorKind},
     plan::PlanError,
     store::StoreError,
@@ -196,6 +197,13 @@ impl From<StoreError> for Error {
     }
 }
 
+impl From<AttachmentError> for Error {
+    fn from(error: AttachmentError) -> Self {
+        let code = error.code();
+        Self::of(error, ErrorKind::Usage, code, Disposition::Terminal)
+    }
+}
+
 impl From<PlanError> for Error {
     fn from(error: PlanError) -> Self {
         let code = error.code();
@@ -218,6 +226,10 @@ impl From<orch_workers::Error> for Error {
             WorkersErrorKind::Spawn => (
                 ErrorKind::Host,
                 "try again; `orch doctor` examines the OpenCode that servers of workers are started with",
+            ),
+            WorkersErrorKind::NoImages => (
+                ErrorKind::Usage,
+                "give the profile `supportsVision` or the model `node:vision`; `orch models` says which models read images",
             ),
             WorkersErrorKind::MissingSkill => (
                 ErrorKind::Config,

@@ -48,6 +48,7 @@ pub use orch_workflow as workflow;
 
 pub use orch_workers::{Host, Shutdown};
 pub use orch_workflow::{
+    attachment::{Attachment, AttachmentError},
     attempt::{Outcome, RunId},
     decision::{Answer, Decision, DecisionKind, DecisionRequest, Gate, GateId, GateReason},
     driver::{EventStream, Received, Requested, Run},

@@ -11,6 +11,7 @@ use orch_opencode::OpenCode;
 use orch_ux::why::{self, Why};
 use orch_workers::{Connection, Connector, Shutdown};
 use orch_workflow::{
+    attachment,
     attempt::{AttemptError, RunId},
     decision::{Answer, Decision, DecisionRequest, Request},
     driver::{Engine, EventStream, NewRun, Requested, Run},
@@ -105,15 +106,17 @@ impl Orchestrator {
         let plan = Plan::compile(self.config(), &request.workflow)?;
         preflight::runnable(&plan)?;
         preflight::task(&plan, &request.task)?;
+        attachment::check(&request.attachments)?;
         let connection = self.reach().await?;
         if let Some(parent) = &request.parent_session {
             preflight::parent(connection.pool(), parent).await?;
         }
-        preflight::workers(connection.pool(), &plan).await?;
+        preflight::workers(connection.pool(), &plan, &request.attachments).await?;
         let mut new = NewRun::new(plan, request.task, &self.inner.directory);
         new.policy = request.policy;
         new.parent_session = request.parent_session;
         new.asks = request.asks;
+        new.attachments = request.attachments;
         new.metadata = request.metadata;
         let run = self.inner.engine.start(new).await?;
         self.forget_old_runs().await;

@@ -1,7 +1,10 @@
 //! What is checked before a run exists: everything that can be known without spending a token.
 
 use orch_workers::{Need, Pool};
-use orch_workflow::plan::{Plan, PlanStep};
+use orch_workflow::{
+    attachment::Attachment,
+    plan::{Plan, PlanStep},
+};
 
 use crate::error::{Error, ErrorKind};
 
@@ -50,9 +53,12 @@ pub(crate) async fn parent(pool: &Pool, parent: &str) -> Result<(), Error> {
 /// # Errors
 /// Every worker of a step that cannot be had: the host has no such agent, model or skill, or there is no way to start
 /// its server.
-pub(crate) async fn workers(pool: &Pool, plan: &Plan) -> Result<(), Error> {
+pub(crate) async fn workers(pool: &Pool, plan: &Plan, files: &[Attachment]) -> Result<(), Error> {
+    let images = || files.iter().filter(|file| file.is_image()).map(|file| file.name.clone());
     let need = |step: &PlanStep| {
-        Need::new(step.worker.clone(), step.kind).with_skills(step.required_skills.iter().cloned())
+        let need =
+            Need::new(step.worker.clone(), step.kind).with_skills(step.required_skills.iter().cloned());
+        if plan.comes_first(step) { need.with_images(images()) } else { need }
     };
     Error::every(pool.check(plan.steps.iter().map(need)).await?).map_or(Ok(()), Err)
 }

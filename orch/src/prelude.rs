@@ -1,9 +1,9 @@
 //! What most embedders need.
 
 pub use crate::{
-    Answer, Builder, Decision, DecisionKind, DecisionRequest, Disposition, Error, ErrorKind, Event,
-    EventBody, EventStream, Gate, GateReason, Host, Orchestrator, Outcome, Received, Requested, Run, RunId,
-    RunRequest, RunStatus, RunView,
+    Answer, Attachment, Builder, Decision, DecisionKind, DecisionRequest, Disposition, Error, ErrorKind,
+    Event, EventBody, EventStream, Gate, GateReason, Host, Orchestrator, Outcome, Received, Requested, Run,
+    RunId, RunRequest, RunStatus, RunView,
     config::{
         Config,
         policy::{Execution, Intervene, Policy, PolicyPatch},

@@ -1,7 +1,7 @@
 //! What to run.
 
 use orch_config::policy::{Execution, Intervene, PolicyPatch};
-use orch_workflow::port::AskPolicy;
+use orch_workflow::{attachment::Attachment, port::AskPolicy};
 use serde_json::Value;
 
 /// One workflow on one task.
@@ -18,6 +18,8 @@ pub struct RunRequest {
     pub parent_session: Option<String>,
     /// What to do with permissions and questions that no rule answers.
     pub asks: AskPolicy,
+    /// Files for every step that needs no other step.
+    pub attachments: Vec<Attachment>,
     /// Free data, kept with the run and never looked at.
     pub metadata: Value,
 }
@@ -31,6 +33,7 @@ impl RunRequest {
             policy: PolicyPatch::default(),
             parent_session: None,
             asks: AskPolicy::default(),
+            attachments: Vec::new(),
             metadata: Value::Null,
         }
     }
@@ -67,6 +70,13 @@ impl RunRequest {
     #[must_use]
     pub fn unattended(mut self) -> Self {
         self.asks = AskPolicy::Deny;
+        self
+    }
+
+    /// The same run with this file.
+    #[must_use]
+    pub fn attach(mut self, file: Attachment) -> Self {
+        self.attachments.push(file);
         self
     }
 

@@ -1,6 +1,7 @@
 //! What the `orch` command promises to people and programs: the real binary, on a simulated host and on a real one.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
 
+mod attachments;
 mod configuration;
 mod contract;
 mod crashes;

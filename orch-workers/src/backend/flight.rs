@@ -8,6 +8,7 @@ use orch_opencode::{
     tracker::{Activity, Follower, Probed, Sign, probe},
 };
 use orch_workflow::{
+    attachment::Attachment,
     attempt::{AttemptError, ErrorCode, Settled, Timestamp, Warning, WarningCode},
     port::{AskPolicy, Dispatch, Progress, SendError, Update},
 };
@@ -40,6 +41,7 @@ pub(super) struct Orders {
     selection: Selection,
     system: Option<String>,
     text: String,
+    files: Vec<Attachment>,
     pub(super) asks: AskPolicy,
     pub(super) rules: Vec<PermissionRule>,
 }
@@ -50,6 +52,7 @@ impl Orders {
             selection,
             system: profile.system_prompt.clone(),
             text: dispatch.prompt.clone(),
+            files: dispatch.attachments.clone(),
             asks: dispatch.asks,
             rules: permission::session_rules(&permission::rules(profile)),
         }
@@ -58,9 +61,16 @@ impl Orders {
     /// The same ids every time, so that a host which has seen it already does not work twice.
     fn prompt(&self, at: &Whereabouts) -> Prompt {
         let text = self.text.clone();
-        let part = PromptPart::Text { id: at.part.clone(), text, synthetic: false, ignored: false };
+        let mut parts =
+            vec![PromptPart::Text { id: at.part.clone(), text, synthetic: false, ignored: false }];
+        parts.extend(self.files.iter().zip(&at.files).map(|(file, id)| PromptPart::File {
+            id: id.clone(),
+            mime: file.mime.clone(),
+            url: file.url(),
+            filename: Some(file.name.clone()),
+        }));
         let selection = self.selection.clone();
-        let mut prompt = Prompt::new(at.message.clone(), vec![part])
+        let mut prompt = Prompt::new(at.message.clone(), parts)
             .by(Some(selection.agent.name), Some(selection.model.model));
         prompt.system = self.system.clone();
         prompt

@@ -32,6 +32,7 @@ use crate::{
     error::{Error, ErrorKind},
     locator::Whereabouts,
     permission,
+    pool::Need,
     preflight::{self, Offer, Selection},
     shutdown::ShutdownReport,
     verdict,
@@ -129,9 +130,9 @@ impl OpenCodeWorker {
 }
 
 impl OpenCodeWorker {
-    /// What keeps this worker from being used with these skills, on the host that it would use; that one is started and
+    /// What keeps this worker from being used with these skills and images, on the host that it would use; that one is started and
     /// made ready if it is its own.
-    pub(crate) async fn examine(&self, cx: &Context, of_step: &[SkillName]) -> Vec<Error> {
+    pub(crate) async fn examine(&self, cx: &Context, need: &Need) -> Vec<Error> {
         let inner = &self.inner;
         let examined = async {
             preflight::supported(&inner.profile, self.kind())?;
@@ -143,7 +144,8 @@ impl OpenCodeWorker {
             };
             let offer = Offer::ask(&*host).await.map_err(unanswered)?;
             let selection = offer.select(&inner.profile)?;
-            let required = preflight::required(&inner.profile, of_step);
+            offer.shows(&inner.profile, &selection, &need.images)?;
+            let required = preflight::required(&inner.profile, &need.skills);
             if required.is_empty() {
                 return Ok(Vec::new());
             }
@@ -203,6 +205,7 @@ impl Worker for OpenCodeWorker {
             parent: scope.parent.filter(|_| inner.backend.kind() == WorkerKind::Subagent),
             message,
             part: PartId::mint(),
+            files: dispatch.attachments.iter().map(|_| PartId::mint()).collect(),
         };
         let locator = at.seal()?;
         let parent_session = at.parent.map(String::from);

@@ -20,13 +20,15 @@ pub struct Need {
     pub kind: WorkerKind,
     /// Skills that it must have beside those of its profile.
     pub skills: Vec<SkillName>,
+    /// The names of images that it is going to be shown.
+    pub images: Vec<String>,
 }
 
 impl Need {
     /// A worker with the skills of its profile.
     #[must_use]
     pub fn new(worker: ProfileId, kind: WorkerKind) -> Self {
-        Self { worker, kind, skills: Vec::new() }
+        Self { worker, kind, skills: Vec::new(), images: Vec::new() }
     }
 
     /// The same worker with further skills.
@@ -35,11 +37,18 @@ impl Need {
         self.skills.extend(skills);
         self
     }
+
+    /// The same worker, shown these images.
+    #[must_use]
+    pub fn with_images(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.images.extend(names);
+        self
+    }
 }
 
 impl Pool {
     /// Checks that these workers can be had: that each is known, and that the host has the agent, the model and the
-    /// skills of its profile. Returns every problem, each one once; spends nothing. What a registered worker needs is
+    /// skills of its profile, and that the model reads the images that it is shown. Returns every problem, each one once; spends nothing. What a registered worker needs is
     /// only known to itself. Cancel safe.
     ///
     /// A worker with a server of its own is looked at on the given host first, because both usually have the same
@@ -99,7 +108,7 @@ impl Pool {
             let pool = self.clone();
             asked.spawn(async move {
                 let problems = match pool.inner.own(&need.worker, need.kind) {
-                    Ok(worker) => worker.examine(&pool.inner.cx, &need.skills).await,
+                    Ok(worker) => worker.examine(&pool.inner.cx, &need).await,
                     Err(problem) => vec![problem],
                 };
                 (index, problems)
@@ -134,7 +143,9 @@ impl Pool {
 
 fn examine(offer: &Offer, profile: &Profile, need: &Need) -> Result<preflight::Selection, Error> {
     preflight::supported(profile, need.kind)?;
-    offer.select(profile)
+    let selection = offer.select(profile)?;
+    offer.shows(profile, &selection, &need.images)?;
+    Ok(selection)
 }
 
 /// Each worker once, with the skills of all who need it.
@@ -142,7 +153,10 @@ fn together(needs: impl IntoIterator<Item = Need>) -> Vec<Need> {
     let mut workers: Vec<Need> = Vec::new();
     for need in needs {
         match workers.iter_mut().find(|known| (&known.worker, known.kind) == (&need.worker, need.kind)) {
-            Some(known) => known.skills.extend(need.skills),
+            Some(known) => {
+                known.skills.extend(need.skills);
+                known.images.extend(need.images);
+            }
             None => workers.push(need),
         }
     }

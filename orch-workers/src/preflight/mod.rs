@@ -21,7 +21,7 @@ pub(crate) use self::{
     skill::{problems as skill_problems, required},
     support::{supported, without_effect},
 };
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// The agents and models of a host, as it lists them.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -79,6 +79,27 @@ impl Offer {
         let agent = agent::choose(&profile.id, profile.agent.as_deref(), &self.agents)?;
         let model = model::choose(profile, agent, &self.catalog)?;
         Ok(Selection { agent: agent.clone(), model })
+    }
+
+    /// Whether the selected model reads these images. The host would tell any other one that it cannot, and go on.
+    pub(crate) fn shows(
+        &self,
+        profile: &Profile,
+        selection: &Selection,
+        images: &[String],
+    ) -> Result<(), Error> {
+        let model = &selection.model.model;
+        if images.is_empty() || self.catalog.find(model).is_some_and(|found| found.images) {
+            return Ok(());
+        }
+        let images = images.join(", ");
+        Err(Error::new(
+            ErrorKind::NoImages,
+            format!(
+                "worker `{}`: its model {model} does not read images, and is to be shown {images}",
+                profile.id
+            ),
+        ))
     }
 
     /// Every model, in the host's order.

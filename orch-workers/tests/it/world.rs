@@ -70,6 +70,7 @@ pub(crate) fn dispatch(kind: WorkerKind, prompt: &str) -> Dispatch {
         directory: PathBuf::from("/project"),
         asks: AskPolicy::Deny,
         required_skills: Vec::new(),
+        attachments: Vec::new(),
     }
 }
 

@@ -24,6 +24,7 @@ use super::{
     work::Work,
 };
 use crate::{
+    attachment::Attachment,
     attempt::{RunId, Timestamp},
     machine::Machine,
     plan::Plan,
@@ -51,6 +52,8 @@ pub struct NewRun {
     pub parent_session: Option<String>,
     /// What to do with asks that no rule answers.
     pub asks: AskPolicy,
+    /// Files for every step that needs no other step.
+    pub attachments: Vec<Attachment>,
     /// Free data of the embedder.
     pub metadata: Value,
 }
@@ -65,12 +68,13 @@ impl NewRun {
             policy: PolicyPatch::default(),
             parent_session: None,
             asks: AskPolicy::default(),
+            attachments: Vec::new(),
             metadata: Value::Null,
         }
     }
 
     fn named(self, run: RunId) -> RunStarted {
-        let Self { plan, task, directory, policy, parent_session, asks, metadata } = self;
+        let Self { plan, task, directory, policy, parent_session, asks, attachments, metadata } = self;
         let digest = plan.digest();
         RunStarted {
             format: FORMAT_VERSION,
@@ -82,6 +86,7 @@ impl NewRun {
             parent_session,
             directory,
             asks,
+            attachments,
             metadata,
         }
     }

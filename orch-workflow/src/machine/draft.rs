@@ -81,6 +81,10 @@ impl<'m> Draft<'m> {
             directory: state.started.directory.clone(),
             asks: state.started.asks,
             required_skills: planned.required_skills.clone(),
+            attachments: match turn.dispatch.turn {
+                1 if state.plan().comes_first(planned) => state.started.attachments.clone(),
+                _ => Vec::new(),
+            },
         }))
     }
 

@@ -38,6 +38,7 @@ use std::sync::Arc;
 use self::{draft::Draft, evolve::evolve, live::Follow, state::State};
 pub use self::{effect::Effect, input::Input};
 use crate::{
+    attachment,
     attempt::{DispatchId, RunId, Timestamp},
     decision::{DecisionKind, GateId, Rejected},
     port::Locator,
@@ -316,6 +317,9 @@ fn check_start(started: &RunStarted) -> Result<(), Rejected> {
         let message =
             format!("the task has {chars} characters, workflow {} takes {max}", started.plan.workflow);
         return Err(Rejected::Invalid { message });
+    }
+    if let Err(error) = attachment::check(&started.attachments) {
+        return Err(Rejected::Invalid { message: error.to_string() });
     }
     if started.plan.steps.is_empty() {
         let message = format!("workflow {} has no steps", started.plan.workflow);

@@ -156,5 +156,6 @@ fn subagent_dispatch() -> Dispatch {
         directory: "/project".into(),
         asks: AskPolicy::Deny,
         required_skills: Vec::new(),
+        attachments: Vec::new(),
     }
 }

@@ -71,6 +71,13 @@ impl World {
         self.scratch.path().join("project")
     }
 
+    /// A file of the project; its path.
+    pub(super) fn file(&self, name: &str, content: &[u8]) -> String {
+        let path = self.project().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_string_lossy().into_owned()
+    }
+
     /// The command in the project, with the server and the state directory of this world.
     pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = bare(self.scratch.path(), arguments);

@@ -1,8 +1,9 @@
 //! A session's transcript as the model is shown it.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::wire::{Info, Message, PartBody};
+use super::wire::{Info, Message, Part, PartBody};
 
 /// Chat-completions messages: the system prompt, then the conversation since the last summary.
 pub(super) fn messages(system: String, thread: &[Message]) -> Vec<Value> {
@@ -12,7 +13,8 @@ pub(super) fn messages(system: String, thread: &[Message]) -> Vec<Value> {
     for message in &thread[start..] {
         match &message.info {
             Info::User(_) => {
-                let text = message.text();
+                let texts = std::iter::once(message.text()).chain(message.parts.iter().filter_map(file));
+                let text = texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
                 if !text.is_empty() {
                     messages.push(json!({ "role": "user", "content": text }));
                 }
@@ -21,6 +23,21 @@ pub(super) fn messages(system: String, thread: &[Message]) -> Vec<Value> {
         }
     }
     messages
+}
+
+/// What a model that reads no images is told of an attached file, in the words of a real host.
+fn file(part: &Part) -> Option<String> {
+    let PartBody::File { mime, url, filename } = &part.body else { return None };
+    let name = filename.as_deref().unwrap_or("file");
+    if mime != "text/plain" {
+        return Some(format!(
+            "ERROR: Cannot read \"{name}\" (this model does not support image input). Inform the user."
+        ));
+    }
+    let content = url.split_once(";base64,").and_then(|(_, content)| STANDARD.decode(content).ok());
+    let content = String::from_utf8_lossy(&content.unwrap_or_default()).into_owned();
+    let input = json!({ "filePath": name });
+    Some(format!("Called the Read tool with the following input: {input}\n{content}"))
 }
 
 fn assistant(message: &Message) -> Vec<Value> {

@@ -105,6 +105,7 @@ pub(crate) fn run_started(plan: Plan, policy: PolicyPatch) -> RunStarted {
         parent_session: None,
         directory: PathBuf::from("project"),
         asks: AskPolicy::Wait,
+        attachments: Vec::new(),
         metadata: serde_json::Value::Null,
     }
 }
