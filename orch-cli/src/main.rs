@@ -7,6 +7,7 @@ mod command;
 mod exit;
 mod follow;
 mod interrupt;
+mod log;
 mod person;
 mod project;
 mod report;
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(error),
     };
-    log_to_stderr();
+    log::listen();
     let json = cli.json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -59,10 +60,4 @@ fn fail(json: bool, failure: &Failure) -> ExitCode {
         eprint!("{}", failure.render());
     }
     failure.exit.into()
-}
-
-/// `ORCH_LOG=orch=debug` shows what the library traces, on stderr; nothing by default.
-fn log_to_stderr() {
-    let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("ORCH_LOG") else { return };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

@@ -13,6 +13,7 @@ use orch::{
 use crate::{
     args::HostArgs,
     exit::{Exit, Failure},
+    log::{self, Detail},
     report,
 };
 
@@ -85,12 +86,24 @@ impl Project {
         Ok(root)
     }
 
+    /// Lets the library's traces go to the file in the state directory. A log that cannot be written stops nobody.
+    fn log(&self, config: &Config) -> Result<(), Failure> {
+        let detail = if config.ui.debug { Detail::Everything } else { Detail::Usual };
+        let state = self.state()?;
+        if let Err(error) = log::open(&state, detail) {
+            let file = state.join(log::FILE_NAME);
+            writeln!(std::io::stderr().lock(), "no log is written to {}: {error}", file.display())?;
+        }
+        Ok(())
+    }
+
     /// An orchestrator on this project. Nothing is started before something has to be done.
     pub(crate) async fn orchestrator(
         &self,
         mut config: Config,
         host: &HostArgs,
     ) -> Result<Orchestrator, Failure> {
+        self.log(&config)?;
         // Workers with servers of their own run the same program, also where the host is one that runs already.
         if let Some(program) = &host.opencode {
             config.opencode.command = Some(vec![program.to_string_lossy().into_owned()]);

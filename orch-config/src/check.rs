@@ -41,10 +41,6 @@ impl Config {
 pub(crate) fn issues(config: &Config) -> Vec<Issue> {
     let mut issues = Vec::new();
     opencode(config, &mut issues);
-    if config.ui.debug {
-        let way_out = "leave it out; `orch events <run>` tells what a run did";
-        issues.push(not_supported(Path::keys("ui").key("debug"), way_out));
-    }
     for (id, profile) in &config.profiles {
         if *id != profile.id {
             issues.push(other_id(Path::profile(id.as_str()), id.as_str(), profile.id.as_str()));

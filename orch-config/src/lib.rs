@@ -16,6 +16,9 @@ pub mod id;
 mod issue;
 pub mod kind;
 pub mod load;
+#[cfg(feature = "measure")]
+#[doc(hidden)]
+pub mod measure;
 pub mod migrate;
 mod model;
 mod model_reference;

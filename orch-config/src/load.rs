@@ -175,7 +175,7 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, LoadError> {
     if let Some(path) = &options.global_file {
         match file(path) {
             Ok(Some(bytes)) => {
-                stack.push(Layer::Global, Some(path), &bytes, &global_prompts(path), Trust::Trusted)
+                stack.push(Layer::Global, Some(path), bytes, &global_prompts(path), Trust::Trusted)
             }
             Ok(None) => {}
             Err(error) => stack.problems.push(unreadable(path, &error)),
@@ -184,7 +184,7 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, LoadError> {
     project(options, &mut stack);
     if let Some(overrides) = &options.overrides {
         let prompts = project_prompts(options);
-        stack.push(Layer::Overrides, None, overrides.as_bytes(), &prompts, Trust::Trusted);
+        stack.push(Layer::Overrides, None, overrides.clone().into_bytes(), &prompts, Trust::Trusted);
     }
     stack.settle(options.strict).map(|mut loaded| {
         if let Some(path) = loaded.config.store.path.as_mut() {
@@ -200,7 +200,7 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, LoadError> {
 /// Everything that is wrong, at once.
 pub fn parse(bytes: &[u8], origin: Option<&FilePath>, trust: Trust) -> Result<Loaded, LoadError> {
     let mut stack = Stack::default();
-    stack.push(Layer::Project, origin, bytes, &Prompts::default(), trust);
+    stack.push(Layer::Project, origin, bytes.to_vec(), &Prompts::default(), trust);
     stack.settle(false)
 }
 
@@ -231,7 +231,7 @@ fn project(options: &LoadOptions, stack: &mut Stack) {
         }
         match file(&path) {
             Ok(Some(bytes)) => {
-                stack.push(Layer::Project, Some(&path), &bytes, &project_prompts(options), options.trust)
+                stack.push(Layer::Project, Some(&path), bytes, &project_prompts(options), options.trust)
             }
             Ok(None) if explicit => stack.problems.push(unreadable(&path, &io::ErrorKind::NotFound.into())),
             Ok(None) => continue,
@@ -275,7 +275,8 @@ fn file(path: &FilePath) -> io::Result<Option<Vec<u8>>> {
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    let mut bytes = Vec::new();
+    let expected = usize::try_from(metadata.len()).unwrap_or(MAX_BYTES).min(MAX_BYTES);
+    let mut bytes = Vec::with_capacity(expected + 1);
     fs::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }
@@ -320,7 +321,14 @@ impl Stack {
         self.merged.merge(root);
     }
 
-    fn push(&mut self, layer: Layer, path: Option<&FilePath>, bytes: &[u8], prompts: &Prompts, trust: Trust) {
+    fn push(
+        &mut self,
+        layer: Layer,
+        path: Option<&FilePath>,
+        bytes: Vec<u8>,
+        prompts: &Prompts,
+        trust: Trust,
+    ) {
         let Read { document, mut root, problems } = document::read(bytes, path.map(FilePath::to_owned));
         self.problems.extend(problems);
         let mut issues = resolve::duplicates(&root);

@@ -47,7 +47,7 @@ pub struct Change {
 /// # Errors
 /// The bytes are no JSON, not even with comments. What else is wrong with the file stays wrong.
 pub fn migrate(bytes: &[u8], file: Option<&FilePath>) -> Result<Migration, LoadError> {
-    let document = Document::open(bytes, file.map(FilePath::to_owned)).map_err(refused)?;
+    let document = Document::open(bytes.to_vec(), file.map(FilePath::to_owned)).map_err(refused)?;
     let (tree, edits) = document.editable().map_err(refused)?;
     let mut rewrite = Rewrite { document: &document, edits, changes: Vec::new() };
     rewrite.node(&tree, &schema::FULL, &Path::default());

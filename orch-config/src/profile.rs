@@ -66,8 +66,14 @@ impl Profile {
     /// A background worker on a server of its own, on the host's default model.
     #[must_use]
     pub fn new(id: ProfileId) -> Self {
+        let name = id.as_str().to_owned();
+        Self { name, ..Self::unnamed(id) }
+    }
+
+    /// A profile whose name is still to come.
+    pub(crate) fn unnamed(id: ProfileId) -> Self {
         Self {
-            name: id.to_string(),
+            name: String::new(),
             id,
             purpose: String::new(),
             when_to_use: String::new(),

@@ -12,7 +12,7 @@ pub struct UiSettings {
     pub prompt_hints: bool,
     /// Notices in the parent session.
     pub wakeup_injection: bool,
-    /// Whether the file log is verbose.
+    /// Whether a log that is kept says everything that is traced. The library keeps none; the command does.
     pub debug: bool,
 }
 

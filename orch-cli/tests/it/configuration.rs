@@ -260,3 +260,34 @@ async fn a_worktrees_file_counts_in_the_directories_below() {
     let ids: Vec<_> = workflows.as_array().unwrap().iter().map(|each| each["id"].as_str().unwrap()).collect();
     assert!(ids.contains(&"three"), "{ids:?}");
 }
+
+/// `ui.debug` decides how much the log in the state directory says; only its owner may read it.
+#[tokio::test(flavor = "multi_thread")]
+async fn debug_makes_the_log_say_everything() {
+    let log = async |debug: bool| {
+        let world = world().await;
+        let mut config = standard();
+        config["ui"] = json!({ "debug": debug });
+        world.configure(&config);
+        let ran = world.orch(["run", "last", "a task", "--no-input"]).await;
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let file = world.path("state/orch.log");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::read_to_string(file).unwrap()
+    };
+    let (usual, everything) = (log(false).await, log(true).await);
+    assert!(!usual.contains(" DEBUG ") && !usual.contains(" TRACE "), "{usual}");
+    assert!(everything.contains(" DEBUG orch_workers"), "{everything}");
+    assert!(everything.lines().count() > usual.lines().count());
+    assert!(everything.lines().all(|line| line.contains(" orch")), "{everything}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_log_is_put_aside() {
+    let world = world().await;
+    fs::create_dir(world.path("state")).unwrap();
+    fs::write(world.path("state/orch.log"), vec![b'x'; 9 * 1024 * 1024]).unwrap();
+    assert_eq!(world.orch(["run", "last", "a task", "--no-input"]).await.code, Some(0));
+    assert_eq!(fs::metadata(world.path("state/orch.log.1")).unwrap().len(), 9 * 1024 * 1024);
+    assert!(fs::metadata(world.path("state/orch.log")).unwrap().len() < 1024 * 1024);
+}

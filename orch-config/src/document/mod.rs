@@ -47,16 +47,14 @@ pub(crate) struct Read {
 
 /// Reads a file's bytes. Plain JSON without a flaw goes straight into the types; anything else is looked at again with
 /// positions, and then every problem is found, not only the first.
-pub(crate) fn read(bytes: &[u8], file: Option<PathBuf>) -> Read {
-    let text = match scan::decode(bytes) {
-        Ok(text) => text,
-        Err(flaw) => return Read::hopeless(Document { file, text: flaw.text.clone() }, flaw),
+pub(crate) fn read(bytes: Vec<u8>, file: Option<PathBuf>) -> Read {
+    let document = match Document::open(bytes, file) {
+        Ok(document) => document,
+        Err(hopeless) => return *hopeless,
     };
-    if let Ok(root) = serde_json::from_str(text) {
-        let document = Document { file, text: text.to_owned() };
+    if let Ok(root) = serde_json::from_str(&document.text) {
         return Read { document, root, problems: Vec::new() };
     }
-    let document = Document { file, text: text.to_owned() };
     match document.examine() {
         Ok((root, problems)) => Read { document, root, problems },
         Err(flaw) => Read::hopeless(document, flaw),
@@ -98,9 +96,9 @@ impl Read {
 
 impl Document {
     /// The text of a file's bytes, whatever it says.
-    pub(crate) fn open(bytes: &[u8], file: Option<PathBuf>) -> Result<Self, Box<Read>> {
+    pub(crate) fn open(bytes: Vec<u8>, file: Option<PathBuf>) -> Result<Self, Box<Read>> {
         match scan::decode(bytes) {
-            Ok(text) => Ok(Self { file, text: text.to_owned() }),
+            Ok(text) => Ok(Self { file, text }),
             Err(flaw) => Err(Box::new(Read::hopeless(Self { file, text: flaw.text.clone() }, flaw))),
         }
     }

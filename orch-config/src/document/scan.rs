@@ -3,8 +3,11 @@
 use super::{Flaw, MAX_BYTES, MAX_DEPTH};
 use crate::code;
 
+/// The byte order mark.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The text of a file, without its byte order mark.
-pub(super) fn decode(bytes: &[u8]) -> Result<&str, Flaw> {
+pub(super) fn decode(mut bytes: Vec<u8>) -> Result<String, Flaw> {
     if bytes.len() > MAX_BYTES {
         return Err(Flaw {
             code: code::TOO_LARGE,
@@ -14,7 +17,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, Flaw> {
             text: String::new(),
         });
     }
-    if is_utf16(bytes) {
+    if is_utf16(&bytes) {
         return Err(Flaw {
             code: code::NOT_UTF8,
             message: "the file is UTF-16".to_owned(),
@@ -23,10 +26,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, Flaw> {
             text: String::new(),
         });
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|error| {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        let offset = error.valid_up_to();
+    if bytes.starts_with(MARK) {
+        bytes.drain(..MARK.len());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
         Flaw {
             code: code::NOT_UTF8,
             message: "the file is not UTF-8".to_owned(),

@@ -130,7 +130,10 @@ impl Walk {
                     path.clone(),
                     format!("`{key}` is not supported by this version"),
                 );
-                self.report(issue.help(help), name);
+                // The description begins with what the message says already.
+                let reason =
+                    help.split_once(": ").map_or("leave it out: it has no effect", |(_, reason)| reason);
+                self.report(issue.help(reason), name);
                 self.node(node, schema, path);
                 None
             }

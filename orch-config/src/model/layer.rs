@@ -91,6 +91,10 @@ impl<T: Merge> Merge for Field<T> {
 
 impl<V: Merge> Merge for IndexMap<String, V> {
     fn merge(&mut self, later: Self) {
+        if self.is_empty() {
+            *self = later;
+            return;
+        }
         for (key, value) in later {
             match self.get_mut(&key) {
                 Some(earlier) => earlier.merge(value),

@@ -1,6 +1,6 @@
 //! Lists whose elements have ids: those of a later file change and extend those of an earlier one.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -54,10 +54,17 @@ impl Identified for Definition {
 
 impl<T: Identified + Merge> Merge for ById<T> {
     fn merge(&mut self, later: Self) {
+        let mut places: HashMap<String, usize> = HashMap::with_capacity(self.0.len() + later.0.len());
+        for (place, element) in self.0.iter().enumerate() {
+            places.entry(element.id().to_owned()).or_insert(place);
+        }
         for element in later.0 {
-            match self.0.iter_mut().find(|earlier| earlier.id() == element.id()) {
+            match places.get(element.id()).and_then(|place| self.0.get_mut(*place)) {
                 Some(earlier) => earlier.merge(element),
-                None => self.0.push(element),
+                None => {
+                    places.insert(element.id().to_owned(), self.0.len());
+                    self.0.push(element);
+                }
             }
         }
     }

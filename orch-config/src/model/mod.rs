@@ -26,6 +26,7 @@ layer! {
     struct Root {
         /// The schema of this file, for editors.
         #[serde(rename = "$schema")]
+        #[schemars(example = crate::schema::URL)]
         schema: String,
         /// Worker profiles: changes to built-in ones and new ones. Those of several files are merged by id.
         profiles: ById<ProfileEntry> = [],
@@ -49,17 +50,17 @@ layer! {
         startup_timeout: Millis = 30_000,
         /// How often a worker's own server is asked whether it lives, in milliseconds.
         health_check_interval: Millis = 30_000,
-        /// Has no effect in this version: toasts tell when a run stops or ends (`ui.toasts`).
+        /// Not supported by this version: toasts tell when a run stops or ends (`ui.toasts`).
         notifications: Ignored<Notifications>,
-        /// Has no effect in this version: configure agents in OpenCode's own configuration, and name one in a profile's `agent`.
+        /// Not supported by this version: configure agents in OpenCode's own configuration, and name one in a profile's `agent`.
         agent: Ignored<Agent>,
-        /// Has no effect in this version: use the `orch` command.
+        /// Not supported by this version: use the `orch` command.
         commands: Ignored<Commands>,
-        /// Has no effect in this version: OpenCode shortens long tool outputs itself (`compaction` in its configuration).
+        /// Not supported by this version: OpenCode shortens long tool outputs itself (`compaction` in its configuration).
         pruning: Ignored<Pruning>,
-        /// Has no effect in this version: keep what must be remembered in a file of the project, such as `AGENTS.md`.
+        /// Not supported by this version: keep what must be remembered in a file of the project, such as `AGENTS.md`.
         memory: Ignored<Memory>,
-        /// Has no effect: nothing is ever reported to anybody.
+        /// Not supported by this version: nothing is ever reported to anybody.
         telemetry: Ignored<Telemetry>,
         /// Which projects may use everything.
         trust: Future,

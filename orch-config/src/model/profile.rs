@@ -1,5 +1,7 @@
 //! Profiles as the file has them.
 
+use serde_json::json;
+
 use super::{
     layer::{Word, layer},
     marker::Retired,
@@ -22,6 +24,7 @@ layer! {
             id: ProfileId,
         }
         /// The name people see. Default: the id.
+        #[schemars(example = &"Translator")]
         name: String,
         /// What the worker is for.
         purpose: String = "",
@@ -39,20 +42,26 @@ layer! {
         #[schemars(example = "anthropic/claude-sonnet-4-5")]
         model: Text,
         /// The OpenCode agent whose settings the worker's session uses. Default: the host's default agent.
+        #[schemars(example = &"build")]
         agent: Text,
         /// What the worker is told about its role. Comes before `promptFile`.
+        #[schemars(example = "You translate technical documentation.")]
         system_prompt: String,
         /// A file with the role's text, below `.opencode/orch/prompts/`, or one that ships with orch.
         #[schemars(example = "workers/coder.md")]
         prompt_file: Text,
         /// Tools by name; `false` refuses the tool, `true` lifts a refusal of the built-in profile.
+        #[schemars(example = json!({ "bash": false }))]
         tools: Table<bool>,
         /// Permission rules in OpenCode's own shape: `{ "bash": { "*": "ask", "git status": "allow" }, "webfetch": "deny" }`.
+        #[schemars(example = json!({ "bash": { "*": "ask", "git status": "allow" }, "webfetch": "deny" }))]
         permission: Table<PermissionValue>,
         /// Sampling temperature, where the model has one.
+        #[schemars(example = 0.2)]
         temperature: Real<0, 2>,
         /// Environment variables of the worker's own server. Only for `server` workers, and never from a project that is
         /// not trusted.
+        #[schemars(example = json!({ "HTTPS_PROXY": "http://127.0.0.1:3128" }))]
         env: Table<String>,
         /// What a subagent knows at its start: `fresh` (its prompt), `fork` (the parent's transcript), `summary` (a summary
         /// of it).
@@ -72,12 +81,13 @@ layer! {
         /// Whether the worker reads the web: it then gets a model that calls tools, and a named model that does not is
         /// refused.
         supports_web: bool = false,
-        /// Whether its first prompt carries a short description of the repository. Has no effect in this version, with a
-        /// warning: write what the worker should know into `systemPrompt` or a `promptFile`.
+        /// Whether its first prompt carries a short description of the repository. Not supported by this version, with
+        /// a warning: write what the worker should know into `systemPrompt` or a `promptFile`.
         inject_repo_context: bool = false,
         /// Free labels, by which `orch profiles --tag` finds the profile.
         tags: Vec<String> = [],
         /// The port tried first for the worker's own server. Default: `basePort` and upwards. Only for `server` workers.
+        #[schemars(example = 14_100)]
         port: Port,
         /// Write the provider into `model`: `provider/model`.
         #[serde(rename = "providerID")]

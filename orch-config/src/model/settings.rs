@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     layer::{layer, replaced},
@@ -21,17 +22,17 @@ layer! {
         prompt_hints: bool = false,
         /// Notices in the parent session when a run starts, pauses or finishes.
         wakeup_injection: bool = true,
-        /// Whether the file log is verbose.
+        /// Whether the log in the state directory says everything that is traced, not only what explains warnings.
         debug: bool = false,
-        /// Has no effect in this version: tell the model of the parent session about the workers in your own `AGENTS.md`.
+        /// Not supported by this version: tell the model of the parent session about the workers in your own `AGENTS.md`.
         inject_system_context: Ignored<bool> = true,
-        /// Has no effect in this version: tell the model of the parent session about the workers in your own `AGENTS.md`.
+        /// Not supported by this version: tell the model of the parent session about the workers in your own `AGENTS.md`.
         system_context_max_workers: Ignored<Number> = 12,
-        /// Has no effect in this version: every command has `--json`.
+        /// Not supported by this version: every command has `--json`.
         default_list_format: Ignored<ListFormat> = "markdown",
-        /// Has no effect in this version: the library never writes to the terminal; `orch events <run>` tells what a run did.
+        /// Not supported by this version: the library never writes to the terminal; `orch events <run>` tells what a run did.
         log_to_console: Ignored<bool> = false,
-        /// Has no effect in this version: `orch demo` is the demonstration.
+        /// Not supported by this version: `orch demo` is the demonstration.
         first_run_demo: Ignored<bool> = true,
     }
 }
@@ -51,6 +52,7 @@ layer! {
     #[derive(Default)]
     struct Opencode {
         /// The program, or the program and its first arguments. Default: `opencode` on the search path.
+        #[schemars(example = &"opencode", example = json!(["opencode", "--print-logs"]))]
         command: Command,
         /// A server that runs already.
         #[schemars(example = "http://127.0.0.1:4096")]
@@ -68,6 +70,7 @@ layer! {
     struct Store {
         /// The directory; a relative one is below the project. Default: below the state directory, one per project.
         /// Never from a project that is not trusted.
+        #[schemars(example = "/var/lib/orch/runs")]
         path: Text,
         /// Which finished runs are pruned. Default: none.
         retention: RetentionPart,
@@ -80,8 +83,10 @@ layer! {
     #[schemars(rename = "Retention")]
     struct RetentionPart {
         /// Those that finished longer ago than so many days.
+        #[schemars(example = 90)]
         max_age_days: Count,
         /// All but the newest so many.
+        #[schemars(example = 500)]
         max_runs: Count,
     }
 }

@@ -1,5 +1,7 @@
 //! Workflows as the file has them.
 
+use serde_json::json;
+
 use super::{
     layer::{Word, layer},
     list::ById,
@@ -29,12 +31,13 @@ layer! {
         /// Caps on every workflow; they can only lower those of `security.workflows`.
         limits: LimitsPart,
         /// After how long an unanswered gate takes `gateDefault`, in milliseconds. Default: never.
+        #[schemars(example = 3_600_000)]
         gate_timeout_ms: Millis,
         /// What an unanswered gate takes after `gateTimeoutMs`.
         gate_default: Word<GateDefault>,
         /// The built-in workflow `roocode-boomerang`: plan, implement, review, fix.
         roocode_boomerang: Boomerang,
-        /// Has no effect in this version: workflows are started by people and programs only.
+        /// Not supported by this version: workflows are started by people and programs only.
         triggers: Ignored<Triggers>,
         /// Set `model` of the profiles `architect` and `coder`.
         boomerang: Retired,
@@ -84,19 +87,23 @@ layer! {
             id: WorkflowId,
         }
         /// The name people see. Default: the id.
+        #[schemars(example = &"Release notes")]
         name: String,
         /// What the workflow does.
+        #[schemars(example = &"Collect what changed, then write it down")]
         description: String,
         /// The policy of this workflow.
         ui: PolicyPart,
         /// Caps on this workflow.
         limits: LimitsPart,
         /// After how long an unanswered gate takes `gateDefault`, in milliseconds. Default: that of `workflows`.
+        #[schemars(example = 3_600_000)]
         gate_timeout_ms: Millis,
         /// What an unanswered gate takes after `gateTimeoutMs`.
         gate_default: Word<GateDefault>,
         /// The steps and groups of steps. Each one waits for the one before it unless it says `needs`. Required unless
         /// the workflow is built in; they replace its steps.
+        #[schemars(example = json!([{ "id": "write", "workerId": "coder", "prompt": "Write release notes: {task}" }]))]
         steps: Vec<Node>,
         /// What a run of this workflow may spend, over all its steps.
         budget: BudgetPart,
@@ -116,6 +123,7 @@ layer! {
             prompt: String,
         }
         /// The title people see. Default: the id.
+        #[schemars(example = &"Write the notes")]
         title: String,
         /// The steps and groups that must be over before this step starts; `[]` for none. Within a group: steps of
         /// the group. Steps that do not need each other are at work at once. Default: the one written before it.
@@ -134,6 +142,7 @@ layer! {
         /// Whether this step's hand-off is carried to later steps.
         carry: bool = false,
         /// Active time, in milliseconds. Default and upper bound: the limit `perStepTimeoutMs`.
+        #[schemars(example = 600_000)]
         timeout_ms: Millis,
         /// The silence after which the step is remarked as idle, in milliseconds.
         idle_warning_ms: Millis = 300_000,
@@ -168,11 +177,14 @@ layer! {
             steps: Vec<Step>,
         }
         /// The title people see. Default: the id.
+        #[schemars(example = &"Review until it is right")]
         title: String,
         /// The steps and groups that must be over before this group starts; `[]` for none. Default: the one written
         /// before it.
+        #[schemars(example = json!(["implement"]))]
         needs: Vec<StepId>,
         /// The whole group is skipped unless this holds: see `when` of a step.
+        #[schemars(example = &"steps.plan.status == 'ok'")]
         when: Condition,
     }
 }
@@ -197,11 +209,13 @@ layer! {
     #[schemars(rename = "Budget")]
     struct BudgetPart {
         /// Tokens of all kinds, child sessions included. Default: no bound.
+        #[schemars(example = 2_000_000)]
         max_tokens: Tokens,
         /// US dollars, as the host reports them. Default: no bound.
         #[schemars(extend("examples" = [2.5]))]
         max_cost_usd: Dollars,
         /// Time at work, in milliseconds; waiting for people and for rate limits does not count. Default: no bound.
+        #[schemars(example = 7_200_000)]
         max_active_ms: Millis,
     }
 }
@@ -231,6 +245,7 @@ layer! {
         /// Whether the workflow is there.
         enabled: bool = true,
         /// Replaces the steps. What a step leaves out comes from the built-in step with its id.
+        #[schemars(example = json!([{ "id": "plan", "title": "Think" }, { "id": "implement" }]))]
         steps: Vec<BoomerangStep>,
         /// Steps of the workflow.
         max_steps: Count = 1_000,
@@ -251,14 +266,18 @@ layer! {
             id: StepId,
         }
         /// The title people see. Default: the built-in step's, else the id.
+        #[schemars(example = &"Plan")]
         title: String,
         /// The profile of the worker. Default: the built-in step's, else `coder`.
+        #[schemars(example = &"architect")]
         worker_id: ProfileId,
         /// The prompt. Default: the built-in step's, else the task.
+        #[schemars(example = &"Plan: {task}")]
         prompt: String,
         /// Whether this step's hand-off is carried to later steps.
         carry: bool = true,
         /// Active time, in milliseconds. Default and upper bound: the limit `perStepTimeoutMs`.
+        #[schemars(example = 600_000)]
         timeout_ms: Millis,
         /// Skills that the step's worker needs, beside those of its profile. Looked up before a run begins.
         required_skills: Vec<SkillName> = [],

@@ -15,7 +15,7 @@ use crate::{
         table::{PermissionValue, ProfileEntry, Table},
     },
     path::Path,
-    permission::{PermissionAction, PermissionRule},
+    permission::PermissionRule,
     profile::{Context, Environment, Profile, Restart},
 };
 
@@ -71,7 +71,7 @@ pub(super) fn resolve(
 fn patched(builtin: Option<Profile>, patch: ProfilePatch, issues: &mut Vec<Issue>) -> Profile {
     let builtin_kind = builtin.as_ref().map(|profile| profile.kind);
     let mut tools: Table<bool> = builtin::tools(patch.id.as_str());
-    let mut profile = builtin.unwrap_or_else(|| Profile::new(patch.id));
+    let mut profile = builtin.unwrap_or_else(|| Profile::unnamed(patch.id));
 
     match kind::resolve(word(&patch.backend), word(&patch.kind), builtin_kind) {
         Ok(kind) => profile.kind = kind,
@@ -94,7 +94,11 @@ fn patched(builtin: Option<Profile>, patch: ProfilePatch, issues: &mut Vec<Issue
         profile.permission.push(rule);
     }
 
-    set(&mut profile.name, patch.name.0);
+    match patch.name.0 {
+        Some(name) => profile.name = name,
+        None if profile.name.is_empty() => profile.name = profile.id.as_str().to_owned(),
+        None => {}
+    }
     set(&mut profile.purpose, patch.purpose.0);
     set(&mut profile.when_to_use, patch.when_to_use.0);
     set(&mut profile.execution, word(&patch.execution));
@@ -128,16 +132,20 @@ pub(crate) fn from_tools(tools: &IndexMap<String, bool>) -> Vec<PermissionRule> 
     rules
 }
 
-fn from_permission(permission: Table<PermissionValue>) -> impl Iterator<Item = PermissionRule> {
-    permission.0.into_iter().flat_map(|(name, value)| {
-        let patterns: Vec<(String, PermissionAction)> = match value {
-            PermissionValue::Action(action) => vec![("*".to_owned(), action.0)],
+fn from_permission(permission: Table<PermissionValue>) -> Vec<PermissionRule> {
+    let mut rules = Vec::with_capacity(permission.0.len());
+    for (name, value) in permission.0 {
+        match value {
+            PermissionValue::Action(action) => rules.push(PermissionRule::new(name, "*", action.0)),
             PermissionValue::Patterns(patterns) => {
-                patterns.0.into_iter().map(|(pattern, action)| (pattern, action.0)).collect()
+                let patterns = patterns.0.into_iter();
+                rules.extend(
+                    patterns.map(|(pattern, action)| PermissionRule::new(name.as_str(), pattern, action.0)),
+                );
             }
-        };
-        patterns.into_iter().map(move |(pattern, action)| PermissionRule::new(name.clone(), pattern, action))
-    })
+        }
+    }
+    rules
 }
 
 fn restart(part: &RestartPatch) -> Restart {

@@ -52,7 +52,6 @@ const CASES: &[(&str, &str, &[&str])] = &[
         "settings that nothing acts on yet",
         "{\"ui\": {\"debug\": true}, \"profiles\": [\n {\"id\": \"w\", \"kind\": \"agent\", \"temperature\": 1,\n \"injectRepoContext\": true,\n \"requiredSkills\": [\"x\"]}]}",
         &[
-            "1:18 warning not-supported $.ui.debug",
             "2:46 warning no-effect $.profiles[0].temperature",
             "3:23 warning not-supported $.profiles[0].injectRepoContext",
         ],
