@@ -294,7 +294,8 @@ fn of_profile(list: &str, id: &Segment, rest: &[Segment]) -> Vec<Path> {
 /// Numbers of which the lowest counts, wherever it is written.
 fn is_capped(path: &Path) -> bool {
     ends_in(path, "timeoutMs")
-        || path.0.iter().any(|segment| matches!(segment, Segment::Key(key) if key == "limits"))
+        || matches!(path.0.as_slice(), [_, _, Segment::Id(_), Segment::Key(key), _] if key == "limits" || key == "budget")
+        || matches!(path.0.as_slice(), [_, Segment::Key(key), _] if key == "limits")
 }
 
 /// The places that such a number may come from, the nearest first.
@@ -305,6 +306,12 @@ fn caps(path: &Path) -> Vec<Path> {
         _ => return Vec::new(),
     };
     let mut places: Vec<Path> = spellings(path).concat();
+    if let [_, _, _, Segment::Key(key), Segment::Key(name)] = path.0.as_slice()
+        && key == "budget"
+    {
+        places.push(Path::keys("workflows.budget").key(name));
+        return places;
+    }
     if let [_, _, Segment::Id(id), ..] = path.0.as_slice() {
         places.push(Path::workflow(id).key("limits").key(name));
         if id == ROOCODE_BOOMERANG {

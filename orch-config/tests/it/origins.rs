@@ -122,6 +122,31 @@ fn a_cap_comes_from_the_place_that_lowered_it() {
     );
 }
 
+/// Groups of steps, budgets and schemas: what is nested is followed, and a schema is one value.
+#[test]
+fn groups_and_budgets_are_followed() {
+    let project = Project::new().project(
+        r#"{"workflows": {"budget": {"maxTokens": 500, "maxCostUsd": 3}, "definitions": [
+{"id": "w", "budget": {"maxTokens": 900}, "steps": [
+{"id": "g", "repeat": {"max": 2, "until": "iteration == 2"}, "steps": [
+{"id": "a", "workerId": "coder", "prompt": "p", "budget": {"maxActiveMs": 7},
+"output": {"type": "object"}}]}]}]}}"#,
+    );
+    let of = |place: &str| format!("$.workflows.definitions[\"w\"]{place}");
+    assert_origins(
+        &project,
+        &[
+            (&of(".budget.maxTokens"), "project: 500"),
+            (&of(".budget.maxCostUsd"), "project: 3"),
+            (&of(".steps[0].repeat.max"), "project: 2"),
+            (&of(".steps[0].steps[0].prompt"), "project: \"p\""),
+            (&of(".steps[0].steps[0].budget.maxActiveMs"), "project: 7"),
+            (&of(".steps[0].steps[0].output"), "project: {\"type\": \"object\""),
+            (&of(".steps[0].steps[0].carry"), "default"),
+        ],
+    );
+}
+
 /// A list of steps replaces the one below it, so nothing below it counts.
 #[test]
 fn replaced_steps_leave_no_trace() {
