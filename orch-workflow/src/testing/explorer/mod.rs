@@ -116,6 +116,7 @@ impl Explorer {
                 parent_session: None,
                 directory: PathBuf::from("."),
                 asks: AskPolicy::Wait,
+                attachments: Vec::new(),
                 metadata: Value::Null,
             },
             script: Arc::new(|dispatch| Reply::answer(format!("{} is done", dispatch.id))),
