@@ -8,6 +8,7 @@
 
 mod driver;
 mod explorer;
+mod golden;
 mod history;
 mod machine;
 mod store;
