@@ -62,8 +62,10 @@ pub(crate) enum Command {
     Plan(WorkflowArgs),
     /// List the workflows.
     Workflows,
-    /// List the worker profiles.
-    Profiles,
+    /// Show the worker profiles: what each comes to, and why.
+    Profiles(ProfilesArgs),
+    /// List the models of the host, and the tags that get them.
+    Models(HostArgs),
     /// Check, show, start or migrate the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -232,6 +234,18 @@ pub(crate) struct EventsArgs {
 pub(crate) struct WorkflowArgs {
     /// The workflow; `orch workflows` lists them.
     pub(crate) workflow: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProfilesArgs {
+    /// Only those with this label among their `tags`.
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) tag: Option<String>,
+    /// Start an OpenCode to look models, agents and skills up, where no server is named.
+    #[arg(long)]
+    pub(crate) start: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
 }
 
 #[derive(Debug, Subcommand)]

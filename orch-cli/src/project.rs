@@ -59,12 +59,17 @@ impl Project {
 
     /// The configuration in force. Its warnings go to stderr, unless a program reads along.
     pub(crate) fn config(&self, json: bool) -> Result<Config, Failure> {
+        Ok(self.loaded(json)?.config)
+    }
+
+    /// The same with what it came from.
+    pub(crate) fn loaded(&self, json: bool) -> Result<Loaded, Failure> {
         let loaded = self.load()?;
         if !json && !loaded.warnings.is_empty() {
             let text = report::diagnostics(&loaded.warnings, &loaded.files);
             write!(std::io::stderr().lock(), "{text}")?;
         }
-        Ok(loaded.config)
+        Ok(loaded)
     }
 
     /// An orchestrator that only looks: it never needs a host.

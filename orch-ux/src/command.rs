@@ -106,7 +106,9 @@ commands! {
     WORKFLOWS: "workflows", "orch workflows", "List workflows",
         "Lists the workflows that can be run here.";
     PROFILES: "profiles", "orch profiles", "List worker profiles",
-        "Lists the worker profiles that steps can name.";
+        "Shows the worker profiles that steps can name: what each comes to on the host, and why.";
+    MODELS: "models", "orch models", "List models",
+        "Lists the models of the host, and the tags that get them.";
     CONFIG_CHECK: "config check", "orch config check", "Check the configuration",
         "Reports every problem in the configuration with file, line and column.";
     CONFIG_SHOW: "config show", "orch config show", "Show the configuration",

@@ -101,7 +101,7 @@ fn show_origins(project: &Project, json: bool) -> Result<Exit, Failure> {
 }
 
 /// A file of the project by its path in the project.
-fn nearby(project: &Project, origin: &Origin) -> String {
+pub(super) fn nearby(project: &Project, origin: &Origin) -> String {
     let root = format!("{}/", project.directory().display());
     let text = origin.to_string();
     plain(text.strip_prefix(&root).unwrap_or(&text), 200)

@@ -1,7 +1,7 @@
-//! The commands that show what could be run: `plan`, `workflows`, `profiles`.
+//! The commands that show what could be run: `plan`, `workflows`.
 
 use orch::{
-    config::{Config, kind::ExecutionMode},
+    config::kind::ExecutionMode,
     ux::text::{duration, plain},
     workflow::plan::Plan,
 };
@@ -50,48 +50,6 @@ pub(crate) fn workflows(project: &Project, json: bool) -> Result<Exit, Failure> 
         }
     }
     Ok(Exit::Success)
-}
-
-pub(crate) fn profiles(project: &Project, json: bool) -> Result<Exit, Failure> {
-    let config = project.config(json)?;
-    if json {
-        let objects: Vec<_> = config
-            .profiles
-            .values()
-            .map(|profile| {
-                json!({
-                    "id": profile.id, "name": profile.name, "kind": profile.kind,
-                    "execution": profile.execution, "model": profile.model, "agent": profile.agent,
-                    "purpose": profile.purpose, "whenToUse": profile.when_to_use,
-                })
-            })
-            .collect();
-        print_json(&objects)?;
-        return Ok(Exit::Success);
-    }
-    print(&table(&config))?;
-    Ok(Exit::Success)
-}
-
-fn table(config: &Config) -> String {
-    let width = config.profiles.keys().map(|id| id.as_str().chars().count()).max().unwrap_or(0);
-    let mut text = String::new();
-    for profile in config.profiles.values() {
-        let mode = match profile.execution {
-            ExecutionMode::Foreground => ", foreground",
-            ExecutionMode::Background => "",
-        };
-        let model = profile.model.as_deref().unwrap_or("the host's default model");
-        text.push_str(&format!(
-            "{:<width$}  {}{mode}, {}\n{:<width$}  {}\n",
-            profile.id.as_str(),
-            profile.kind,
-            plain(model, 60),
-            "",
-            plain(&profile.purpose, 100)
-        ));
-    }
-    text
 }
 
 fn outline(plan: &Plan) -> String {

@@ -9,6 +9,8 @@ mod doctor;
 mod explain;
 mod list;
 mod look;
+mod models;
+mod profiles;
 mod run;
 
 use std::io::Write as _;
@@ -49,7 +51,8 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Events(args) => look::events(&project, &args).await,
         Command::Plan(args) => list::plan(&project, &args, json),
         Command::Workflows => list::workflows(&project, json),
-        Command::Profiles => list::profiles(&project, json),
+        Command::Profiles(args) => profiles::profiles(&project, &args, json).await,
+        Command::Models(args) => models::models(&project, &args, json).await,
         Command::Config(args) => config::execute(&project, args, json),
         Command::Schema => config::schema(),
         Command::Doctor(args) => doctor::doctor(&project, &args, json).await,

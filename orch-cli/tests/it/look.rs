@@ -34,7 +34,10 @@ async fn workflows_and_profiles_list_what_is_built_in_and_what_is_the_projects()
     assert_eq!(own["kind"], "agent");
     for command in ["workflows", "profiles"] {
         let text = alone(&world, &[command]).await.stdout;
-        assert!(text.contains(if command == "workflows" { "one → two" } else { "w " }), "{text}");
+        assert!(
+            text.contains(if command == "workflows" { "one → two" } else { "\nw\n    kind       agent" }),
+            "{text}"
+        );
     }
 }
 

@@ -12,6 +12,7 @@ mod interrupts;
 mod live;
 mod look;
 mod newcomer;
+mod offer;
 mod output;
 mod processes;
 mod terminal;

@@ -286,3 +286,57 @@ async fn a_permission_of_the_session_waits_and_a_rejection_ends_the_turn() {
     }
     world.stop().await;
 }
+
+/// The directories are said to people; the list is what counts. Each of them is really looked through, those of a project
+/// that is not trusted excepted.
+#[tokio::test]
+async fn every_place_that_is_named_for_skills_is_looked_through() {
+    let Some(program) = live_binary() else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let (home, project) = (scratch.path().join("home"), scratch.path().join("project"));
+    let of_project = [".opencode/skill", ".opencode/skills", ".claude/skills", ".agents/skills", "team"];
+    let of_home = [
+        ".config/opencode/skill",
+        ".config/opencode/skills",
+        ".opencode/skill",
+        ".opencode/skills",
+        ".claude/skills",
+        ".agents/skills",
+        "shared",
+    ];
+    let mut written = Vec::new();
+    for (root, places) in [(&project, of_project.as_slice()), (&home, of_home.as_slice())] {
+        for place in places {
+            let name = format!("skill-{}", written.len());
+            let file = root.join(place).join(&name).join("SKILL.md");
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, format!("---\nname: {name}\ndescription: of {place}\n---\n")).unwrap();
+            written.push((root.join(place), name, file));
+        }
+    }
+    let model = ScriptedModel::start(Script::new()).await.unwrap();
+    let mut settings = model.opencode_config();
+    settings["skills"] = json!({ "paths": ["team", "~/shared"] });
+    let environment = Environment::inherit([
+        ("PATH".to_owned(), std::env::var("PATH").unwrap()),
+        ("HOME".to_owned(), home.to_string_lossy().into_owned()),
+        ("OPENCODE_DISABLE_MODELS_FETCH".to_owned(), "1".to_owned()),
+    ]);
+    for trusted in [true, false] {
+        let serve = Serve::new([&program], &project, environment.clone())
+            .data_dir(scratch.path().join("worker"))
+            .settings(settings.clone())
+            .trusted(trusted);
+        let server = serve.start().await.unwrap();
+        let skills = server.client().skills().await.unwrap();
+        server.stop(Duration::from_secs(5)).await;
+        for (place, name, file) in &written {
+            assert!(skills.places.contains(place), "{} in {:?}", place.display(), skills.places);
+            let found = skills.find(name).map(|skill| skill.location.clone());
+            let hidden = !trusted && place.starts_with(project.join(".opencode"));
+            let expected = (!hidden).then(|| file.to_string_lossy().into_owned());
+            assert_eq!(found, expected, "{}, trusted: {trusted}", place.display());
+        }
+        assert_eq!(skills.places.len(), written.len());
+    }
+}

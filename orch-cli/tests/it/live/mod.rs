@@ -16,6 +16,7 @@ mod gates;
 mod interrupts;
 mod kinds;
 mod mistakes;
+mod offer;
 mod processes;
 mod server;
 mod world;

@@ -32,11 +32,19 @@ pub(super) struct World {
 impl World {
     /// A project with this configuration on a server whose model answers by this script.
     pub(super) async fn start(program: &str, script: Script, config: &Value) -> Self {
-        let mut world = Self::without_server(program, script, config).await;
-        let home = world.scratch.path().join("home");
-        let settings = world.model.opencode_config();
-        world.server = Some(HandStarted::start(program, &home, &world.project(), &settings).await);
-        world
+        Self::without_server(program, script, config).await.with_server().await
+    }
+
+    /// The same with its server, which sees whatever was written into its home before.
+    pub(super) async fn with_server(mut self) -> Self {
+        let settings = self.model.opencode_config();
+        let server = HandStarted::start(&self.program, &self.home(), &self.project(), &settings).await;
+        self.server = Some(server);
+        self
+    }
+
+    pub(super) fn home(&self) -> std::path::PathBuf {
+        self.scratch.path().join("home")
     }
 
     /// The same without a server: the command has to start one.

@@ -219,12 +219,21 @@ fn rule(permission: &str, action: Action) -> Rule {
 pub struct SimulatedProvider {
     id: String,
     models: Vec<String>,
+    seeing: Vec<String>,
 }
 
 impl SimulatedProvider {
     /// A provider with these models; the first is its default.
     pub fn new<M: Into<String>>(id: impl Into<String>, models: impl IntoIterator<Item = M>) -> Self {
-        Self { id: id.into(), models: models.into_iter().map(Into::into).collect() }
+        Self { id: id.into(), models: models.into_iter().map(Into::into).collect(), seeing: Vec::new() }
+    }
+
+    /// Adds a model that reads images.
+    pub fn seeing(mut self, model: impl Into<String>) -> Self {
+        let model = model.into();
+        self.seeing.push(model.clone());
+        self.models.push(model);
+        self
     }
 
     pub(super) fn id(&self) -> &str {
@@ -250,6 +259,8 @@ impl SimulatedProvider {
 
     fn model(&self, id: &str) -> Value {
         let text_only = json!({ "text": true, "audio": false, "image": false, "video": false, "pdf": false });
+        let mut input = text_only.clone();
+        input["image"] = json!(self.seeing.iter().any(|seeing| seeing == id));
         json!({
             "id": id,
             "providerID": self.id,
@@ -257,7 +268,7 @@ impl SimulatedProvider {
             "name": id,
             "capabilities": {
                 "temperature": false, "reasoning": false, "attachment": false, "toolcall": true,
-                "input": text_only, "output": text_only, "interleaved": false,
+                "input": input, "output": text_only, "interleaved": false,
             },
             "cost": { "input": 0, "output": 0, "cache": { "read": 0, "write": 0 } },
             "limit": { "context": 100_000, "output": 8_000 },
