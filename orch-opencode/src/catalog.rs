@@ -166,12 +166,14 @@ pub struct Provider {
     pub name: String,
     /// Its models, by id.
     pub models: Vec<Model>,
+    /// The host offers it to everybody, without a login or a setting of this user.
+    pub uninvited: bool,
 }
 
 impl Provider {
     /// A provider of these models.
     pub fn new(id: impl Into<String>, name: impl Into<String>, models: Vec<Model>) -> Self {
-        Self { id: id.into(), name: name.into(), models }
+        Self { id: id.into(), name: name.into(), models, uninvited: false }
     }
 }
 

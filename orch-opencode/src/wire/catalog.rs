@@ -96,6 +96,8 @@ pub(crate) struct ProviderList {
 struct ProviderInfo {
     id: String,
     #[serde(default)]
+    source: String,
+    #[serde(default)]
     name: String,
     #[serde(default)]
     models: BTreeMap<String, ModelInfo>,
@@ -150,7 +152,11 @@ impl From<ProviderList> for Catalog {
 impl From<ProviderInfo> for Provider {
     fn from(info: ProviderInfo) -> Self {
         let models = info.models.into_iter().map(|(id, model)| model.into_domain(id)).collect();
-        Self::new(info.id, info.name, models)
+        // Observed on 1.18.33: the host's own free models are there without a login; with one the source is another.
+        let uninvited = info.id == "opencode" && info.source == "custom";
+        let mut provider = Self::new(info.id, info.name, models);
+        provider.uninvited = uninvited;
+        provider
     }
 }
 

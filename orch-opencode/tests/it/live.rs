@@ -314,6 +314,11 @@ async fn every_place_that_is_named_for_skills_is_looked_through() {
             written.push((root.join(place), name, file));
         }
     }
+    let version = std::process::Command::new(&program).arg("--version").env("HOME", &home).output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    for settings in [home.join(".config/opencode"), home.join(".opencode"), project.join(".opencode")] {
+        seed_plugin_package(&settings, version.trim());
+    }
     let model = ScriptedModel::start(Script::new()).await.unwrap();
     let mut settings = model.opencode_config();
     settings["skills"] = json!({ "paths": ["team", "~/shared"] });
@@ -339,4 +344,18 @@ async fn every_place_that_is_named_for_skills_is_looked_through() {
         }
         assert_eq!(skills.places.len(), written.len());
     }
+}
+
+/// Without it the host installs the package from the network before it answers.
+fn seed_plugin_package(settings: &std::path::Path, version: &str) {
+    const PACKAGE: &str = "@opencode-ai/plugin";
+    let module = settings.join("node_modules").join(PACKAGE);
+    std::fs::create_dir_all(&module).unwrap();
+    let wanted = json!({ "dependencies": { PACKAGE: version } });
+    let packages = json!({ "": wanted, format!("node_modules/{PACKAGE}"): { "version": version } });
+    let lock = json!({ "name": "opencode", "lockfileVersion": 3, "requires": true, "packages": packages });
+    let own = json!({ "name": PACKAGE, "version": version, "type": "module" });
+    std::fs::write(module.join("package.json"), own.to_string()).unwrap();
+    std::fs::write(settings.join("package.json"), wanted.to_string()).unwrap();
+    std::fs::write(settings.join("package-lock.json"), lock.to_string()).unwrap();
 }

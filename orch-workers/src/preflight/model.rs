@@ -160,8 +160,8 @@ impl Asked<'_> {
         }))
     }
 
-    /// Of the models that are fit, the one that takes the most text: of this provider if it has any, because another
-    /// one may be nobody's choice.
+    /// Of the models that are fit, the one that takes the most text: of this provider if it has any, else of another one
+    /// that the user has set up. Nothing is sent to a provider only because the host offers it to everybody.
     fn fittest(&self, needs: Needs, provider: Option<&str>) -> Option<ModelRef> {
         let models = || models(self.catalog).filter(|(_, model)| needs.met_by(model));
         let own = models().filter(|(found, _)| Some(found.id.as_str()) == provider);
@@ -169,7 +169,8 @@ impl Asked<'_> {
             let reference = ModelRef::new(&of.id, &model.id);
             (model.tools, model.context, std::cmp::Reverse(reference))
         };
-        let best = own.map(best).max().or_else(|| models().map(best).max());
+        let invited = models().filter(|(found, _)| !found.uninvited);
+        let best = own.map(best).max().or_else(|| invited.map(best).max());
         best.map(|(_, _, std::cmp::Reverse(reference))| reference)
     }
 

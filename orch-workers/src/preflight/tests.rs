@@ -82,9 +82,12 @@ fn another_provider_is_only_asked_when_the_defaults_has_nothing_that_fits() {
     let mut catalog = catalog(Some("own/text"), None);
     catalog.providers[0].models.retain(|model| model.id != "see");
     assert_eq!(
-        resolve(&profile(Some("node:vision")), &offer(catalog)).unwrap(),
+        resolve(&profile(Some("node:vision")), &offer(catalog.clone())).unwrap(),
         "other/see-far: the host's default is none that reads images, this one is"
     );
+    catalog.providers[1].uninvited = true;
+    let error = resolve(&profile(Some("node:vision")), &offer(catalog)).unwrap_err();
+    assert!(error.contains("the host has no model that reads images"), "{error}");
 }
 
 #[test]

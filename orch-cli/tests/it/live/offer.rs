@@ -12,6 +12,7 @@ async fn models_profiles_and_skills_are_those_of_the_host() {
         let step = |id: &str, worker: &str| json!({ "id": id, "workerId": worker, "prompt": "{task}" });
         json!({ "id": worker, "steps": [step("one", "able"), step("two", worker)] })
     };
+    let workflows = ["able", "lacking", "denied", "own", "seer"].map(workflow);
     let config = json!({
         "profiles": [
             { "id": "able", "kind": "subagent", "requiredSkills": ["deploy"] },
@@ -20,7 +21,7 @@ async fn models_profiles_and_skills_are_those_of_the_host() {
             { "id": "own", "kind": "server", "requiredSkills": ["deplyo"] },
             { "id": "seer", "kind": "server", "supportsVision": true },
         ],
-        "workflows": { "definitions": ["able", "lacking", "denied", "own", "seer"].map(workflow) },
+        "workflows": { "definitions": workflows },
     });
     let world = World::without_server(&program, Script::new().otherwise("done"), &config).await;
     let skill = world.home().join(".config/opencode/skill/deploy");
