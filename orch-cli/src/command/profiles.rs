@@ -95,7 +95,7 @@ impl<'a> Row<'a> {
         };
         let mut steps = Vec::new();
         for workflow in loaded.config.workflows.values() {
-            for step in workflow.steps.iter().filter(|step| step.worker == profile.id) {
+            for step in workflow.steps().filter(|step| step.worker == profile.id) {
                 steps.extend(
                     step.kind
                         .filter(|kind| *kind != profile.kind)
