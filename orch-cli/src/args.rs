@@ -109,7 +109,8 @@ pub(crate) struct RunArgs {
     pub(crate) task: Option<String>,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
-    /// The session whose children the subagents become; one is created when none is given.
+    /// The session whose children the subagents become, or `new`. By default one is created, and a workflow that a
+    /// person takes part in, such as docs, goes on under the one of its last run in this project.
     #[arg(long, value_name = "SESSION")]
     pub(crate) parent: Option<String>,
     /// A file for every step that needs no other step: text or an image, as it is now. May be given more than once.

@@ -61,7 +61,7 @@ pub use self::{
     builder::Builder,
     error::{Disposition, Error, ErrorKind},
     orchestrator::Orchestrator,
-    request::RunRequest,
+    request::{Parent, RunRequest},
 };
 
 /// The README's example has to compile like any other.

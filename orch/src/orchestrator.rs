@@ -108,13 +108,11 @@ impl Orchestrator {
         preflight::task(&plan, &request.task)?;
         attachment::check(&request.attachments)?;
         let connection = self.reach().await?;
-        if let Some(parent) = &request.parent_session {
-            preflight::parent(connection.pool(), parent).await?;
-        }
+        let parent = preflight::parent(connection.pool(), request.parent, &plan).await?;
         preflight::workers(connection.pool(), &plan, &request.attachments).await?;
         let mut new = NewRun::new(plan, request.task, &self.inner.directory);
         new.policy = request.policy;
-        new.parent_session = request.parent_session;
+        new.parent_session = parent;
         new.asks = request.asks;
         new.attachments = request.attachments;
         new.metadata = request.metadata;

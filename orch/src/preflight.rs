@@ -1,12 +1,16 @@
 //! What is checked before a run exists: everything that can be known without spending a token.
 
+use orch_config::kind::ExecutionMode;
 use orch_workers::{Need, Pool};
 use orch_workflow::{
     attachment::Attachment,
     plan::{Plan, PlanStep},
 };
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    request::Parent,
+};
 
 /// # Errors
 /// There is no task, or it is longer than the workflow takes.
@@ -44,10 +48,20 @@ pub(crate) fn runnable(plan: &Plan) -> Result<(), Error> {
     }
 }
 
+/// The parent session that a run begins with.
+///
 /// # Errors
 /// The host has no such session, or cannot be asked.
-pub(crate) async fn parent(pool: &Pool, parent: &str) -> Result<(), Error> {
-    Ok(pool.check_parent(parent).await??)
+pub(crate) async fn parent(pool: &Pool, parent: Parent, plan: &Plan) -> Result<Option<String>, Error> {
+    let talks = || plan.steps.iter().any(|step| step.execution == ExecutionMode::Foreground);
+    match parent {
+        Parent::Given(session) => {
+            pool.check_parent(&session).await??;
+            Ok(Some(session))
+        }
+        Parent::Automatic if talks() => Ok(pool.latest_parent(&plan.workflow, &plan.name).await?),
+        Parent::Automatic | Parent::New => Ok(None),
+    }
 }
 
 /// # Errors

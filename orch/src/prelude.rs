@@ -2,8 +2,8 @@
 
 pub use crate::{
     Answer, Attachment, Builder, Decision, DecisionKind, DecisionRequest, Disposition, Error, ErrorKind,
-    Event, EventBody, EventStream, Gate, GateReason, Host, Orchestrator, Outcome, Received, Requested, Run,
-    RunId, RunRequest, RunStatus, RunView,
+    Event, EventBody, EventStream, Gate, GateReason, Host, Orchestrator, Outcome, Parent, Received,
+    Requested, Run, RunId, RunRequest, RunStatus, RunView,
     config::{
         Config,
         policy::{Execution, Intervene, Policy, PolicyPatch},

@@ -4,6 +4,20 @@ use orch_config::policy::{Execution, Intervene, PolicyPatch};
 use orch_workflow::{attachment::Attachment, port::AskPolicy};
 use serde_json::Value;
 
+/// Which session becomes the parent of a run's subagents.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Parent {
+    /// That of the project's last run of the same workflow, if a person takes part in it: a context that was cultivated
+    /// in talks is revisited. Any other workflow gets a new one.
+    #[default]
+    Automatic,
+    /// One that is created when it is first needed.
+    New,
+    /// This one.
+    Given(String),
+}
+
 /// One workflow on one task.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -14,8 +28,8 @@ pub struct RunRequest {
     pub task: String,
     /// The policy, over that of the workflow.
     pub policy: PolicyPatch,
-    /// The session whose children the subagents become. None: one is created when it is first needed.
-    pub parent_session: Option<String>,
+    /// The session whose children the subagents become.
+    pub parent: Parent,
     /// What to do with permissions and questions that no rule answers.
     pub asks: AskPolicy,
     /// Files for every step that needs no other step.
@@ -31,7 +45,7 @@ impl RunRequest {
             workflow: workflow.into(),
             task: task.into(),
             policy: PolicyPatch::default(),
-            parent_session: None,
+            parent: Parent::default(),
             asks: AskPolicy::default(),
             attachments: Vec::new(),
             metadata: Value::Null,
@@ -62,7 +76,14 @@ impl RunRequest {
     /// The same run under this session.
     #[must_use]
     pub fn parent(mut self, session: impl Into<String>) -> Self {
-        self.parent_session = Some(session.into());
+        self.parent = Parent::Given(session.into());
+        self
+    }
+
+    /// The same run under a parent session of its own, whatever there was before.
+    #[must_use]
+    pub fn new_parent(mut self) -> Self {
+        self.parent = Parent::New;
         self
     }
 

@@ -23,8 +23,10 @@ pub(crate) async fn run(project: &Project, args: RunArgs, json: bool) -> Result<
     let at_gate = at_gate(args.drive.no_input, json);
 
     let mut request = RunRequest::new(args.workflow, task).policy(args.policy.patch());
-    if let Some(parent) = args.parent {
-        request = request.parent(parent);
+    match args.parent {
+        Some(parent) if parent == "new" => request = request.new_parent(),
+        Some(parent) => request = request.parent(parent),
+        None => {}
     }
     if at_gate == AtGate::Exit {
         request = request.unattended();

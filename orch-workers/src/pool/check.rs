@@ -1,10 +1,14 @@
 //! What can be found out about workers before the first of them is asked for anything.
 
-use orch_config::{Profile, SkillName, id::ProfileId, kind::WorkerKind};
+use orch_config::{
+    Profile, SkillName,
+    id::{ProfileId, WorkflowId},
+    kind::WorkerKind,
+};
 use orch_opencode::{HostError, HostErrorKind, OpenCode, SessionId, Skills};
 use tokio::task::JoinSet;
 
-use super::Pool;
+use super::{Pool, parent};
 use crate::{
     error::Error,
     preflight::{self, Offer},
@@ -117,6 +121,19 @@ impl Pool {
         let mut answers = asked.join_all().await;
         answers.sort_by_key(|(index, _)| *index);
         answers.into_iter().flat_map(|(_, problems)| problems).collect()
+    }
+
+    /// The newest parent session that was created for a run of this workflow in this project, so that what was
+    /// cultivated under it can be revisited. `name` is the workflow's, which begins the session's title.
+    ///
+    /// # Errors
+    /// The host could not be asked.
+    pub async fn latest_parent(
+        &self,
+        workflow: &WorkflowId,
+        name: &str,
+    ) -> Result<Option<String>, HostError> {
+        Ok(parent::latest(&*self.inner.host, workflow, name).await?.map(String::from))
     }
 
     /// Checks that the host has this session, so that workers can have it as their parent. The inner error says what is

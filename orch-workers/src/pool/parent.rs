@@ -5,7 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use orch_opencode::{HostError, NewSession, OpenCode, SessionId, SessionQuery};
+use orch_config::id::WorkflowId;
+use orch_opencode::{HostError, NewSession, OpenCode, Session, SessionId, SessionQuery};
 use orch_workflow::{attempt::RunId, port::Dispatch};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
@@ -28,18 +29,32 @@ impl Parents {
     }
 }
 
+/// The newest session on the host that was created as the parent of a run of this workflow. Runs of other projects have
+/// theirs elsewhere: a host tells a client of the sessions of its own directory.
+pub(super) async fn latest(
+    host: &dyn OpenCode,
+    workflow: &WorkflowId,
+    name: &str,
+) -> Result<Option<SessionId>, HostError> {
+    let query = SessionQuery { roots: true, search: Some(name.to_owned()), ..SessionQuery::default() };
+    let sessions = host.sessions(query).await?;
+    let parents = sessions.into_iter().filter(|session| is_parent(session, "workflow", workflow.as_str()));
+    Ok(parents.max_by_key(|session| session.created_ms).map(|session| session.id))
+}
+
+/// Whether we created a session as a parent, with this on its tag.
+fn is_parent(session: &Session, key: &str, value: &str) -> bool {
+    let tag = session.metadata.get("orch");
+    let is = |key: &str, value: &str| tag.and_then(|tag| tag.get(key)).and_then(Value::as_str) == Some(value);
+    is("role", "parent") && is(key, value)
+}
+
 async fn find_or_create(host: &dyn OpenCode, dispatch: &Dispatch) -> Result<SessionId, HostError> {
     let title = dispatch.parent_title.clone();
     let query = SessionQuery { roots: true, search: Some(title.clone()), ..SessionQuery::default() };
     let run = &dispatch.id.run;
-    let of_this_run = |metadata: &Map<String, Value>| {
-        let tag = metadata.get("orch");
-        let is =
-            |key: &str, value: &str| tag.and_then(|tag| tag.get(key)).and_then(Value::as_str) == Some(value);
-        is("run", run.as_str()) && is("role", "parent")
-    };
     let earlier = host.sessions(query).await?;
-    if let Some(session) = earlier.into_iter().find(|session| of_this_run(&session.metadata)) {
+    if let Some(session) = earlier.into_iter().find(|session| is_parent(session, "run", run.as_str())) {
         return Ok(session.id);
     }
     let tag = json!({ "run": run, "role": "parent", "workflow": dispatch.workflow });

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
 #[cfg(feature = "sqlite")]
+mod corners;
 mod durable;
 mod events;
 #[cfg(target_os = "linux")]
