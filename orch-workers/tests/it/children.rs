@@ -100,7 +100,7 @@ async fn an_unknown_parent_is_named_together_with_the_host() {
 }
 
 #[tokio::test]
-async fn two_parents_have_two_children_and_a_second_run_of_one_parent_has_the_same() {
+async fn corner_04_two_parents_have_two_children_and_a_second_run_of_one_parent_has_the_same() {
     let simulator = world::simulator(Script::new()).await;
     let host = world::host(&simulator);
     let worker = subagent(Arc::clone(&host));

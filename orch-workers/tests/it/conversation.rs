@@ -192,7 +192,7 @@ async fn an_endless_loop_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_short_rate_limit_is_waited_for_with_the_clock_stopped() {
+async fn corner_11_a_short_rate_limit_is_waited_for_with_the_clock_stopped() {
     let limited = Answer::rate_limited(Some(Duration::from_secs(1)));
     let simulator = world::simulator(Script::new().otherwise([limited, Answer::text("fine now")])).await;
     let (_, task) = start(&worker(&simulator, agent()), &dispatch("go")).await;
@@ -203,7 +203,7 @@ async fn a_short_rate_limit_is_waited_for_with_the_clock_stopped() {
 }
 
 #[tokio::test]
-async fn a_long_rate_limit_is_reported_with_its_reset_and_the_turn_is_stopped() {
+async fn corner_11_a_long_rate_limit_is_reported_with_its_reset_and_the_turn_is_stopped() {
     let limited = Answer::rate_limited(Some(Duration::from_secs(600)));
     let simulator = world::simulator(Script::new().otherwise(limited)).await;
     let (placement, task) = start(&worker(&simulator, agent()), &dispatch("go")).await;
@@ -357,7 +357,7 @@ async fn an_aborted_wait_for_a_person_closes_the_ask() {
 }
 
 #[tokio::test]
-async fn a_queued_prompt_waits_without_costing_time_and_can_be_withdrawn() {
+async fn corner_04_a_prompt_to_a_busy_session_queues_without_costing_time_and_can_be_withdrawn() {
     let hold = Hold::new();
     let script = Script::new().on(When::prompt("first"), Answer::text("one").held(&hold));
     let simulator = world::simulator(script).await;
@@ -382,7 +382,7 @@ async fn a_queued_prompt_waits_without_costing_time_and_can_be_withdrawn() {
 }
 
 #[tokio::test]
-async fn several_sessions_work_at_once_where_the_profile_allows_it() {
+async fn corner_04_several_sessions_work_at_once_where_the_profile_allows_it() {
     let hold = Hold::new();
     let simulator = world::simulator(Script::new().otherwise(Answer::text("ok").held(&hold))).await;
     let mut profile = agent();
@@ -402,7 +402,7 @@ async fn several_sessions_work_at_once_where_the_profile_allows_it() {
 }
 
 #[tokio::test]
-async fn sessions_are_reused_until_a_fresh_one_is_wanted() {
+async fn corner_04_sessions_are_reused_until_a_fresh_one_is_wanted() {
     let simulator = world::simulator(Script::new()).await;
     let worker = worker(&simulator, agent());
     let place = async |choice: SessionChoice, run: &str| {

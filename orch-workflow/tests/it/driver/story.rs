@@ -170,7 +170,7 @@ async fn a_run_that_cannot_begin_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn live_events_are_the_journals_and_replay_from_any_number() {
+async fn corner_13_live_events_are_the_journals_and_replay_from_any_number() {
     let turn = Turn::answers("done")
         .reports(Duration::from_millis(10), Update::Progress(Progress::Text { delta: "do".into() }));
     let world = World::new(ScriptedHost::new().with("plan", turn));

@@ -51,7 +51,7 @@ fn continue_after_an_error_retries_the_failed_step() {
 }
 
 #[test]
-fn continue_on_a_warning_after_the_last_step_ends_in_success() {
+fn corner_09_continue_on_a_warning_after_the_last_step_ends_in_success() {
     let mut story = Story::begin(workflow([step("one")]), auto(Intervene::OnWarning));
     story.work(warned("first"));
     assert_eq!(story.status(), RunStatus::Paused);
@@ -71,7 +71,7 @@ fn retry_appends_its_note_and_stays_in_the_session() {
 }
 
 #[test]
-fn retry_takes_a_fresh_session_when_told_or_when_the_conversation_is_full() {
+fn corner_10_retry_takes_a_fresh_session_when_told_or_when_the_conversation_is_full() {
     for (code, session, expected) in [
         (ErrorCode::Model, Some(SessionChoice::Fresh), SessionChoice::Fresh),
         (ErrorCode::ContextOverflow, None, SessionChoice::Fresh),

@@ -35,7 +35,7 @@ fn talk(handoff: Handoff, policy: orch_config::policy::PolicyPatch) -> Story {
 }
 
 #[test]
-fn the_first_answer_opens_a_gate_under_any_policy_and_never_goes_on_by_itself() {
+fn corner_03_the_first_answer_opens_a_gate_under_any_policy_and_never_goes_on_by_itself() {
     let mut story = talk(Handoff::Summarize, auto(Intervene::Never));
     story.work(Settled::answer("hello")).wanted();
     assert_eq!(story.reason(), GateReason::Interactive);
@@ -67,7 +67,7 @@ fn continue_asks_for_the_hand_off_in_the_same_attempt_and_that_is_the_result() {
 }
 
 #[test]
-fn a_warning_or_an_error_of_the_hand_off_still_gates() {
+fn corner_03_a_warning_or_an_error_of_the_hand_off_still_gates() {
     let mut story = talk(Handoff::Summarize, auto(Intervene::OnWarning));
     story.work(Settled::answer("hello")).decide(Decision::Continue).work(warned("agreed"));
     assert_eq!(story.reason(), GateReason::InterveneOnWarning);
@@ -114,7 +114,7 @@ fn the_turns_of_an_attempt_share_their_time_and_the_talk_costs_none() {
 }
 
 #[test]
-fn a_crash_in_either_turn_is_probed_like_any_other() {
+fn corner_03_a_crash_in_either_turn_is_probed_like_any_other() {
     let mut story = talk(Handoff::Summarize, default_policy());
     story.place().crash();
     assert_eq!(story.wanted(), ["probe one#1"]);

@@ -116,6 +116,15 @@ fn the_worst_case_is_steps_times_attempts() {
 }
 
 #[test]
+fn corner_12_limits_have_room_for_real_work() {
+    let definition = workflow([step("one")]);
+    assert_eq!(definition.limits.max_steps, 1_000);
+    let plan = plan(definition);
+    assert_eq!((plan.steps[0].timeout_ms, plan.steps[0].idle_warning_ms), (30 * 60_000, 5 * 60_000));
+    assert_eq!(plan.limits.max_parallel, 4);
+}
+
+#[test]
 fn near_misses_are_remarked_and_other_braces_are_not() {
     let mut one = step("one");
     one.prompt = "{taks} { task } {\"json\": {\"task\": 1}} {step.one.text} {Carry} \\{tsak}".to_owned();

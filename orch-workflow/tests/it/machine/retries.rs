@@ -103,7 +103,7 @@ fn another_failure_in_between_starts_the_count_again() {
 }
 
 #[test]
-fn the_breaker_counts_automatic_tries_only() {
+fn corner_10_the_breaker_counts_automatic_tries_only() {
     let mut story = Story::begin(workflow([step("one")]), default_policy());
     for _ in 0..4 {
         story.work(lost("a"));
@@ -113,7 +113,7 @@ fn the_breaker_counts_automatic_tries_only() {
 }
 
 #[test]
-fn a_rate_limit_waits_for_its_reset_whatever_the_number_of_attempts() {
+fn corner_11_a_long_rate_limit_backs_off_until_its_reset_whatever_the_number_of_attempts() {
     let mut story = patient(1);
     story.place();
     let reset = story.now.plus_ms(90_000);
