@@ -7,6 +7,7 @@ mod contract;
 mod crashes;
 mod decisions;
 mod gates;
+mod graph;
 mod history;
 mod interrupts;
 mod live;

@@ -13,6 +13,7 @@ mod attachments;
 mod crashes;
 mod demo;
 mod gates;
+mod graph;
 mod interrupts;
 mod kinds;
 mod mistakes;
