@@ -313,7 +313,7 @@ pub enum Rejected {
         /// The allowed kinds, for people.
         allowed: String,
     },
-    /// The run has ended.
+    /// The run has ended, or only waits for what is in flight before it does.
     #[error("the run has ended as {status}")]
     Ended {
         /// How.

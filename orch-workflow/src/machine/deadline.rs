@@ -1,7 +1,10 @@
 //! Everything that time alone brings about.
 
+use std::sync::Arc;
+
 use crate::{
     attempt::{AttemptError, ErrorCode, Timestamp, Warning, WarningCode},
+    decision::Gate,
     machine::{
         dispatch::advance,
         draft::Draft,
@@ -27,7 +30,7 @@ pub(crate) fn next(state: &State, follows: &[Follow]) -> Option<Timestamp> {
         [abort_due(follow), timeout_due(state, follow), idle_due(state, follow)].into_iter().flatten()
     });
     let backoff = schedule::next_retry(state).map(|(_, until)| until);
-    let gates = state.gates.iter().filter_map(|gate| gate.expires_at);
+    let gates = answerable(state).iter().filter_map(|gate| gate.expires_at);
     work.chain(backoff).chain(gates).min()
 }
 
@@ -54,7 +57,7 @@ pub(crate) fn tick(draft: &mut Draft<'_>) {
         }
     }
     let expired = |state: &State| {
-        let gate = state.gates.iter().find(|gate| due(gate.expires_at))?;
+        let gate = answerable(state).iter().find(|gate| due(gate.expires_at))?;
         Some(gate.id.clone())
     };
     while let Some(gate) = expired(&draft.state) {
@@ -63,6 +66,11 @@ pub(crate) fn tick(draft: &mut Draft<'_>) {
     if schedule::next_retry(&draft.state).is_some_and(|(_, until)| until <= now) {
         advance(draft);
     }
+}
+
+/// The gates whose default may still apply: none in a run that has its end already.
+fn answerable(state: &State) -> &[Arc<Gate>] {
+    if state.bound_for().is_some() { &[] } else { &state.gates }
 }
 
 fn abort_due(follow: &Follow) -> Option<Timestamp> {

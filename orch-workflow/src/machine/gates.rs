@@ -106,23 +106,21 @@ pub(crate) fn group_asking(state: &State, gate: &Gate) -> Option<usize> {
 }
 
 fn addressed(state: &State, gate: Option<GateId>) -> Result<Gate, Rejected> {
-    let status = || state.status.as_str().to_owned();
-    let Some(id) = gate else {
-        return match state.gates.first() {
-            Some(gate) => Ok(Gate::clone(gate)),
-            None if state.status.is_terminal() => Err(Rejected::Ended { status: status() }),
-            None => Err(Rejected::NoGate { status: status() }),
-        };
-    };
-    if let Some(gate) = state.gate(&id) {
-        return Ok(Gate::clone(gate));
+    let resolved = |id: &GateId| state.resolved.iter().find(|resolved| resolved.gate.id == *id);
+    if let Some(Resolved { gate, by, decision }) = gate.as_ref().and_then(resolved) {
+        let (gate, by) = (gate.id.clone(), by.clone());
+        return Err(Rejected::GateAlreadyResolved { gate, by, decision: *decision });
     }
-    match state.resolved.iter().find(|resolved| resolved.gate.id == id) {
-        Some(Resolved { by, decision, .. }) => {
-            Err(Rejected::GateAlreadyResolved { gate: id, by: by.clone(), decision: *decision })
-        }
-        None if state.status.is_terminal() => Err(Rejected::Ended { status: status() }),
-        None => Err(Rejected::StaleGate { gate: id }),
+    // A run that only waits for what is in flight has its end already: no decision changes it.
+    if let Some(end) = state.bound_for() {
+        return Err(Rejected::Ended { status: end.as_str().to_owned() });
+    }
+    match gate {
+        Some(id) => state.gate(&id).map(|gate| Gate::clone(gate)).ok_or(Rejected::StaleGate { gate: id }),
+        None => match state.gates.first() {
+            Some(gate) => Ok(Gate::clone(gate)),
+            None => Err(Rejected::NoGate { status: state.status.as_str().to_owned() }),
+        },
     }
 }
 

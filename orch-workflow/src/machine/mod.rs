@@ -47,7 +47,9 @@ use crate::{
 };
 
 /// One run: what its journal says, and the clocks of the work in flight.
-#[derive(Debug)]
+///
+/// A clone is for looking ahead. Of all the clones only one can go on with the journal.
+#[derive(Debug, Clone)]
 pub struct Machine {
     state: State,
     follows: Vec<Follow>,

@@ -10,14 +10,14 @@ use crate::{
         live::Phase,
         settle::settle,
     },
-    record::{RecordBody, StopReason},
+    record::{RecordBody, RunStatus, StopReason},
 };
 
 /// Nothing new is dispatched from here on; what is in flight settles first.
 pub(crate) fn pause(draft: &mut Draft<'_>, by: String) -> Result<(), Rejected> {
     refuse_if_ended(draft)?;
     let state = &draft.state;
-    if state.pause_requested || state.ending.is_some() || !state.gates.is_empty() {
+    if state.pause_requested || !state.gates.is_empty() {
         return Ok(());
     }
     draft.record(RecordBody::PauseRequested { by });
@@ -34,7 +34,7 @@ pub(crate) fn interrupt(draft: &mut Draft<'_>, by: String) -> Result<(), Rejecte
         .filter(|(_, attempt, _)| attempt.stopping.is_none())
         .map(|(step, ..)| step)
         .collect();
-    if live.is_empty() || draft.state.ending.is_some() {
+    if live.is_empty() {
         return pause(draft, by);
     }
     for step in live {
@@ -45,10 +45,10 @@ pub(crate) fn interrupt(draft: &mut Draft<'_>, by: String) -> Result<(), Rejecte
 
 /// The run ends as soon as what is in flight is at rest.
 pub(crate) fn cancel(draft: &mut Draft<'_>, by: String) -> Result<(), Rejected> {
-    refuse_if_ended(draft)?;
-    if draft.state.ending.is_some() {
+    if !draft.state.status.is_terminal() && draft.state.bound_for() == Some(RunStatus::Cancelled) {
         return Ok(());
     }
+    refuse_if_ended(draft)?;
     draft.record(RecordBody::CancelRequested { by });
     abort_everything(draft);
     advance(draft);
@@ -87,8 +87,8 @@ fn abort(draft: &mut Draft<'_>, step: usize) {
 }
 
 fn refuse_if_ended(draft: &Draft<'_>) -> Result<(), Rejected> {
-    if draft.state.status.is_terminal() {
-        return Err(Rejected::Ended { status: draft.state.status.as_str().to_owned() });
+    match draft.state.bound_for() {
+        Some(end) => Err(Rejected::Ended { status: end.as_str().to_owned() }),
+        None => Ok(()),
     }
-    Ok(())
 }

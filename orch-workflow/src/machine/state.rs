@@ -239,6 +239,12 @@ impl State {
         attempt.stopping.is_some() || self.ending.is_some()
     }
 
+    /// How the run has ended, or will as soon as what is in flight is at rest.
+    pub(crate) fn bound_for(&self) -> Option<RunStatus> {
+        let ended = self.status.is_terminal().then_some(self.status);
+        ended.or(self.ending.as_ref().map(|ending| ending.status))
+    }
+
     pub(crate) fn anything_live(&self) -> bool {
         self.live_steps().next().is_some()
     }

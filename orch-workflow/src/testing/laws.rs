@@ -19,7 +19,7 @@ use crate::{
 ///
 /// * at most one live dispatch per step, at most `maxParallel` in all, at most one foreground step at a time;
 /// * an attempt settles once, and a step that has its answer is begun again only by a decision;
-/// * a paused run, a run at a gate and a run that comes to its end dispatch nothing;
+/// * a paused run, a run at a gate and a run that comes to its end dispatch nothing, nor does one that is to pause;
 /// * a run that has ended has no live dispatch, no gate and no timer, and its journal ends there;
 /// * every resolved gate was open, and what was decided was allowed;
 /// * no effect without its intent in the journal: nothing is sent before its place is there;
@@ -36,6 +36,7 @@ pub struct Laws {
     answered_asks: HashSet<AskId>,
     steps: HashMap<StepId, Step>,
     open_gates: Vec<Gate>,
+    to_pause: bool,
     groups: HashMap<StepId, Passes>,
     ending: bool,
 }
@@ -226,9 +227,11 @@ impl Laws {
                 let possible = gate.default.is_none_or(|default| gate.allows(default));
                 hold!(possible, "the default of gate {} is not allowed at it", gate.id);
                 hold!(self.open_gates.iter().all(|open| open.id != gate.id), "gate {} opens twice", gate.id);
+                self.to_pause = false;
                 self.open_gates.push(gate.clone());
             }
             RecordBody::GateResolved { gate, decision, .. } => self.resolved(gate, decision.kind())?,
+            RecordBody::PauseRequested { .. } => self.to_pause = true,
             RecordBody::CancelRequested { .. } | RecordBody::Failing { .. } => self.ending = true,
             RecordBody::Paused => {
                 hold!(self.status == Some(RunStatus::Running), "the run pauses, but was not running");
@@ -245,10 +248,7 @@ impl Laws {
                 self.nothing_live("an ended run")?;
                 self.status = Some(*status);
             }
-            RecordBody::Warned { .. }
-            | RecordBody::AskOpened { .. }
-            | RecordBody::AskClosed { .. }
-            | RecordBody::PauseRequested { .. } => {}
+            RecordBody::Warned { .. } | RecordBody::AskOpened { .. } | RecordBody::AskClosed { .. } => {}
         }
         Ok(())
     }
@@ -274,6 +274,7 @@ impl Laws {
         hold!(self.status == Some(RunStatus::Running), "{dispatch} begins in a run that rests");
         hold!(self.open_gates.is_empty(), "{dispatch} begins while a gate is open");
         hold!(!self.ending, "{dispatch} begins in a run that ends");
+        hold!(!self.to_pause, "{dispatch} begins although somebody wants a pause");
         hold!(self.begun.insert(dispatch.clone()), "{dispatch} begins twice");
         let step = self.steps.entry(dispatch.step.clone()).or_default();
         if let Some(live) = step.live.replace(dispatch.clone()) {

@@ -1,5 +1,6 @@
-//! The crash explorer: generated families of workflows, and proof that it can fail.
+//! The crash explorer, on generated families of workflows and on what is broken on purpose; and every order of races.
 
 mod defects;
 mod families;
+mod races;
 mod seed;

@@ -81,11 +81,12 @@ fn a_pause_before_the_first_dispatch_gates_the_step_that_comes_next() {
 #[test]
 fn asking_twice_is_asking_once() {
     let mut story = at_work();
-    story.tell(pause()).tell(cancel());
-    let journal = story.journal.clone();
-    let effects = story.effects.clone();
-    story.tell(pause()).tell(cancel()).tell(interrupt());
-    assert_eq!((story.journal.clone(), story.effects.clone()), (journal, effects));
+    for input in [pause(), cancel()] {
+        story.tell(input.clone());
+        let before = (story.journal.clone(), story.effects.clone());
+        story.tell(input);
+        assert_eq!((story.journal.clone(), story.effects.clone()), before);
+    }
 }
 
 #[test]
@@ -232,4 +233,28 @@ fn an_ask_is_shown_until_it_is_closed_and_its_answer_goes_to_the_worker() {
     let again =
         story.try_tell(Input::Answer { ask: id.clone(), reply: AskReply::Once, by: "bob".to_owned() });
     assert_eq!(again, Err(Rejected::UnknownAsk { ask: id }));
+}
+
+/// A run that was cancelled and waits for an abort has its end: a gate that was open already decides nothing any more.
+#[test]
+fn a_decision_does_not_overturn_a_cancel_that_waits_for_an_abort() {
+    let plan = super::story::graph(&[("one", &[]), ("two", &[])]);
+    let mut story = Story::of(super::story::run_started(plan, default_policy()));
+    story.work_of("one", failed(ErrorCode::Model, "no")).place_of("two").tell(cancel());
+    let ended = Rejected::Ended { status: "cancelled".to_owned() };
+    assert_eq!(story.try_decide(Decision::Abort), Err(ended.clone()));
+    assert_eq!(story.try_tell(pause()), Err(ended));
+    story.tell(cancel()).abort_of("two");
+    assert_eq!(story.status(), RunStatus::Cancelled);
+}
+
+/// The other way round: the person at the gate was first.
+#[test]
+fn a_cancel_does_not_overturn_an_abort_at_a_gate() {
+    let plan = super::story::graph(&[("one", &[]), ("two", &[])]);
+    let mut story = Story::of(super::story::run_started(plan, default_policy()));
+    story.work_of("one", failed(ErrorCode::Model, "no")).place_of("two").decide(Decision::Abort);
+    assert_eq!(story.try_tell(cancel()), Err(Rejected::Ended { status: "error".to_owned() }));
+    story.abort_of("two");
+    assert_eq!(story.status(), RunStatus::Error);
 }
