@@ -59,7 +59,7 @@ pub(crate) enum Command {
     /// Print the events of a run, one JSON object a line.
     Events(EventsArgs),
     /// Show what a workflow would do, without spending a token.
-    Plan(WorkflowArgs),
+    Plan(PlanArgs),
     /// List the workflows.
     Workflows,
     /// Show the worker profiles: what each comes to, and why.
@@ -232,9 +232,12 @@ pub(crate) struct EventsArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct WorkflowArgs {
+pub(crate) struct PlanArgs {
     /// The workflow; `orch workflows` lists them.
     pub(crate) workflow: String,
+    /// Draw it as a Mermaid flowchart, for a page.
+    #[arg(long)]
+    pub(crate) mermaid: bool,
 }
 
 #[derive(Debug, Args)]

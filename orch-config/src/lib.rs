@@ -5,6 +5,7 @@
 //! talks to a network.
 
 pub mod budget;
+pub mod builder;
 mod builtin;
 mod check;
 pub mod code;

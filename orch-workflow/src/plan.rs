@@ -2,6 +2,7 @@
 
 mod compile;
 mod difference;
+mod draw;
 
 use orch_config::{
     SkillName,
@@ -107,6 +108,18 @@ impl Plan {
             template::near_misses(&step.prompt).into_iter().map(remark).collect::<Vec<_>>()
         };
         self.steps.iter().flat_map(misses).collect()
+    }
+
+    /// The plan as a tree of text: one line for each step and group, without the plan's name.
+    #[must_use]
+    pub fn tree(&self) -> String {
+        draw::tree(self)
+    }
+
+    /// The plan as a Mermaid flowchart.
+    #[must_use]
+    pub fn mermaid(&self) -> String {
+        draw::mermaid(self)
     }
 
     /// What is different in `other`, in words; `None` when they mean the same.

@@ -34,10 +34,10 @@ pub(crate) fn task(plan: &Plan, task: &str) -> Result<(), Error> {
 /// # Errors
 /// The plan asks for something that a run cannot do yet.
 pub(crate) fn runnable(plan: &Plan) -> Result<(), Error> {
-    let wanted = [
-        ("output", plan.steps.iter().any(|step| step.output.is_some())),
-        ("budget", !plan.budget.is_unbounded() || plan.steps.iter().any(|step| !step.budget.is_unbounded())),
-    ];
+    let wanted = [(
+        "budget",
+        !plan.budget.is_unbounded() || plan.steps.iter().any(|step| !step.budget.is_unbounded()),
+    )];
     match wanted.into_iter().find(|(_, wanted)| *wanted) {
         Some((what, _)) => {
             let message =

@@ -6,6 +6,7 @@ pub use crate::{
     Requested, Run, RunId, RunRequest, RunStatus, RunView,
     config::{
         Config,
+        builder::{Group, Step, Workflow},
         policy::{Execution, Intervene, Policy, PolicyPatch},
     },
 };

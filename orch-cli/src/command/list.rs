@@ -1,7 +1,7 @@
 //! The commands that show what could be run: `plan`, `workflows`.
 
 use orch::{
-    config::kind::ExecutionMode,
+    config::budget::Budget,
     ux::text::{duration, plain},
     workflow::plan::Plan,
 };
@@ -9,16 +9,24 @@ use serde_json::json;
 
 use super::{print, print_json};
 use crate::{
-    args::WorkflowArgs,
+    args::PlanArgs,
     exit::{Exit, Failure},
     project::Project,
 };
 
-pub(crate) fn plan(project: &Project, args: &WorkflowArgs, json: bool) -> Result<Exit, Failure> {
+pub(crate) fn plan(project: &Project, args: &PlanArgs, json: bool) -> Result<Exit, Failure> {
     let config = project.config(json)?;
     let plan = Plan::compile(&config, &args.workflow).map_err(orch::Error::from)?;
     if json {
-        print_json(&plan)?;
+        let worst = plan.worst_case();
+        let mut shown = json!(plan);
+        shown["mermaid"] = plan.mermaid().into();
+        shown["worstCase"] = json!({
+            "steps": worst.steps, "attempts": worst.attempts, "prompts": worst.prompts, "activeMs": worst.active_ms,
+        });
+        print_json(&shown)?;
+    } else if args.mermaid {
+        print(&plan.mermaid())?;
     } else {
         print(&outline(&plan))?;
     }
@@ -55,26 +63,28 @@ pub(crate) fn workflows(project: &Project, json: bool) -> Result<Exit, Failure> 
 fn outline(plan: &Plan) -> String {
     let mut text = format!("{}  {}\n", plan.workflow, plain(&plan.name, 80));
     text.push_str(&format!("execution {}, intervene {}\n", plan.policy.execution, plan.policy.intervene));
-    for (index, step) in plan.steps.iter().enumerate() {
-        let mode = match step.execution {
-            ExecutionMode::Foreground => ", foreground",
-            ExecutionMode::Background => "",
-        };
-        let carry = if step.carry { ", carries its hand-off on" } else { "" };
-        text.push_str(&format!(
-            "  {}. {}  {} as {}{mode}, at most {}{carry}\n",
-            index + 1,
-            plain(&step.title, 60),
-            step.worker,
-            step.kind,
-            duration(step.timeout_ms)
-        ));
+    for line in plan.tree().lines() {
+        text.push_str(&plain(line, 240));
+        text.push('\n');
     }
     let worst = plan.worst_case();
+    let repairs = match worst.prompts - worst.attempts {
+        0 => String::new(),
+        repairs => format!(" and {repairs} repairs of answers"),
+    };
     text.push_str(&format!(
-        "worst case: {} attempts, {} at work\n",
+        "worst case: {} attempts{repairs}, {} at work{}\n",
         worst.attempts,
-        duration(worst.active_ms)
+        duration(worst.active_ms),
+        bounds(&plan.budget)
     ));
     text
+}
+
+/// What the whole run may spend.
+fn bounds(budget: &Budget) -> String {
+    let tokens = budget.max_tokens.map(|tokens| format!("{tokens} tokens"));
+    let dollars = budget.max_cost_usd.map(|dollars| format!("{dollars} US dollars"));
+    let bounds: Vec<_> = tokens.into_iter().chain(dollars).collect();
+    if bounds.is_empty() { String::new() } else { format!(", within {}", bounds.join(" and ")) }
 }

@@ -46,11 +46,13 @@ async fn plan_shows_the_steps_and_the_worst_case() {
     let world = world().await;
     let plan = alone(&world, &["plan", "build"]).await;
     assert_eq!(plan.code, Some(0), "{plan:?}");
-    for expected in ["1. Plan", "2. Implement", "3. Review", "4. Fix", "worst case: 4 attempts"] {
-        assert!(plan.stdout.contains(expected), "{expected}: {}", plan.stdout);
-    }
+    insta::assert_snapshot!(plan.stdout);
+    let chart = alone(&world, &["plan", "build", "--mermaid"]).await;
+    assert!(chart.code == Some(0) && chart.stdout.starts_with("flowchart TD\n"), "{chart:?}");
     let plan = alone(&world, &["plan", "two", "--json"]).await.json();
     assert_eq!(ids(&plan["steps"]), ["one", "two"]);
+    assert_eq!(plan["worstCase"]["attempts"], 2);
+    assert!(plan["mermaid"].as_str().unwrap().contains("n0 --> n1"), "{plan}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 mod corners;
 mod durable;
 mod events;
+mod examples;
 #[cfg(target_os = "linux")]
 mod processes;
 mod refusals;
