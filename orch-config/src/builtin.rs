@@ -1,12 +1,15 @@
 //! The profiles and workflows that are always there. Their texts live in `prompts/`.
 
+use serde_json::{Value, json};
+
 use crate::{
+    expression::Expression,
     id::{ProfileId, StepId, WorkflowId},
     kind::{ExecutionMode, WorkerKind},
     model::table::Table,
     profile::Profile,
     resolve::from_tools,
-    workflow::{StepDefinition, WorkflowDefinition},
+    workflow::{GroupDefinition, Node, StepDefinition, WorkflowDefinition},
 };
 
 macro_rules! prompt {
@@ -160,19 +163,67 @@ fn reviewer() -> Profile {
 }
 
 fn build() -> WorkflowDefinition {
+    let approved = "steps.review.output.verdict == 'approved'";
+    let review = StepDefinition {
+        output: Some(verdict()),
+        ..subagent("review", "Review", "reviewer", step_prompt!("build/review"))
+    };
+    let fix = StepDefinition {
+        when: Some(Expression::literal("steps.review.output.verdict != 'approved'")),
+        ..carrying(subagent("fix", "Fix", "coder", step_prompt!("build/fix")))
+    };
+    let until_approved = GroupDefinition::new(
+        StepId::literal("until-approved"),
+        3,
+        Expression::literal(approved),
+        vec![review, fix],
+    );
     WorkflowDefinition {
         name: "Build".to_owned(),
-        description: Some("Plan a change, implement it, review it, fix what the review found".to_owned()),
+        description: Some(
+            "Plan a change, implement it, then review it and fix what the review found until it is approved"
+                .to_owned(),
+        ),
         ..workflow(
             "build",
             [
-                carrying(subagent("plan", "Plan", "architect", step_prompt!("build/plan"))),
-                carrying(subagent("implement", "Implement", "coder", step_prompt!("build/implement"))),
-                carrying(subagent("review", "Review", "reviewer", step_prompt!("build/review"))),
-                subagent("fix", "Fix", "coder", step_prompt!("build/fix")),
+                Node::from(carrying(subagent("plan", "Plan", "architect", step_prompt!("build/plan")))),
+                carrying(subagent("implement", "Implement", "coder", step_prompt!("build/implement"))).into(),
+                GroupDefinition { title: "Until approved".to_owned(), ..until_approved }.into(),
             ],
         )
     }
+}
+
+/// What a review comes to.
+fn verdict() -> Value {
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    json!({
+        "type": "object",
+        "properties": {
+            "verdict": {
+                "enum": ["approved", "rejected"],
+                "description": "approved: it can be used as it is; rejected: a blocker or major finding has to be fixed first"
+            },
+            "findings": {
+                "type": "array",
+                "description": "what is to be fixed, worst first; empty if there is nothing",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "severity": { "enum": ["blocker", "major", "minor"] },
+                        "place": text("path:line"),
+                        "problem": text("what goes wrong, and when"),
+                        "fix": text("the smallest fix")
+                    },
+                    "required": ["severity", "place", "problem", "fix"],
+                    "additionalProperties": false
+                }
+            }
+        },
+        "required": ["verdict", "findings"],
+        "additionalProperties": false
+    })
 }
 
 fn roocode_boomerang() -> WorkflowDefinition {
@@ -222,8 +273,8 @@ fn profile(id: &'static str, name: &str, purpose: &str, when_to_use: &str, promp
     }
 }
 
-fn workflow(id: &'static str, steps: impl Into<Vec<StepDefinition>>) -> WorkflowDefinition {
-    WorkflowDefinition::new(WorkflowId::literal(id), steps.into())
+fn workflow(id: &'static str, nodes: impl IntoIterator<Item = impl Into<Node>>) -> WorkflowDefinition {
+    WorkflowDefinition::new(WorkflowId::literal(id), nodes)
 }
 
 fn step(id: &'static str, title: &str, worker: &'static str, prompt: &str) -> StepDefinition {

@@ -95,16 +95,17 @@ impl Handoff {
         text.filter(|text| !text.is_empty())
     }
 
-    /// What the worker itself warns of. A section that says "none" says nothing, and another heading ends it.
+    /// What the worker itself warns of. A section that says "none" says nothing; another heading ends it, and so does
+    /// the block of a structured answer.
     #[must_use]
     pub fn declared_warnings(&self) -> Option<&str> {
         const NOTHING: [&str; 7] = ["", "none", "no warnings", "nothing", "no", "n/a", "na"];
         let text = self.section(Section::Warnings)?;
-        let end = text.find("\n#").unwrap_or(text.len());
-        let text = text[..end].trim();
+        let ends = ["\n#", "\n```json"].iter().filter_map(|mark| text.find(mark));
+        let text = text[..ends.min().unwrap_or(text.len())].trim();
         let bare = text.trim_matches(|c: char| !c.is_alphanumeric());
         let nothing = NOTHING.iter().any(|nothing| bare.eq_ignore_ascii_case(nothing));
-        (!nothing && !text.starts_with('#')).then_some(text)
+        (!nothing && !text.starts_with('#') && !text.starts_with("```json")).then_some(text)
     }
 }
 

@@ -24,7 +24,7 @@ async fn every_command_has_help() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demonstration_shows_four_steps_a_gate_and_the_commands() {
+async fn the_demonstration_shows_the_steps_a_gate_and_the_commands() {
     let world = World::new(Script::new()).await;
     let demo = world.orch(["demo"]).await;
     assert_eq!((demo.code, demo.stderr.as_str()), (Some(0), ""), "{}", demo.stdout);
@@ -41,6 +41,7 @@ async fn the_demonstration_shows_four_steps_a_gate_and_the_commands() {
         "orch abort run_",
         "continue, because",
         "✓ Fix",
+        "✓ Review",
         "success",
     ] {
         let Some(at) = rest.find(expected) else { panic!("{expected:?} is missing in\n{}", demo.stdout) };
@@ -57,7 +58,7 @@ async fn the_demonstration_speaks_json_too() {
     assert_eq!(demo.code, Some(0), "{demo:?}");
     let events = demo.events();
     let settled = events.iter().filter(|event| event["type"] == "step.settled").count();
-    assert_eq!((settled, &events.last().unwrap()["status"]), (4, &json!("success")));
+    assert_eq!((settled, &events.last().unwrap()["status"]), (5, &json!("success")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,9 @@
 use orch_config::{
     Config, StepDefinition,
     kind::{ExecutionMode, WorkerKind},
+    output::OutputSchema,
 };
+use serde_json::json;
 
 #[test]
 fn the_built_in_configuration_has_nothing_wrong_with_it() {
@@ -31,12 +33,31 @@ fn the_plan_reaches_the_implementer_and_the_review_the_fixer() {
         let expected =
             [("plan", "architect"), ("implement", "coder"), ("review", reviewer), ("fix", "coder")];
         assert_eq!(shape, expected);
-        assert!(steps[..3].iter().all(|step| step.carry), "{workflow}");
+        assert!(steps[..2].iter().all(|step| step.carry), "{workflow}");
+        let review = steps[2].carry || steps[3].prompt.contains("{steps.review.text}");
+        assert!(review, "{workflow}");
         assert!(steps[1..].iter().all(|step| step.prompt.contains("{carry}")), "{workflow}");
         assert!(steps.iter().all(|step| step.prompt.contains("{task}")), "{workflow}");
         assert!(steps.iter().all(|step| hands_off(step)), "{workflow}");
     }
     assert!(config.workflow("build").unwrap().steps().all(|step| step.kind == Some(WorkerKind::Subagent)));
+}
+
+/// Review and fix are repeated until the verdict, which is data, says that it is right.
+#[test]
+fn build_is_repeated_until_its_reviewer_approves() {
+    let config = Config::builtin();
+    let build = config.workflow("build").unwrap();
+    let [group] = build.groups().collect::<Vec<_>>()[..] else { panic!("one group") };
+    let members: Vec<_> = group.steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!((members, group.max), (vec!["review", "fix"], 3));
+    assert_eq!(group.until.as_str(), "steps.review.output.verdict == 'approved'");
+    let fix = build.step("fix").unwrap();
+    assert_eq!(fix.when.as_ref().unwrap().as_str(), "steps.review.output.verdict != 'approved'");
+    let schema = OutputSchema::new(build.step("review").unwrap().output.as_ref().unwrap()).unwrap();
+    let finding = json!({ "severity": "major", "place": "a.rs:1", "problem": "it panics", "fix": "do not" });
+    assert_eq!(schema.validate(&json!({ "verdict": "rejected", "findings": [finding] })), Ok(()));
+    assert!(schema.validate(&json!({ "verdict": "fine", "findings": [] })).is_err());
 }
 
 fn hands_off(step: &StepDefinition) -> bool {

@@ -1,4 +1,4 @@
-//! What the model says in the demonstration: a small change, planned, made, reviewed and finished.
+//! What the model says in the demonstration: a small change, planned, made, reviewed, mended and approved.
 
 use std::time::Duration;
 
@@ -7,24 +7,27 @@ use super::script::{Answer, Script, Usage, When};
 /// The task that [`demo_script`] has answers for.
 pub const DEMO_TASK: &str = "Add a --version flag to the greet command.";
 
-/// A script for the four steps of the built-in `build` workflow, for the [`Simulator`](super::Simulator) and, through
-/// the [`ScriptedModel`](super::ScriptedModel), for a real OpenCode.
+/// A script for the built-in `build` workflow, for the [`Simulator`](super::Simulator) and, through the
+/// [`ScriptedModel`](super::ScriptedModel), for a real OpenCode.
 ///
-/// All four answers together take about a second. They are hand-offs in the form that the steps ask for; the review
-/// rejects with one finding and warns of a decision that only a person can take. A step is recognised by how its
-/// prompt opens, so a step that is tried again gets the same answer; prompts that open otherwise are answered in the
-/// order of the workflow.
+/// All five answers together take about a second. They are hand-offs in the form that the steps ask for. The first
+/// review rejects with one finding and warns of a decision that only a person can take; every later one approves. A step
+/// is recognised by how its prompt opens, so any other step that is tried again gets the same answer; prompts that open
+/// otherwise are answered in the order of the workflow.
 pub fn demo_script() -> Script {
+    let review = "You review a change";
     let steps = [
         ("You plan a change", PLAN, PLAN_THOUGHT, Usage { reasoning: 64, ..Usage::new(2_140, 296) }),
         ("You carry out a plan", IMPLEMENT, IMPLEMENT_THOUGHT, tokens(3_480, 342, 48)),
-        ("You review a change", REVIEW, REVIEW_THOUGHT, tokens(3_905, 318, 80)),
+        (review, REVIEW, REVIEW_THOUGHT, tokens(3_905, 318, 80)),
         ("You fix what a review found", FIX, FIX_THOUGHT, tokens(4_260, 265, 32)),
+        (review, APPROVAL, APPROVAL_THOUGHT, tokens(4_410, 121, 24)),
     ];
     let answers = steps.map(|(opening, text, thought, usage)| (opening, answer(text, thought, usage)));
-    let by_opening = answers
-        .iter()
-        .fold(Script::new(), |script, (opening, answer)| script.on(When::prompt(*opening), answer.clone()));
+    let rejected = Script::new().on_first(1, When::prompt(review), answers[2].1.clone());
+    let again = answers.iter().enumerate().filter(|(index, _)| *index != 2);
+    let by_opening = again
+        .fold(rejected, |script, (_, (opening, answer))| script.on(When::prompt(*opening), answer.clone()));
     let by_order = answers
         .iter()
         .enumerate()
@@ -112,10 +115,24 @@ None
 - None known beyond the finding.
 
 ## Next
-- [minor] tests/cli.rs:41: `-V` has no test, so a later change could turn it into `-v` unseen. Run the same assertion for both forms.
+Test the short form, too.
 
 ## Warnings
 - `Cargo.toml` says 0.3.0, the newest release is tagged v0.3.1. Which of the two `--version` should print is for a person to decide.
+
+```json
+{
+  \"verdict\": \"rejected\",
+  \"findings\": [
+    {
+      \"severity\": \"major\",
+      \"place\": \"tests/cli.rs:41\",
+      \"problem\": \"`-V` has no test, so a later change could turn it into `-v` unseen\",
+      \"fix\": \"run the same assertion for both forms\"
+    }
+  ]
+}
+```
 ";
 
 const FIX_THOUGHT: &str = "One finding, and it is right.";
@@ -138,6 +155,30 @@ Both forms of the flag are tested. The review's one finding is fixed, and the ta
 Look at the diff, then commit it.
 ";
 
+const APPROVAL_THOUGHT: &str = "The finding is gone, and nothing else has moved.";
+
+const APPROVAL: &str = "\
+## Summary
+approved: both forms of the flag work and are tested. The finding of the first review is gone.
+
+## Actions
+- Read what changed since: one file, 4 lines.
+- Ran `cargo test`: 16 passed, 0 failed.
+
+## Artifacts
+None
+
+## Risks
+None known
+
+## Next
+Commit it.
+
+```json
+{ \"verdict\": \"approved\", \"findings\": [] }
+```
+";
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -145,11 +186,12 @@ mod tests {
     use super::*;
     use crate::simulator::script::{ModelCall, Player};
 
-    const STEPS: [(&str, &str); 4] = [
+    const STEPS: [(&str, &str); 5] = [
         ("You plan a change; somebody else will make it", PLAN),
         ("You carry out a plan that somebody else made", IMPLEMENT),
         ("You review a change that somebody else just made", REVIEW),
         ("You fix what a review found, and finish the task", FIX),
+        ("You review a change that somebody else just made", APPROVAL),
     ];
 
     async fn said(player: &Player, session: &str, prompt: &str) -> String {
@@ -159,9 +201,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_step_is_recognised_by_its_opening_in_any_order_and_again() {
+    async fn a_step_is_recognised_by_its_opening_and_only_the_first_review_rejects() {
         let player = Player::new(demo_script());
-        for index in [3, 2, 1, 0, 2, 2] {
+        for index in [3, 2, 1, 0, 4, 4, 0] {
             let (opening, expected) = STEPS[index];
             // The hand-offs of earlier steps are in the prompt as well and must not confuse.
             let prompt =
@@ -189,11 +231,11 @@ mod tests {
             }
             assert_eq!(headings, expected);
         }
-        assert!(REVIEW.contains("## Summary\nrejected"));
+        assert!(REVIEW.contains("## Summary\nrejected") && APPROVAL.contains("## Summary\napproved"));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_four_answers_take_about_a_second() {
+    async fn the_five_answers_take_about_a_second() {
         let player = Player::new(demo_script());
         let started = tokio::time::Instant::now();
         for (opening, _) in STEPS {

@@ -61,7 +61,8 @@ fn members<'a>(plan: &'a Plan, group: &PlanGroup) -> Vec<Node<'a>> {
 pub(super) fn tree(plan: &Plan) -> String {
     let mut text = String::new();
     let nodes = nodes(plan);
-    let width = plan.steps.iter().map(|step| step.id.as_str().chars().count()).max().unwrap_or(0);
+    let ids = plan.steps.iter().map(|step| &step.id).chain(plan.groups.iter().map(|group| &group.id));
+    let width = ids.map(|id| id.as_str().chars().count()).max().unwrap_or(0);
     Tree { plan, text: &mut text, width }.list(&nodes, "");
     text
 }
