@@ -2,7 +2,7 @@
 
 use orch::{
     config::budget::Budget,
-    ux::text::{duration, plain},
+    ux::text::{duration, plain, printable},
     workflow::plan::Plan,
 };
 use serde_json::json;
@@ -26,7 +26,7 @@ pub(crate) fn plan(project: &Project, args: &PlanArgs, json: bool) -> Result<Exi
         });
         print_json(&shown)?;
     } else if args.mermaid {
-        print(&plan.mermaid())?;
+        print(&printable(&plan.mermaid()))?;
     } else {
         print(&outline(&plan))?;
     }
@@ -63,10 +63,7 @@ pub(crate) fn workflows(project: &Project, json: bool) -> Result<Exit, Failure> 
 fn outline(plan: &Plan) -> String {
     let mut text = format!("{}  {}\n", plan.workflow, plain(&plan.name, 80));
     text.push_str(&format!("execution {}, intervene {}\n", plan.policy.execution, plan.policy.intervene));
-    for line in plan.tree().lines() {
-        text.push_str(&plain(line, 240));
-        text.push('\n');
-    }
+    text.push_str(&printable(&plan.tree()));
     let worst = plan.worst_case();
     let repairs = match worst.prompts - worst.attempts {
         0 => String::new(),

@@ -46,8 +46,12 @@ fn child(id: &str, worker: &str, prompt: &str) -> Step {
 /// Runs an example against scripted answers, answers `gates` gates with `continue`, and gives the end.
 async fn run(id: &str, script: Script, gates: usize) -> RunView {
     let host = simulator(script).await;
+    let mut config = example(id);
+    let workflow = config.workflows.get_mut(id).unwrap();
+    workflow.budget = Budget::default();
+    workflow.steps_mut().for_each(|step| step.budget = Budget::default());
     let orchestrator = Orchestrator::builder(host.directory())
-        .config(example(id))
+        .config(config)
         .host(Host::server(host.url()))
         .build()
         .await
