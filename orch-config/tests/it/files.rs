@@ -1,6 +1,14 @@
 //! Files as they are found on disk.
 
-use std::{ffi::OsString, fs, os::unix::fs::symlink};
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::{
+        fs::{PermissionsExt as _, symlink},
+        net::UnixListener,
+    },
+    process::Command,
+};
 
 use orch_config::{LoadOptions, load, load::MAX_BYTES};
 
@@ -109,6 +117,50 @@ fn depth_is_bounded_and_brackets_in_strings_do_not_count() {
 fn a_directory_in_place_of_a_file_is_an_error() {
     let project = Project::new().file("project/orchestrator.json/x", "");
     assert_eq!(project.refused(), ["- error unreadable -"]);
+}
+
+/// Opening a pipe would wait for a writer for ever.
+#[test]
+fn what_is_no_regular_file_is_an_error_and_is_not_opened() {
+    let project = Project::new();
+    let place = project.path("project/orchestrator.json");
+    assert!(Command::new("mkfifo").arg(&place).status().unwrap().success());
+    assert_eq!(project.refused(), ["- error unreadable -"]);
+    assert!(project.load().expect_err("a pipe").to_string().contains("not a regular file"));
+    fs::remove_file(&place).unwrap();
+    let _listener = UnixListener::bind(&place).unwrap();
+    assert_eq!(project.refused(), ["- error unreadable -"]);
+    fs::remove_file(&place).unwrap();
+    symlink("/dev/zero", &place).unwrap();
+    assert_eq!(project.refused(), ["- error unreadable -"]);
+}
+
+/// A file that is there and cannot be read is never taken for one that is not there.
+#[test]
+fn what_cannot_be_reached_is_an_error() {
+    let project = Project::new();
+    let place = project.path("project/orchestrator.json");
+    symlink(&place, &place).unwrap();
+    assert_eq!(project.refused(), ["- error unreadable -"]);
+    fs::remove_file(&place).unwrap();
+    fs::write(&place, "{}").unwrap();
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o000)).unwrap();
+    // Nothing is unreadable to root.
+    if fs::read(&place).is_err() {
+        assert_eq!(project.refused(), ["- error unreadable -"]);
+    }
+    let folder = Project::new().file("project/.opencode", "a file in place of the folder");
+    assert!(folder.load().unwrap().files.is_empty());
+}
+
+/// The same for the person's file: it is read before the project's, and both are reported.
+#[test]
+fn both_files_are_reported_at_once() {
+    let project = Project::new().global("{\n\"basePort\": \"x\"}").project("[]");
+    let error = project.load().expect_err("both are wrong");
+    let files: Vec<_> = error.diagnostics.iter().filter_map(|found| found.file.clone()).collect();
+    let expected = ["config/opencode/orchestrator.json", "project/.opencode/orchestrator.json"];
+    assert_eq!(files, expected.map(|name| project.path(name)));
 }
 
 #[test]

@@ -87,6 +87,10 @@ impl Yard {
         let mut config = Config::builtin();
         config.insert_profile(profile("v", WorkerKind::Server));
         config.insert_profile(worker);
+        self.builder_of(simulator, config)
+    }
+
+    fn builder_of(&self, simulator: &Simulator, config: Config) -> PoolBuilder {
         let directory = self.path("project");
         let host = orch_opencode::HttpOpenCode::builder(simulator.url(), directory.to_string_lossy());
         let path = ("PATH".to_owned(), std::env::var("PATH").unwrap());
@@ -209,6 +213,49 @@ async fn a_server_that_dies_under_a_step_is_started_again_and_the_step_is_lost_n
     assert!(!alive(yard.pids()[1].0));
     // The tool of a server that somebody else killed was nobody's child any more; it is not ours to find.
     kill(yard.pids()[0].1);
+}
+
+/// `basePort`, a profile's `port` and `temperature`: a taken port is skipped, and the program is told the rest.
+#[tokio::test]
+async fn the_settings_for_servers_reach_the_program() {
+    let (yard, simulator) = (Yard::new(), elsewhere().await);
+    let called = yard.path("called");
+    let script = fs::read_to_string(yard.path("opencode")).unwrap();
+    let log = format!("echo \"$* temperature=$ORCH_TEMPERATURE\" >> {}\n", called.display());
+    yard.program("opencode", &script.replace("exit 0; fi\n", &format!("exit 0; fi\n{log}")));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = taken.local_addr().unwrap().port();
+
+    let mut config = Config::builtin();
+    config.base_port = base;
+    config.insert_profile(profile("plain", WorkerKind::Server));
+    let mut warm = profile("warm", WorkerKind::Server);
+    (warm.temperature, warm.port) = (Some(0.25), Some(base));
+    config.insert_profile(warm);
+    let pool = yard.builder_of(&simulator, config).build();
+    for worker in ["plain", "warm"] {
+        let worker = pool.worker(&ProfileId::new(worker).unwrap(), WorkerKind::Server).unwrap();
+        worker.ready(&Context::default()).await.unwrap();
+    }
+    pool.shutdown(Duration::from_secs(5)).await;
+
+    let called = fs::read_to_string(called).unwrap();
+    let calls: Vec<_> = called.lines().collect();
+    let port = |call: &str| -> u16 {
+        call.split_once("--port")
+            .unwrap()
+            .1
+            .trim_start_matches(['=', ' '])
+            .split(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    assert!(calls[0].ends_with("temperature=") && calls[1].ends_with("temperature=0.25"), "{calls:?}");
+    for call in calls {
+        assert!((base + 1..base.saturating_add(64)).contains(&port(call)), "{base}: {call}");
+    }
 }
 
 #[tokio::test]
