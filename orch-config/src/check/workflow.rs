@@ -26,7 +26,7 @@ pub(super) fn check(config: &Config, workflow: &WorkflowDefinition, issues: &mut
     } else if workflow.exceeds_max_steps() {
         issues.push(too_many_steps(workflow, list()));
     }
-    check_budget(&workflow.budget, &Path::workflow(workflow.id.as_str()), issues);
+    check_budget(&workflow.budget, || Path::workflow(workflow.id.as_str()), issues);
     unique_ids(workflow, issues);
     let mut outputs = HashMap::new();
     for (step, place) in workflow.steps().zip(places(workflow)) {
@@ -81,7 +81,7 @@ fn unique_ids(workflow: &WorkflowDefinition, issues: &mut Vec<Issue>) {
 }
 
 fn check_step(config: &Config, step: &StepDefinition, place: impl Fn() -> Path, issues: &mut Vec<Issue>) {
-    check_budget(&step.budget, &place(), issues);
+    check_budget(&step.budget, &place, issues);
     let Some(profile) = config.profiles.get(&step.worker) else {
         issues.push(unknown_worker(config, step, place().key("workerId")));
         return;
@@ -110,14 +110,14 @@ fn unknown_worker(config: &Config, step: &StepDefinition, place: Path) -> Issue 
 }
 
 /// What the file's own types refuse can still be built in code.
-fn check_budget(budget: &Budget, place: &Path, issues: &mut Vec<Issue>) {
+fn check_budget(budget: &Budget, place: impl Fn() -> Path, issues: &mut Vec<Issue>) {
     let bounds = [
         ("maxTokens", budget.max_tokens == Some(0)),
         ("maxCostUsd", budget.max_cost_usd.is_some_and(|dollars| dollars.is_nan() || dollars <= 0.0)),
         ("maxActiveMs", budget.max_active_ms == Some(0)),
     ];
     for (key, _) in bounds.into_iter().filter(|(_, wrong)| *wrong) {
-        let place = place.clone().key("budget").key(key);
+        let place = place().key("budget").key(key);
         let message = format!("`{key}` must be above 0: nothing could be done with less");
         issues.push(Issue::error(code::OUT_OF_RANGE, place, message).help("leave it out for no bound"));
     }

@@ -1,6 +1,8 @@
 //! Profiles: the built-in one or an empty one, and the changes on top of it.
 
-use indexmap::IndexMap;
+use std::borrow::Cow;
+
+use indexmap::{IndexMap, map::Entry};
 
 use super::{set, unknown_profile, word};
 use crate::{
@@ -56,9 +58,15 @@ pub(super) fn resolve(
             ProfileEntry::Name(_) => names.push(entry),
             ProfileEntry::Patch(patch) => {
                 written.extend(Written::of(&patch));
-                let base = config.profiles.get(&patch.id).cloned();
-                let profile = patched(base, *patch, issues);
-                config.profiles.insert(profile.id.clone(), profile);
+                match config.profiles.entry(patch.id.clone()) {
+                    Entry::Occupied(mut base) => {
+                        let profile = patched(Some(base.get().clone()), *patch, issues);
+                        base.insert(profile);
+                    }
+                    Entry::Vacant(free) => {
+                        free.insert(patched(None, *patch, issues));
+                    }
+                }
             }
         }
     }
@@ -124,7 +132,11 @@ fn patched(builtin: Option<Profile>, patch: ProfilePatch, issues: &mut Vec<Issue
 pub(crate) fn from_tools(tools: &IndexMap<String, bool>) -> Vec<PermissionRule> {
     let mut rules: Vec<PermissionRule> = Vec::new();
     for (tool, _) in tools.iter().filter(|(_, enabled)| !**enabled) {
-        let rule = PermissionRule::deny(crate::permission::of_tool(&tool.to_lowercase()));
+        let tool = match tool.chars().any(char::is_uppercase) {
+            true => Cow::Owned(tool.to_lowercase()),
+            false => Cow::Borrowed(tool.as_str()),
+        };
+        let rule = PermissionRule::deny(crate::permission::of_tool(&tool));
         if !rules.contains(&rule) {
             rules.push(rule);
         }
