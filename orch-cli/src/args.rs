@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use orch::config::policy::{Execution, Intervene, PolicyPatch};
+use orch::config::{
+    budget::Budget,
+    policy::{Execution, Intervene, PolicyPatch},
+};
 
 /// Deterministic, gated, multi-worker workflows on OpenCode.
 ///
@@ -109,6 +112,8 @@ pub(crate) struct RunArgs {
     pub(crate) task: Option<String>,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
+    #[command(flatten)]
+    pub(crate) budget: BudgetArgs,
     /// The session whose children the subagents become, or `new`. By default one is created, and a workflow that a
     /// person takes part in, such as docs, goes on under the one of its last run in this project.
     #[arg(long, value_name = "SESSION")]
@@ -124,6 +129,8 @@ pub(crate) struct RunArgs {
 pub(crate) struct ContinueArgs {
     #[command(flatten)]
     pub(crate) decide: DecideArgs,
+    #[command(flatten)]
+    pub(crate) budget: BudgetArgs,
 }
 
 #[derive(Debug, Args)]
@@ -302,6 +309,47 @@ impl PolicyArgs {
     pub(crate) fn patch(self) -> PolicyPatch {
         PolicyPatch { execution: self.execution, intervene: self.intervene }
     }
+}
+
+/// What may be spent, in all. At a gate over a step's budget the bounds are the step's, else they are the run's.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Budget")]
+pub(crate) struct BudgetArgs {
+    /// Tokens of all kinds, child sessions included.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_tokens: Option<u64>,
+    /// US dollars, as OpenCode reports them.
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    pub(crate) max_cost: Option<f64>,
+    /// Time at work, such as 90s, 30m or 2h; waiting for people and limits does not count.
+    #[arg(long, value_name = "TIME", value_parser = milliseconds)]
+    pub(crate) max_active: Option<u64>,
+}
+
+impl BudgetArgs {
+    pub(crate) fn budget(self) -> Budget {
+        Budget { max_tokens: self.max_tokens, max_cost_usd: self.max_cost, max_active_ms: self.max_active }
+    }
+}
+
+pub(crate) fn dollars(text: &str) -> Result<f64, String> {
+    let dollars = text.parse().ok().filter(|dollars: &f64| dollars.is_finite() && *dollars > 0.0);
+    dollars.ok_or_else(|| "an amount of US dollars above 0, such as 2.50".to_owned())
+}
+
+/// A number with a unit: `90s`, `30m`, `2h`.
+pub(crate) fn milliseconds(text: &str) -> Result<u64, String> {
+    let at = text.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let scale = match unit.trim() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        _ => 0,
+    };
+    let time = number.parse().ok().and_then(|number: u64| number.checked_mul(scale)).filter(|time| *time > 0);
+    time.ok_or_else(|| "a time with its unit, such as 90s, 30m or 2h".to_owned())
 }
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {

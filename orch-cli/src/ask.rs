@@ -4,16 +4,24 @@ use std::collections::VecDeque;
 
 use orch::{
     Answer, Decision, DecisionKind, DecisionRequest, Gate, RunView,
-    config::policy::PolicyPatch,
+    config::{budget::Budget, policy::PolicyPatch},
     ux::{
         choice, command,
         text::{plain, printable},
     },
-    workflow::port::{Ask, AskId, AskKind, AskReply},
+    workflow::{
+        decision::Bound,
+        port::{Ask, AskId, AskKind, AskReply},
+    },
 };
 use tokio::sync::mpsc;
 
-use crate::{exit::Failure, person::by, report::Report};
+use crate::{
+    args::{dollars, milliseconds},
+    exit::Failure,
+    person::by,
+    report::Report,
+};
 
 /// What the person chose at a gate.
 pub(crate) enum Choice {
@@ -33,14 +41,16 @@ pub(crate) async fn gate(view: &RunView, stdin: &mut Stdin, report: &mut Report)
         let line = line.trim();
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         match parse(word, rest.trim(), gate) {
-            Parsed::Decision(answer) => {
+            Parsed::Decision(answer, budget) => {
                 return Ok(Choice::Decide(DecisionRequest {
                     gate: Some(gate.id.clone()),
                     answer,
                     policy: PolicyPatch::default(),
+                    budget,
                     by: by(),
                 }));
             }
+            Parsed::NoBudget(help) => report.say(&format!("  say how much in all: continue and {help}"))?,
             Parsed::Leave => return Ok(Choice::Leave),
             Parsed::Unknown => report.say("  type one of the words, or its first letter")?,
         }
@@ -166,20 +176,32 @@ fn read() -> mpsc::UnboundedReceiver<std::io::Result<String>> {
 }
 
 enum Parsed {
-    Decision(Answer),
+    Decision(Answer, Budget),
+    /// `continue` where it takes a higher bound, and what that looks like.
+    NoBudget(String),
     Leave,
     Unknown,
 }
 
 fn parse(word: &str, rest: &str, gate: &Gate) -> Parsed {
     let note = (!rest.is_empty()).then(|| rest.to_owned());
+    let decided = |answer| Parsed::Decision(answer, Budget::default());
     let decision = match word {
-        "c" | "continue" => Decision::Continue,
+        "c" | "continue" => {
+            return match (&gate.budget, gate.allows(DecisionKind::Continue)) {
+                (_, false) => Parsed::Unknown,
+                (None, true) => decided(Answer::Decision(Decision::Continue)),
+                (Some(spent), true) => match bound(spent.bound, rest) {
+                    Ok(budget) => Parsed::Decision(Answer::Decision(Decision::Continue), budget),
+                    Err(help) => Parsed::NoBudget(help),
+                },
+            };
+        }
         "r" | "retry" => Decision::Retry { note, session: None },
         "s" | "skip" => Decision::Skip,
         "p" | "replace" if rest.is_empty() => {
             return if gate.allows(DecisionKind::Replace) {
-                Parsed::Decision(Answer::ReplaceFromSession)
+                decided(Answer::ReplaceFromSession)
             } else {
                 Parsed::Unknown
             };
@@ -189,7 +211,21 @@ fn parse(word: &str, rest: &str, gate: &Gate) -> Parsed {
         "q" | "quit" => return Parsed::Leave,
         _ => return Parsed::Unknown,
     };
-    if gate.allows(decision.kind()) { Parsed::Decision(Answer::Decision(decision)) } else { Parsed::Unknown }
+    if gate.allows(decision.kind()) { decided(Answer::Decision(decision)) } else { Parsed::Unknown }
+}
+
+/// A higher bound as it is typed: a number of tokens, US dollars, a time with its unit.
+fn bound(bound: Bound, text: &str) -> Result<Budget, String> {
+    let mut budget = Budget::default();
+    match bound {
+        Bound::Tokens => {
+            budget.max_tokens = Some(text.parse().map_err(|_| "a number of tokens".to_owned())?);
+        }
+        Bound::CostUsd => budget.max_cost_usd = Some(dollars(text)?),
+        Bound::ActiveMs => budget.max_active_ms = Some(milliseconds(text)?),
+        _ => return Err("use the command line".to_owned()),
+    }
+    Ok(budget)
 }
 
 fn menu(gate: &Gate) -> String {
@@ -197,6 +233,7 @@ fn menu(gate: &Gate) -> String {
         .allowed
         .iter()
         .map(|kind| match kind {
+            DecisionKind::Continue if gate.budget.is_some() => "[c]ontinue with a higher bound",
             DecisionKind::Continue => "[c]ontinue",
             DecisionKind::Retry => "[r]etry [note]",
             DecisionKind::Skip => "[s]kip",

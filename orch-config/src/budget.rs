@@ -29,6 +29,24 @@ impl Budget {
         }
     }
 
+    /// This budget with the bounds of `later` in the place of its own.
+    #[must_use]
+    pub fn then(self, later: Self) -> Self {
+        Self {
+            max_tokens: later.max_tokens.or(self.max_tokens),
+            max_cost_usd: later.max_cost_usd.or(self.max_cost_usd),
+            max_active_ms: later.max_active_ms.or(self.max_active_ms),
+        }
+    }
+
+    /// Whether every bound is a number above nothing.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.max_tokens != Some(0)
+            && self.max_active_ms != Some(0)
+            && self.max_cost_usd.is_none_or(|cost| cost.is_finite() && cost > 0.0)
+    }
+
     /// Whether nothing is bounded.
     #[must_use]
     pub fn is_unbounded(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use orch_workflow::{
     attempt::{Outcome, RunId},
-    decision::{DecisionKind, Gate, GateReason},
+    decision::{Bound, DecisionKind, Gate, GateReason},
 };
 use serde::Serialize;
 
@@ -31,10 +31,20 @@ pub struct Choice {
 pub fn choices(run: &RunId, gate: &Gate, outcome: Option<Outcome>) -> Vec<Choice> {
     let choice = |&decision: &DecisionKind| Choice {
         decision,
-        command: command::deciding(decision).on(run),
+        command: command::deciding(decision).on(run) + terms(decision, gate),
         effect: effect(decision, gate, outcome),
     };
     gate.allowed.iter().map(choice).collect()
+}
+
+/// What a decision takes beside its name.
+fn terms(decision: DecisionKind, gate: &Gate) -> &'static str {
+    match gate.budget.as_ref().filter(|_| decision == DecisionKind::Continue).map(|spent| spent.bound) {
+        Some(Bound::Tokens) => " --max-tokens N",
+        Some(Bound::CostUsd) => " --max-cost USD",
+        Some(Bound::ActiveMs) => " --max-active TIME",
+        _ => "",
+    }
 }
 
 /// The word of a gate's reason: `intervene=on-error`.
@@ -80,7 +90,7 @@ fn continuing(reason: GateReason, step: &str, outcome: Option<Outcome>) -> Strin
     match (reason, outcome) {
         (GateReason::DefinitionChanged, _) => "finish with the definition the run began with".to_owned(),
         (GateReason::Interactive, _) => format!("ask the worker of {step} for its hand-off"),
-        (GateReason::Budget, _) => "go on with a higher budget".to_owned(),
+        (GateReason::Budget, _) => format!("go on with {step}; the budget must be higher than what is used"),
         (_, Some(Outcome::Error)) => format!("try {step} again"),
         (_, Some(Outcome::Ok | Outcome::Warning)) => "go on with the next step".to_owned(),
         (_, None) => "go on".to_owned(),

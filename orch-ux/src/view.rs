@@ -3,7 +3,7 @@
 use orch_config::id::StepId;
 use orch_workflow::{
     attempt::Outcome,
-    decision::Gate,
+    decision::{Gate, Spent},
     port::{Ask, AskKind},
     view::{AttemptView, GroupView, RunView, StepStatus, StepView},
 };
@@ -57,6 +57,7 @@ fn state_lines(run: &RunView, heading: String, tense: Tense) -> Vec<String> {
     ];
     lines.extend(run.parent_session.as_ref().map(|session| format!("parent   {}", plain(session, ID_CHARS))));
     lines.push(format!("spent    {}", spent(run)));
+    lines.extend(run.budgets.iter().map(budget_line));
     lines.push(String::new());
     lines.extend(step_table(run));
     for gate in run.gate.iter().chain(&run.gates) {
@@ -151,6 +152,13 @@ fn spent(run: &RunView) -> String {
         tokens.reasoning,
         run.cost_usd
     )
+}
+
+/// `budget   850 of the run's budget of 1000 tokens, 85 %`.
+fn budget_line(spent: &Spent) -> String {
+    let percent = (100.0 * spent.used / spent.limit).floor();
+    let used = spent.bound.amount(spent.used);
+    format!("budget   {used} of {}, {percent} %", plain(&spent.budget(), SENTENCE_CHARS))
 }
 
 /// The steps in columns, each followed by what its attempts had to remark.

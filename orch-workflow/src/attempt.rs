@@ -331,11 +331,30 @@ pub struct Usage {
     pub cost_usd: f64,
 }
 
+impl Usage {
+    /// Tokens of all kinds.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.input.saturating_add(self.output).saturating_add(self.reasoning)
+    }
+
+    /// At least as much as `other`, kind by kind: of two reports on the same work the later one knows more.
+    #[must_use]
+    pub fn at_least(self, other: Self) -> Self {
+        Self {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+            reasoning: self.reasoning.max(other.reasoning),
+            cost_usd: self.cost_usd.max(other.cost_usd),
+        }
+    }
+}
+
 impl AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
-        self.input += other.input;
-        self.output += other.output;
-        self.reasoning += other.reasoning;
+        self.input = self.input.saturating_add(other.input);
+        self.output = self.output.saturating_add(other.output);
+        self.reasoning = self.reasoning.saturating_add(other.reasoning);
         self.cost_usd += other.cost_usd;
     }
 }

@@ -1,11 +1,14 @@
 //! Gates and the decisions that answer them, as data.
 
+mod spent;
+
 use std::fmt;
 
-use orch_config::{id::StepId, policy::PolicyPatch};
+use orch_config::{budget::Budget, id::StepId, policy::PolicyPatch};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::spent::{Bound, Spent};
 use crate::{
     attempt::Timestamp,
     port::{AskId, AskReply, SessionChoice},
@@ -173,6 +176,9 @@ pub struct Gate {
     pub expires_at: Option<Timestamp>,
     /// One sentence for people: what happened and what `continue` would do.
     pub message: String,
+    /// The bound that is spent, where the reason is `budget`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Spent>,
 }
 
 impl Gate {
@@ -194,6 +200,10 @@ pub struct DecisionRequest {
     /// A change of policy for the rest of the run.
     #[serde(default)]
     pub policy: PolicyPatch,
+    /// Bounds for the rest of the run, in the place of those there were: at a gate over a step's budget those of the
+    /// step, else the run's. `continue` at a gate over a budget needs more than is used.
+    #[serde(default, skip_serializing_if = "Budget::is_unbounded")]
+    pub budget: Budget,
     /// Who decided, for the journal.
     pub by: String,
 }
@@ -202,7 +212,8 @@ impl DecisionRequest {
     /// This decision for the gate that is open.
     pub fn new(decision: Decision, by: impl Into<String>) -> Self {
         let answer = Answer::Decision(decision);
-        Self { gate: None, answer, policy: PolicyPatch::default(), by: by.into() }
+        let (policy, budget) = (PolicyPatch::default(), Budget::default());
+        Self { gate: None, answer, policy, budget, by: by.into() }
     }
 
     /// The same for this gate and no other.
@@ -216,6 +227,13 @@ impl DecisionRequest {
     #[must_use]
     pub fn with_policy(mut self, policy: PolicyPatch) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// The same with these bounds for the rest of the run.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
         self
     }
 }

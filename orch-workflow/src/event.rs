@@ -6,6 +6,7 @@
 mod projector;
 
 use orch_config::{
+    budget::Budget,
     id::{ProfileId, StepId, WorkflowId},
     kind::WorkerKind,
     policy::PolicyPatch,
@@ -15,11 +16,11 @@ use serde_json::Value;
 
 pub use self::projector::Projector;
 use crate::{
-    attempt::{DispatchId, Outcome, RunId, Timestamp, Warning},
+    attempt::{DispatchId, Outcome, RunId, Timestamp, Usage, Warning},
     decision::{DecisionKind, Gate, GateId},
     port::{Ask, AskId, Progress},
     record::{GroupEnd, RunStatus, TurnPurpose},
-    view::ErrorView,
+    view::{ErrorView, Tokens},
 };
 
 /// One event of one run.
@@ -190,6 +191,9 @@ pub enum EventBody {
         decision: DecisionKind,
         /// The change of policy that came with it.
         policy: PolicyPatch,
+        /// The bounds that came with it.
+        #[serde(default, skip_serializing_if = "Budget::is_unbounded")]
+        budget: Budget,
         /// By whom.
         by: String,
     },
@@ -246,6 +250,13 @@ pub enum StepProgress {
         /// The answer.
         text: String,
     },
+    /// Its prompt has used this much so far.
+    Used {
+        /// Tokens.
+        tokens: Tokens,
+        /// Money, in US dollars.
+        cost_usd: f64,
+    },
     /// It is being stopped.
     Stopping {
         /// Why, in words.
@@ -276,4 +287,10 @@ pub enum StepProgress {
         #[serde(flatten)]
         progress: Progress,
     },
+}
+
+impl StepProgress {
+    pub(crate) fn used(usage: Usage) -> Self {
+        Self::Used { tokens: usage.into(), cost_usd: usage.cost_usd }
+    }
 }

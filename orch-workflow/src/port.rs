@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::attachment::Attachment;
-use crate::attempt::{AttemptError, DispatchId, Settled, Timestamp, Warning};
+use crate::attempt::{AttemptError, DispatchId, Settled, Timestamp, Usage, Warning};
 
 /// Does the work of steps. One executor serves many runs at once.
 ///
@@ -209,6 +209,8 @@ pub enum Update {
     },
     /// The wait is over.
     Resumed,
+    /// What the prompt has used so far, all of it, child sessions included. Budgets are watched by it.
+    Used(Usage),
     /// A remark that should be seen before the attempt settles; it belongs to the result as well.
     Warned(Warning),
     /// The one result.

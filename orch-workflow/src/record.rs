@@ -2,15 +2,15 @@
 //!
 //! A run is the fold of its records. Fields are only ever added, with a default.
 
-use orch_config::{id::StepId, policy::PolicyPatch};
+use orch_config::{budget::Budget, id::StepId, policy::PolicyPatch};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
 
 use crate::{
     attachment::Attachment,
-    attempt::{AttemptError, DispatchId, RunId, Settled, Timestamp, Warning},
-    decision::{Decision, Gate, GateId},
+    attempt::{AttemptError, DispatchId, RunId, Settled, Timestamp, Usage, Warning},
+    decision::{Decision, Gate, GateId, Spent},
     plan::Plan,
     port::{Ask, AskId, AskPolicy, AskReply, Locator, SessionChoice},
 };
@@ -67,6 +67,13 @@ pub enum RecordBody {
         /// The run's parent session, if the worker used or created one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parent_session: Option<String>,
+    },
+    /// What a prompt in flight has used so far. Noted where something follows from it; the result says the rest.
+    Used {
+        /// Which one.
+        dispatch: DispatchId,
+        /// How much, from its beginning on.
+        usage: Usage,
     },
     /// A remark while the attempt runs.
     Warned {
@@ -190,6 +197,9 @@ pub enum RecordBody {
         /// A change of policy for the rest of the run.
         #[serde(default)]
         policy: PolicyPatch,
+        /// Bounds that hold for the rest of the run: at a gate over a step's budget those of the step, else the run's.
+        #[serde(default, skip_serializing_if = "Budget::is_unbounded")]
+        budget: Budget,
         /// By whom; `timeout` for a default that applied by itself.
         by: String,
     },
@@ -253,7 +263,7 @@ impl TurnPurpose {
 }
 
 /// Why an attempt is stopped before it has its result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum StopReason {
@@ -267,6 +277,11 @@ pub enum StopReason {
         /// Who.
         by: String,
     },
+    /// A budget is spent.
+    Budget {
+        /// Which bound.
+        spent: Spent,
+    },
 }
 
 impl std::fmt::Display for StopReason {
@@ -274,6 +289,7 @@ impl std::fmt::Display for StopReason {
         match self {
             Self::Timeout { limit_ms } => write!(f, "not done after {limit_ms} ms of active time"),
             Self::Interrupted { by } => write!(f, "interrupted by {by}"),
+            Self::Budget { spent } => write!(f, "stopped, because {spent}"),
         }
     }
 }
@@ -294,6 +310,9 @@ pub struct RunStarted {
     /// The policy given with the run, over the workflow's own.
     #[serde(default)]
     pub policy: PolicyPatch,
+    /// The bounds given with the run, over the workflow's own.
+    #[serde(default, skip_serializing_if = "Budget::is_unbounded")]
+    pub budget: Budget,
     /// The parent session given with the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_session: Option<String>,

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 pub use self::activity::{ActivityView, Doing};
 use crate::{
-    attempt::{DispatchId, ErrorCode, Outcome, RunId, Timestamp, Warning},
-    decision::Gate,
+    attempt::{DispatchId, ErrorCode, Outcome, RunId, Timestamp, Usage, Warning},
+    decision::{Gate, Spent},
     port::Ask,
     record::RunStatus,
 };
@@ -57,6 +57,9 @@ pub struct RunView {
     pub cost_usd: f64,
     /// Time at work, in milliseconds.
     pub active_ms: u64,
+    /// The bounds in force and what of them is used: the run's, then those of its steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<Spent>,
     /// When it started.
     pub started_at: Timestamp,
     /// When it ended.
@@ -243,6 +246,12 @@ pub struct ErrorView {
     pub code: ErrorCode,
     /// In words.
     pub message: String,
+}
+
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Self {
+        Self { input: usage.input, output: usage.output, reasoning: usage.reasoning }
+    }
 }
 
 /// Tokens spent.

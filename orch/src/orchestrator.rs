@@ -104,7 +104,6 @@ impl Orchestrator {
     /// What is wrong and the way out; no run was created.
     pub async fn run(&self, request: RunRequest) -> Result<Run, Error> {
         let plan = Plan::compile(self.config(), &request.workflow)?;
-        preflight::runnable(&plan)?;
         preflight::task(&plan, &request.task)?;
         attachment::check(&request.attachments)?;
         let connection = self.reach().await?;
@@ -112,6 +111,7 @@ impl Orchestrator {
         preflight::workers(connection.pool(), &plan, &request.attachments).await?;
         let mut new = NewRun::new(plan, request.task, &self.inner.directory);
         new.policy = request.policy;
+        new.budget = request.budget;
         new.parent_session = parent;
         new.asks = request.asks;
         new.attachments = request.attachments;

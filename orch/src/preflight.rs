@@ -31,23 +31,6 @@ pub(crate) fn task(plan: &Plan, task: &str) -> Result<(), Error> {
     ))
 }
 
-/// # Errors
-/// The plan asks for something that a run cannot do yet.
-pub(crate) fn runnable(plan: &Plan) -> Result<(), Error> {
-    let wanted = [(
-        "budget",
-        !plan.budget.is_unbounded() || plan.steps.iter().any(|step| !step.budget.is_unbounded()),
-    )];
-    match wanted.into_iter().find(|(_, wanted)| *wanted) {
-        Some((what, _)) => {
-            let message =
-                format!("run workflow {}: `{what}` is checked but cannot be run yet", plan.workflow);
-            Err(Error::new(ErrorKind::Config, "orch::plan::not-yet", message).with_help("leave it out"))
-        }
-        None => Ok(()),
-    }
-}
-
 /// The parent session that a run begins with.
 ///
 /// # Errors

@@ -1,6 +1,9 @@
 //! What to run.
 
-use orch_config::policy::{Execution, Intervene, PolicyPatch};
+use orch_config::{
+    budget::Budget,
+    policy::{Execution, Intervene, PolicyPatch},
+};
 use orch_workflow::{attachment::Attachment, port::AskPolicy};
 use serde_json::Value;
 
@@ -28,6 +31,8 @@ pub struct RunRequest {
     pub task: String,
     /// The policy, over that of the workflow.
     pub policy: PolicyPatch,
+    /// The bounds of what it may spend, over those of the workflow.
+    pub budget: Budget,
     /// The session whose children the subagents become.
     pub parent: Parent,
     /// What to do with permissions and questions that no rule answers.
@@ -45,6 +50,7 @@ impl RunRequest {
             workflow: workflow.into(),
             task: task.into(),
             policy: PolicyPatch::default(),
+            budget: Budget::default(),
             parent: Parent::default(),
             asks: AskPolicy::default(),
             attachments: Vec::new(),
@@ -56,6 +62,13 @@ impl RunRequest {
     #[must_use]
     pub fn policy(mut self, policy: PolicyPatch) -> Self {
         self.policy = self.policy.then(policy);
+        self
+    }
+
+    /// The same run with these bounds in the place of the workflow's.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = self.budget.then(budget);
         self
     }
 

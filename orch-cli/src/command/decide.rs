@@ -4,7 +4,9 @@ use std::io::Read as _;
 
 use orch::{
     Answer, Decision, DecisionKind, DecisionRequest, GateId, Orchestrator, RunId, RunStatus,
-    config::policy::PolicyPatch, ux::command, workflow::port::SessionChoice,
+    config::{budget::Budget, policy::PolicyPatch},
+    ux::command,
+    workflow::port::SessionChoice,
 };
 use serde_json::json;
 
@@ -22,10 +24,18 @@ use crate::{
 pub(crate) struct Decide {
     args: DecideArgs,
     answer: Answer,
+    budget: Budget,
+}
+
+impl Decide {
+    fn new(args: DecideArgs, answer: Answer) -> Self {
+        Self { args, answer, budget: Budget::default() }
+    }
 }
 
 pub(crate) fn proceed(args: ContinueArgs) -> Decide {
-    Decide { args: args.decide, answer: Answer::Decision(Decision::Continue) }
+    let budget = args.budget.budget();
+    Decide { budget, ..Decide::new(args.decide, Answer::Decision(Decision::Continue)) }
 }
 
 pub(crate) fn retry(args: RetryArgs) -> Decide {
@@ -33,11 +43,11 @@ pub(crate) fn retry(args: RetryArgs) -> Decide {
         SessionArg::Same => SessionChoice::Same,
         SessionArg::Fresh => SessionChoice::Fresh,
     });
-    Decide { args: args.decide, answer: Answer::Decision(Decision::Retry { note: args.note, session }) }
+    Decide::new(args.decide, Answer::Decision(Decision::Retry { note: args.note, session }))
 }
 
 pub(crate) fn skip(args: DecideArgs) -> Decide {
-    Decide { args, answer: Answer::Decision(Decision::Skip) }
+    Decide::new(args, Answer::Decision(Decision::Skip))
 }
 
 pub(crate) fn replace(args: ReplaceArgs) -> Result<Decide, Failure> {
@@ -57,7 +67,7 @@ pub(crate) fn replace(args: ReplaceArgs) -> Result<Decide, Failure> {
             Answer::Decision(Decision::Replace { text, output: None })
         }
     };
-    Ok(Decide { args: args.decide, answer })
+    Ok(Decide::new(args.decide, answer))
 }
 
 /// Answers the gate and drives the run on. A run that was interrupted is taken up by `continue`.
@@ -71,7 +81,7 @@ pub(crate) async fn decide(project: &Project, decide: Decide, json: bool) -> Res
 }
 
 async fn drive(orchestrator: &Orchestrator, id: &RunId, decide: Decide, json: bool) -> Result<Exit, Failure> {
-    let Decide { args, answer } = decide;
+    let Decide { args, answer, budget } = decide;
     let mut report = Report::new(json);
     let events = orchestrator.subscribe();
     let view = orchestrator.view(id).await?;
@@ -79,13 +89,13 @@ async fn drive(orchestrator: &Orchestrator, id: &RunId, decide: Decide, json: bo
     let proceed = matches!(answer, Answer::Decision(Decision::Continue)) && args.gate.is_none();
     let policy = args.policy.patch();
     let run = if proceed && view.gate.is_none() && view.status == RunStatus::Running {
-        if policy != PolicyPatch::default() {
-            return Err(policy_without_gate(id));
+        if policy != PolicyPatch::default() || !budget.is_unbounded() {
+            return Err(terms_without_gate(id));
         }
         Some(orchestrator.resume(id).await?)
     } else {
         let gate = args.gate.map(GateId);
-        let request = DecisionRequest { gate, answer, policy, by: by() };
+        let request = DecisionRequest { gate, answer, policy, budget, by: by() };
         orchestrator.decide(id, request).await?.run
     };
     match run {
@@ -114,7 +124,7 @@ async fn end(orchestrator: &Orchestrator, id: &RunId, args: AbortArgs, json: boo
     let view = orchestrator.view(id).await?;
     let at_gate = view.gate.as_ref().is_some_and(|gate| gate.allows(DecisionKind::Abort));
     if args.decide.gate.is_some() || at_gate {
-        let decide = Decide { args: args.decide, answer: Answer::Decision(Decision::Abort) };
+        let decide = Decide::new(args.decide, Answer::Decision(Decision::Abort));
         return drive(orchestrator, id, decide, json).await;
     }
     let mut report = Report::new(json);
@@ -149,10 +159,13 @@ pub(super) fn run_id(text: &str) -> Result<RunId, Failure> {
     RunId::new(text).map_err(|error| Failure::usage("orch::run::invalid-id", error.to_string()))
 }
 
-fn policy_without_gate(run: &RunId) -> Failure {
-    let message = format!("continue {run}: a policy changes with the answer to a gate, and no gate is open");
-    Failure::usage("orch::run::no-gate", message)
-        .help(format!("continue without --execution and --intervene: `{}`", command::CONTINUE.on(run)))
+fn terms_without_gate(run: &RunId) -> Failure {
+    let message =
+        format!("continue {run}: policy and budget change with the answer to a gate, and no gate is open");
+    Failure::usage("orch::run::no-gate", message).help(format!(
+        "continue without --execution, --intervene and --max-…: `{}`",
+        command::CONTINUE.on(run)
+    ))
 }
 
 /// Says that a request took effect, and where.

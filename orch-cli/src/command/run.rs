@@ -22,7 +22,8 @@ pub(crate) async fn run(project: &Project, args: RunArgs, json: bool) -> Result<
     let task = task(args.task.as_deref(), &args.workflow)?;
     let at_gate = at_gate(args.drive.no_input, json);
 
-    let mut request = RunRequest::new(args.workflow, task).policy(args.policy.patch());
+    let mut request =
+        RunRequest::new(args.workflow, task).policy(args.policy.patch()).budget(args.budget.budget());
     match args.parent {
         Some(parent) if parent == "new" => request = request.new_parent(),
         Some(parent) => request = request.parent(parent),

@@ -5,7 +5,8 @@ use orch_workflow::{event::Event, view::RunView};
 
 pub(crate) const EVENTS: [&str; 8] =
     ["success", "gate", "stepwise", "failing", "asks", "hostile", "retries", "repeat"];
-pub(crate) const RUNS: [&str; 6] = ["paused", "success", "running", "interrupted", "exhausted", "repeating"];
+pub(crate) const RUNS: [&str; 7] =
+    ["paused", "success", "running", "interrupted", "exhausted", "repeating", "budget"];
 
 fn fixture(path: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path);

@@ -38,6 +38,11 @@ fn the_summary_of_a_run_in_its_second_pass() {
 }
 
 #[test]
+fn the_summary_of_a_run_at_the_gate_of_a_spent_budget() {
+    insta::assert_snapshot!(view::summary(&run("budget")));
+}
+
+#[test]
 fn the_results_of_a_run_as_markdown() {
     insta::assert_snapshot!(view::results_markdown(&run("paused")));
 }

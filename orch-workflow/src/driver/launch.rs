@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, Weak},
 };
 
-use orch_config::policy::PolicyPatch;
+use orch_config::{budget::Budget, policy::PolicyPatch};
 use serde_json::Value;
 use tokio::{
     sync::{mpsc, watch},
@@ -48,6 +48,8 @@ pub struct NewRun {
     pub directory: PathBuf,
     /// The policy of this run, over the workflow's.
     pub policy: PolicyPatch,
+    /// The bounds of this run, over the workflow's.
+    pub budget: Budget,
     /// The session whose children the subagents become.
     pub parent_session: Option<String>,
     /// What to do with asks that no rule answers.
@@ -66,6 +68,7 @@ impl NewRun {
             task: task.into(),
             directory: directory.into(),
             policy: PolicyPatch::default(),
+            budget: Budget::default(),
             parent_session: None,
             asks: AskPolicy::default(),
             attachments: Vec::new(),
@@ -74,7 +77,8 @@ impl NewRun {
     }
 
     fn named(self, run: RunId) -> RunStarted {
-        let Self { plan, task, directory, policy, parent_session, asks, attachments, metadata } = self;
+        let Self { plan, task, directory, policy, budget, parent_session, asks, attachments, metadata } =
+            self;
         let digest = plan.digest();
         RunStarted {
             format: FORMAT_VERSION,
@@ -83,6 +87,7 @@ impl NewRun {
             digest,
             task,
             policy,
+            budget,
             parent_session,
             directory,
             asks,

@@ -189,6 +189,6 @@ impl Task {
 }
 
 fn decide(request: DecisionRequest, decision: Decision) -> Input {
-    let DecisionRequest { gate, policy, by, .. } = request;
-    Input::Decide { gate, decision, policy, by }
+    let DecisionRequest { gate, policy, budget, by, .. } = request;
+    Input::Decide { gate, decision, policy, budget, by }
 }

@@ -111,10 +111,10 @@ impl Engine {
     /// one.
     async fn with_gate(&self, run: &RunId, request: Request) -> Result<Request, EngineError> {
         match request {
-            Request::Decide(DecisionRequest { gate: None, answer, policy, by }) => {
+            Request::Decide(DecisionRequest { gate: None, answer, policy, budget, by }) => {
                 let (machine, _) = self.replay(run).await?;
                 let gate = machine.view().gate.map(|gate| gate.id);
-                Ok(Request::Decide(DecisionRequest { gate, answer, policy, by }))
+                Ok(Request::Decide(DecisionRequest { gate, answer, policy, budget, by }))
             }
             request => Ok(request),
         }

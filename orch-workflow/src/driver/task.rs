@@ -205,6 +205,10 @@ impl Task {
                 self.activities.forget(&dispatch);
                 Input::Waiting { dispatch, waiting: false }
             }
+            Update::Used(usage) => {
+                self.publish_live(&dispatch, StepProgress::used(usage));
+                Input::Used { dispatch, usage }
+            }
             Update::Warned(warning) => Input::Warned { dispatch, warning },
             Update::Settled(result) => Input::Settled { dispatch, result },
         };

@@ -115,10 +115,12 @@ impl Projector {
                 progress(dispatch, StepProgress::Backoff { until: *until, error: error_view(error) })
             }
             RecordBody::GateOpened { gate } => EventBody::GateOpened { gate: gate.clone() },
-            RecordBody::GateResolved { gate, decision, policy, by } => EventBody::GateResolved {
+            RecordBody::Used { dispatch, usage } => progress(dispatch, StepProgress::used(*usage)),
+            RecordBody::GateResolved { gate, decision, policy, budget, by } => EventBody::GateResolved {
                 gate: gate.clone(),
                 decision: decision.kind(),
                 policy: *policy,
+                budget: *budget,
                 by: by.clone(),
             },
             RecordBody::PauseRequested { by } => requested("pause", by),

@@ -6,6 +6,7 @@ use crate::{
     attempt::{AttemptError, ErrorCode, Timestamp, Warning, WarningCode},
     decision::Gate,
     machine::{
+        budget,
         dispatch::advance,
         draft::Draft,
         gates,
@@ -31,7 +32,7 @@ pub(crate) fn next(state: &State, follows: &[Follow]) -> Option<Timestamp> {
     });
     let backoff = schedule::next_retry(state).map(|(_, until)| until);
     let gates = answerable(state).iter().filter_map(|gate| gate.expires_at);
-    work.chain(backoff).chain(gates).min()
+    work.chain(backoff).chain(gates).chain(budget::due(state, follows)).min()
 }
 
 /// Does what is due.
@@ -56,6 +57,7 @@ pub(crate) fn tick(draft: &mut Draft<'_>) {
             draft.record(RecordBody::Warned { dispatch: follow.dispatch.clone(), warning });
         }
     }
+    budget::watch(draft);
     let expired = |state: &State| {
         let gate = answerable(state).iter().find(|gate| due(gate.expires_at))?;
         Some(gate.id.clone())

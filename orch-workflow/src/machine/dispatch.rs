@@ -8,6 +8,7 @@ use crate::{
     carry::{self, Carry},
     decision::GateReason,
     machine::{
+        budget,
         draft::Draft,
         effect::Effect,
         gates,
@@ -54,7 +55,10 @@ pub(crate) fn advance(draft: &mut Draft<'_>) {
                 let message = "the run was asked to pause".to_owned();
                 gates::open(draft, Node::Step(step), GateReason::User, message);
             }
-            Some(Due::Start(step)) => start(draft, step),
+            Some(Due::Start(step)) => match budget::spent(draft, step) {
+                Some(spent) => budget::hold(draft, step, spent),
+                None => start(draft, step),
+            },
             Some(Due::Record(body)) => draft.record(body),
             Some(Due::Exhausted(group)) => groups::exhausted(draft, group),
             Some(Due::Unclear(Node::Step(step), error)) => attempt(draft, step, Err(error)),

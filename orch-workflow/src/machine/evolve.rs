@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    attempt::{AttemptError, DispatchId, ErrorCode, Outcome, Settled, Timestamp, Warning},
+    attempt::{AttemptError, DispatchId, ErrorCode, Outcome, Settled, Timestamp, Usage, Warning},
     carry::Block,
     decision::{Decision, Gate, GateReason},
     machine::gates::group_asking,
@@ -50,6 +50,10 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
                 turn.seen_at = at;
             });
         }
+        RecordBody::Used { dispatch, usage } => with_turn(state, dispatch, |turn| {
+            turn.used = turn.used.at_least(*usage);
+            turn.seen_at = at;
+        }),
         RecordBody::Warned { dispatch, warning } => {
             with_turn(state, dispatch, |turn| turn.seen_at = at);
             with_attempt(state, dispatch, |attempt| attempt.warnings.push(warning.clone()));
@@ -118,10 +122,11 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
             step.until = *until;
         }),
         RecordBody::GateOpened { gate } => gate_opened(state, gate),
-        RecordBody::GateResolved { gate, decision, policy, by } => {
+        RecordBody::GateResolved { gate, decision, policy, budget, by } => {
             let Some(position) = state.gates.iter().position(|open| open.id == *gate) else { return };
             let gate = state.gates.remove(position);
             state.policy = state.policy.then(*policy);
+            state.allow_more(&gate, *budget);
             decided(state, &gate, decision, at);
             if *decision == Decision::Abort {
                 let Gate { id, step, reason, .. } = gate.as_ref();
@@ -248,7 +253,7 @@ fn gate_opened(state: &mut State, gate: &Gate) {
     if let Some(step) = state.index_of(&gate.step).and_then(|index| state.steps.get_mut(index)) {
         let step = Arc::make_mut(step);
         let settled = matches!(step.status, StepStatus::Done | StepStatus::Failed | StepStatus::Backoff);
-        if settled || gate.reason == GateReason::Interactive {
+        if settled || matches!(gate.reason, GateReason::Interactive | GateReason::Budget) {
             step.status = StepStatus::Gated;
         }
     }
@@ -277,6 +282,7 @@ fn decided(state: &mut State, gate: &Gate, decision: &Decision, at: Timestamp) {
     }
     let failed = step.outcome == Some(Outcome::Error);
     match decision {
+        Decision::Continue if gate.reason == GateReason::Budget => allowed_more(step),
         Decision::Continue if step.open_attempt().is_some() && hands_over => step.status = StepStatus::Ready,
         Decision::Continue if step.open_attempt().is_some() => {
             given_result(step, StepStatus::Done, at);
@@ -325,6 +331,13 @@ fn decided_for_group(state: &mut State, group: usize, decision: &Decision) {
     }
 }
 
+/// What the step was about to do when its budget was spent is due again.
+fn allowed_more(step: &mut Step) {
+    step.tries = 0;
+    step.failure = None;
+    step.status = if step.this_pass().is_empty() { StepStatus::Pending } else { StepStatus::Ready };
+}
+
 /// A decision restarts the automatic count.
 fn tried_again(step: &mut Step, note: Option<String>, session: Option<SessionChoice>) {
     let overflow = step.error().is_some_and(|error| error.code == ErrorCode::ContextOverflow);
@@ -348,6 +361,7 @@ fn laid_to_rest(step: &mut Arc<Step>, at: Timestamp) {
     let open = step.open_attempt().is_some();
     let rest = match step.status {
         StepStatus::Gated if answered && !open => StepStatus::Done,
+        StepStatus::Gated if step.this_pass().is_empty() => StepStatus::Pending,
         StepStatus::Gated | StepStatus::Backoff | StepStatus::Running => StepStatus::Failed,
         StepStatus::Ready if !step.attempts.is_empty() => StepStatus::Failed,
         status => status,
@@ -382,7 +396,7 @@ impl Attempt {
             session,
             started_at: at,
             warnings: Vec::new(),
-            usage: crate::attempt::Usage::default(),
+            usage: Usage::default(),
             active_ms: 0,
             stopping: None,
             stopping_since: at,
@@ -391,7 +405,9 @@ impl Attempt {
     }
 
     fn take_in(&mut self, result: &Settled, active_ms: u64) {
-        self.usage += result.usage;
+        let turn = self.turns.last_mut().filter(|turn| !turn.answered);
+        let used = turn.map_or(result.usage, |turn| std::mem::take(&mut turn.used).at_least(result.usage));
+        self.usage += used;
         self.active_ms = active_ms;
         let new: Vec<Warning> = result.warnings.iter().filter(|new| !self.warned(new)).cloned().collect();
         self.warnings.extend(new);
@@ -402,6 +418,7 @@ fn turn(dispatch: &DispatchId, prompt: &str, purpose: Option<TurnPurpose>, at: T
     Turn {
         dispatch: dispatch.clone(),
         purpose,
+        used: Usage::default(),
         prompt: Arc::from(prompt),
         started_at: at,
         placed: None,

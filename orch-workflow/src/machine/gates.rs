@@ -1,12 +1,13 @@
 //! Gates: how they open, and how they are answered.
 
-use orch_config::policy::PolicyPatch;
+use orch_config::{budget::Budget, policy::PolicyPatch};
 
 use crate::{
     attempt::Outcome,
-    decision::{Decision, DecisionKind, Gate, GateId, GateReason, Rejected},
+    decision::{Decision, DecisionKind, Gate, GateId, GateReason, Rejected, Spent},
     gate::{Behind, allowed},
     machine::{
+        budget,
         dispatch::advance,
         draft::Draft,
         graph::Node,
@@ -21,11 +22,22 @@ use crate::{
 
 /// Opens a gate behind those that are open already.
 pub(crate) fn open(draft: &mut Draft<'_>, node: Node, reason: GateReason, message: String) {
+    open_over(draft, node, reason, message, None);
+}
+
+/// The same over a budget that is spent.
+pub(crate) fn over_budget(draft: &mut Draft<'_>, step: usize, spent: Spent, message: String) {
+    open_over(draft, Node::Step(step), GateReason::Budget, message, Some(spent));
+}
+
+fn open_over(draft: &mut Draft<'_>, node: Node, reason: GateReason, message: String, budget: Option<Spent>) {
     let state = &draft.state;
     let allowed = allowed(reason, behind(state, node));
     let default = state.plan().gate_default.filter(|default| allowed.contains(default));
     // A person in the middle of a talk is never cut short.
     let default = default.filter(|_| reason != GateReason::Interactive);
+    // More can be spent only by somebody who says how much.
+    let default = default.filter(|default| budget.is_none() || *default != DecisionKind::Continue);
     let timeout = state.plan().gate_timeout_ms.filter(|_| default.is_some());
     let gate = Gate {
         id: GateId(format!("g{}", state.seq + 1)),
@@ -36,6 +48,7 @@ pub(crate) fn open(draft: &mut Draft<'_>, node: Node, reason: GateReason, messag
         opened_at: draft.now,
         expires_at: timeout.map(|timeout| draft.now.plus_ms(timeout)),
         message,
+        budget,
     };
     draft.record(RecordBody::GateOpened { gate });
 }
@@ -74,13 +87,23 @@ pub(crate) fn decide(
     draft: &mut Draft<'_>,
     gate: Option<GateId>,
     decision: Decision,
-    policy: PolicyPatch,
-    by: String,
+    terms: Terms,
 ) -> Result<(), Rejected> {
     let gate = addressed(&draft.state, gate)?;
     let decision = checked(&draft.state, &gate, decision)?;
-    resolve(draft, &gate, decision, policy, by);
+    budget::check(terms.budget)?;
+    if decision == Decision::Continue {
+        budget::check_raised(draft, &gate, terms.budget)?;
+    }
+    resolve(draft, &gate, decision, terms);
     Ok(())
+}
+
+/// What comes with a decision.
+pub(crate) struct Terms {
+    pub(crate) policy: PolicyPatch,
+    pub(crate) budget: Budget,
+    pub(crate) by: String,
 }
 
 /// A gate's time is over.
@@ -94,7 +117,8 @@ pub(crate) fn expire(draft: &mut Draft<'_>, gate: &GateId) {
         // A result cannot be made up.
         Some(DecisionKind::Replace) | None => return,
     };
-    resolve(draft, &gate, decision, PolicyPatch::default(), "timeout".to_owned());
+    let (policy, budget) = (PolicyPatch::default(), Budget::default());
+    resolve(draft, &gate, decision, Terms { policy, budget, by: "timeout".to_owned() });
 }
 
 /// The group that a gate is about, if it is about one.
@@ -157,9 +181,10 @@ fn checked(state: &State, gate: &Gate, decision: Decision) -> Result<Decision, R
     Ok(Decision::Replace { text, output: output.filter(|output| !output.is_null()) })
 }
 
-fn resolve(draft: &mut Draft<'_>, gate: &Gate, decision: Decision, policy: PolicyPatch, by: String) {
+fn resolve(draft: &mut Draft<'_>, gate: &Gate, decision: Decision, terms: Terms) {
     let kind = decision.kind();
-    draft.record(RecordBody::GateResolved { gate: gate.id.clone(), decision, policy, by });
+    let Terms { policy, budget, by } = terms;
+    draft.record(RecordBody::GateResolved { gate: gate.id.clone(), decision, policy, budget, by });
     let end = match (kind, group_asking(&draft.state, gate)) {
         (DecisionKind::Continue, Some(group)) if draft.state.groups[group].iteration > 0 => {
             Some(GroupEnd::Accepted)

@@ -4,11 +4,11 @@ use crate::{
     attempt::{AttemptError, DispatchId, ErrorCode, Settled},
     decision::Rejected,
     machine::{
-        deadline,
+        budget, deadline,
         dispatch::{advance, begin_or_resume},
         draft::Draft,
         effect::Effect,
-        gates,
+        gates::{self, Terms},
         input::Input,
         live::Phase,
         requests,
@@ -30,6 +30,8 @@ pub(crate) fn handle(draft: &mut Draft<'_>, input: Input) -> Result<(), Rejected
         Input::Placed { dispatch, result } => placed(draft, &dispatch, result),
         // Signs of life have moved the clocks already.
         Input::Alive { .. } | Input::Waiting { .. } | Input::Attached { .. } => {}
+        // What is used is noted already, too; something may follow from it.
+        Input::Used { .. } => budget::watch(draft),
         Input::Warned { dispatch, warning } => {
             let known = draft.state.live(&dispatch).is_none_or(|(_, attempt, _)| attempt.warned(&warning));
             if !known {
@@ -55,7 +57,9 @@ pub(crate) fn handle(draft: &mut Draft<'_>, input: Input) -> Result<(), Rejected
                 abort_ended(draft, step, result.err());
             }
         }
-        Input::Decide { gate, decision, policy, by } => gates::decide(draft, gate, decision, policy, by)?,
+        Input::Decide { gate, decision, policy, budget, by } => {
+            gates::decide(draft, gate, decision, Terms { policy, budget, by })?;
+        }
         Input::Pause { by } => requests::pause(draft, by)?,
         Input::Interrupt { by } => requests::interrupt(draft, by)?,
         Input::Cancel { by } => requests::cancel(draft, by)?,

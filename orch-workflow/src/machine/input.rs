@@ -1,9 +1,9 @@
 //! What the machine is told.
 
-use orch_config::policy::PolicyPatch;
+use orch_config::{budget::Budget, policy::PolicyPatch};
 
 use crate::{
-    attempt::{AttemptError, DispatchId, Settled, Warning},
+    attempt::{AttemptError, DispatchId, Settled, Usage, Warning},
     decision::{Decision, GateId},
     port::{Ask, AskId, AskReply, Placement},
 };
@@ -40,6 +40,13 @@ pub enum Input {
         dispatch: DispatchId,
         /// Whether it waits now.
         waiting: bool,
+    },
+    /// What the worker has used for this prompt so far.
+    Used {
+        /// Which dispatch.
+        dispatch: DispatchId,
+        /// How much, from its beginning on.
+        usage: Usage,
     },
     /// A remark of the worker while it is at work.
     Warned {
@@ -110,6 +117,8 @@ pub enum Input {
         decision: Decision,
         /// A change of policy for the rest of the run.
         policy: PolicyPatch,
+        /// Bounds for the rest of the run.
+        budget: Budget,
         /// Who.
         by: String,
     },

@@ -3,7 +3,7 @@
 //! None of it is durable. A process that takes a run over starts with nothing here and probes.
 
 use crate::{
-    attempt::{DispatchId, Timestamp},
+    attempt::{DispatchId, Timestamp, Usage},
     machine::effect::Effect,
     view::{ActivityView, Doing},
 };
@@ -19,6 +19,8 @@ pub(crate) struct Follow {
     pub(crate) alive_at: Timestamp,
     /// The worker waits for something that costs no active time.
     pub(crate) waiting: bool,
+    /// What it has used so far, as the worker says.
+    pub(crate) used: Usage,
     /// How often it was sent and probed. A worker that goes round in circles is found out.
     pub(crate) sends: u32,
     pub(crate) probes: u32,
@@ -49,6 +51,7 @@ impl Follow {
             clock: Clock { spent_ms, running_since: None },
             alive_at: now,
             waiting: false,
+            used: Usage::default(),
             sends: 0,
             probes: 0,
         }
@@ -111,6 +114,16 @@ impl Follow {
 }
 
 impl Clock {
+    /// Time at work up to `running_since`.
+    pub(crate) fn spent_ms(&self) -> u64 {
+        self.spent_ms
+    }
+
+    /// Since when it has been running, if it runs.
+    pub(crate) fn running_since(&self) -> Option<Timestamp> {
+        self.running_since
+    }
+
     pub(crate) fn active_ms(&self, now: Timestamp) -> u64 {
         self.spent_ms + self.running_since.map_or(0, |since| now.ms_since(since))
     }

@@ -14,6 +14,7 @@
 //! `evolve` alone; `Follow` holds the clocks of the work that this process has
 //! under way, and is gone when the process is.
 
+mod budget;
 mod condition;
 mod deadline;
 mod dispatch;
@@ -273,13 +274,16 @@ impl Machine {
             Input::Alive { dispatch } | Input::Waiting { dispatch, .. } | Input::Attached { dispatch } => {
                 (dispatch, Noted::Everything)
             }
-            Input::Warned { dispatch, .. } => (dispatch, Noted::Life),
+            Input::Warned { dispatch, .. } | Input::Used { dispatch, .. } => (dispatch, Noted::Life),
             _ => return Noted::Nothing,
         };
         let Some(follow) = self.follows.iter_mut().find(|follow| follow.dispatch == *dispatch) else {
             return noted;
         };
         follow.alive_at = now;
+        if let Input::Used { usage, .. } = input {
+            follow.used = follow.used.at_least(*usage);
+        }
         if matches!(input, Input::Attached { .. }) && follow.phase == live::Phase::Probing {
             follow.phase = live::Phase::Working;
         }
@@ -313,6 +317,7 @@ impl Machine {
 }
 
 fn check_start(started: &RunStarted) -> Result<(), Rejected> {
+    budget::check(started.budget)?;
     let chars = started.task.chars().count();
     let max = started.plan.limits.max_task_chars;
     if chars > usize::try_from(max).unwrap_or(usize::MAX) {

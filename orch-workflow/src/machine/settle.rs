@@ -8,6 +8,7 @@ use crate::{
     decision::GateReason,
     gate::{Verdict, WorkLeft, gate},
     machine::{
+        budget,
         dispatch::{advance, finish, start_turn},
         draft::Draft,
         gates,
@@ -36,6 +37,9 @@ fn settle_with(draft: &mut Draft<'_>, step: usize, mut result: Settled, still_ru
         return;
     };
     make_journalable(&mut result);
+    if let Some(follow) = draft.follow(&dispatch) {
+        result.usage = result.usage.at_least(follow.used);
+    }
     let talks = talks_to_a_person(draft, step, &dispatch);
     let reading = if talks { Reading::Taken } else { output::take_in(draft, step, &mut result) };
     stop_outweighs(draft, step, &mut result);
@@ -55,7 +59,10 @@ fn settle_with(draft: &mut Draft<'_>, step: usize, mut result: Settled, still_ru
     if let Reading::Repair(complaints) = reading {
         let result = Box::new(result);
         draft.record(RecordBody::Answered { dispatch, result, active_ms, complaints });
-        start_turn(draft, step);
+        match budget::spent(draft, step) {
+            Some(spent) => budget::hold(draft, step, spent),
+            None => start_turn(draft, step),
+        }
         return advance(draft);
     }
     if talks && result.error.is_none() {
@@ -89,6 +96,7 @@ pub(crate) fn in_doubt(draft: &mut Draft<'_>, step: usize, reason: String) {
     let dispatch = turn.dispatch.clone();
     let place =
         turn.placed.as_ref().map_or_else(String::new, |place| format!(" in session {}", place.session));
+    budget::note_used(draft);
     draft.record(RecordBody::InDoubt { dispatch, reason: reason.clone() });
     if draft.state.ending.is_none() {
         let title = &draft.state.planned(step).title;
@@ -117,7 +125,7 @@ pub(crate) fn abort_ended(draft: &mut Draft<'_>, step: usize, unconfirmed: Optio
 fn stopped(why: &StopReason) -> AttemptError {
     let code = match why {
         StopReason::Timeout { .. } => ErrorCode::Timeout,
-        StopReason::Interrupted { .. } => ErrorCode::Aborted,
+        StopReason::Interrupted { .. } | StopReason::Budget { .. } => ErrorCode::Aborted,
     };
     AttemptError::new(code, why.to_string())
 }
@@ -152,7 +160,7 @@ fn stop_outweighs(draft: &Draft<'_>, step: usize, result: &mut Settled) {
         Some(why @ StopReason::Timeout { .. }) if code(result) != Some(ErrorCode::Timeout) => {
             result.error = Some(stopped(why));
         }
-        Some(why @ StopReason::Interrupted { .. })
+        Some(why @ (StopReason::Interrupted { .. } | StopReason::Budget { .. }))
             if result.error.is_some() && code(result) != Some(ErrorCode::Aborted) =>
         {
             result.error = Some(stopped(why));
@@ -184,6 +192,7 @@ fn remark(draft: &Draft<'_>, step: usize, result: &mut Settled) {
             remarks.push(Warning::new(WarningCode::CarryTrimmed, message));
         }
     }
+    remarks.extend(budget::remarks(draft, step, result.usage));
     result.warnings.extend(remarks);
 }
 
@@ -221,6 +230,9 @@ fn judge(draft: &mut Draft<'_>, step: usize, handed_off: bool) {
 fn judge_failure(draft: &mut Draft<'_>, step: usize) {
     let Some(error) = draft.state.steps[step].error().cloned() else { return };
     let same = draft.state.steps[step].failure.as_ref().map_or(0, |(_, times)| *times);
+    if let Some(spent) = budget::stopped_for(draft, step) {
+        return budget::hold(draft, step, spent);
+    }
     if error.code == ErrorCode::Aborted {
         return open_after_settle(draft, step, GateReason::Aborted);
     }

@@ -3,13 +3,14 @@
 use crate::{
     attempt::{AttemptError, Usage},
     machine::{
+        budget::Meter,
         graph::Node,
         schedule,
         state::{Attempt, OpenAsk, State, Step, Turn},
     },
     view::{
         ActivityView, AskView, AttemptView, Doing, EndingView, ErrorView, GroupView, RunView, StepStatus,
-        StepView, StoppingView, Tokens,
+        StepView, StoppingView,
     },
 };
 
@@ -37,9 +38,10 @@ pub(crate) fn view(state: &State) -> RunView {
         interrupted: false,
         steps: (0..state.steps.len()).map(|step| step_view(state, step)).collect(),
         groups: (0..state.groups.len()).map(|group| group_view(state, group)).collect(),
-        tokens: Tokens { input: usage.input, output: usage.output, reasoning: usage.reasoning },
+        tokens: usage.into(),
         cost_usd: usage.cost_usd,
         active_ms: attempts(state).map(|attempt| attempt.active_ms).sum(),
+        budgets: Meter::journaled(state).bounds(),
         started_at: state.started_at,
         finished_at: state.finished.as_ref().map(|finished| finished.at),
         error: state.finished.as_ref().and_then(|finished| finished.error.as_ref()).map(error_view),
@@ -76,7 +78,7 @@ fn attempts(state: &State) -> impl Iterator<Item = &Attempt> {
 fn total_usage(state: &State) -> Usage {
     let mut total = Usage::default();
     for attempt in attempts(state) {
-        total += attempt.usage;
+        total += attempt.known_usage();
     }
     total
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use orch_config::{
+    budget::Budget,
     id::StepId,
     policy::{Policy, PolicyPatch},
 };
@@ -30,6 +31,8 @@ pub(crate) struct State {
     pub(crate) status: RunStatus,
     /// The run's own policy and every decision's change on top of it.
     pub(crate) policy: PolicyPatch,
+    /// The run's own bounds and those of every decision on top of them.
+    pub(crate) budget: Budget,
     pub(crate) parent_session: Option<String>,
     /// In plan order.
     pub(crate) steps: Vec<Arc<Step>>,
@@ -96,6 +99,8 @@ pub(crate) struct Step {
     pub(crate) carry: Option<Arc<Block>>,
     /// Those of earlier passes as well.
     pub(crate) attempts: Vec<Arc<Attempt>>,
+    /// The bounds that decisions gave it, over its own.
+    pub(crate) budget: Budget,
     /// How the next attempt starts, when a decision said so.
     pub(crate) note: Option<String>,
     pub(crate) session: SessionChoice,
@@ -142,6 +147,8 @@ pub(crate) struct Turn {
     pub(crate) asks: Vec<OpenAsk>,
     /// When the journal last spoke of it. Nobody can know whether it was at work later than that.
     pub(crate) seen_at: Timestamp,
+    /// What it has used, as far as the journal tells before its result.
+    pub(crate) used: Usage,
     /// Time spent waiting for people, up to `asking_since`.
     pub(crate) waited_ms: u64,
     pub(crate) asking_since: Timestamp,
@@ -179,6 +186,7 @@ impl State {
             steps: started.plan.steps.iter().map(|_| Arc::new(Step::pending())).collect(),
             groups: started.plan.groups.iter().map(|group| Arc::new(Group::pending(group.max))).collect(),
             policy: started.policy,
+            budget: started.budget,
             parent_session: started.parent_session.clone(),
             started,
             started_at: at,
@@ -217,6 +225,18 @@ impl State {
             Node::Group(_) => PolicyPatch::default(),
         };
         self.policy.apply(own.apply(self.plan().policy))
+    }
+
+    /// New bounds are for whatever the gate is about.
+    pub(crate) fn allow_more(&mut self, gate: &Gate, budget: Budget) {
+        let of_step = gate.budget.as_ref().and_then(|spent| self.index_of(spent.step.as_ref()?));
+        match of_step {
+            Some(step) => {
+                let step = Arc::make_mut(&mut self.steps[step]);
+                step.budget = step.budget.then(budget);
+            }
+            None => self.budget = self.budget.then(budget),
+        }
     }
 
     /// The step and turn that a dispatch names, if it is live: intended, and without a result.
@@ -324,6 +344,7 @@ impl Step {
             output: None,
             carry: None,
             attempts: Vec::new(),
+            budget: Budget::default(),
             note: None,
             session: SessionChoice::Same,
             tries: 0,
@@ -341,7 +362,8 @@ impl Step {
     /// As it is when a pass of its group begins: of the earlier ones only their attempts are left.
     pub(crate) fn in_pass(&self, iteration: u32) -> Self {
         let still_runs = self.still_runs.clone();
-        Self { iteration, attempts: self.attempts.clone(), still_runs, ..Self::pending() }
+        let (attempts, budget) = (self.attempts.clone(), self.budget);
+        Self { iteration, attempts, budget, still_runs, ..Self::pending() }
     }
 
     /// The attempts of the pass under way, or of the last one.
@@ -390,6 +412,15 @@ impl Attempt {
             until.ms_since(turn.started_at).saturating_sub(turn.waited_ms)
         });
         self.active_ms + turn
+    }
+
+    /// What it has used as far as the journal tells.
+    pub(crate) fn known_usage(&self) -> Usage {
+        let mut usage = self.usage;
+        if let Some(turn) = self.turns.last() {
+            usage += turn.used;
+        }
+        usage
     }
 
     /// Whether a turn for this purpose has begun.

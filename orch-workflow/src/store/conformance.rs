@@ -272,6 +272,7 @@ fn decide() -> Request {
         gate: None,
         answer: Answer::Decision(Decision::Retry { note: Some("again".into()), session: None }),
         policy: PolicyPatch::default(),
+        budget: Default::default(),
         by: "bob".into(),
     })
 }

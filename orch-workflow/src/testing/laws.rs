@@ -248,6 +248,9 @@ impl Laws {
                 self.nothing_live("an ended run")?;
                 self.status = Some(*status);
             }
+            RecordBody::Used { dispatch, .. } => {
+                hold!(self.is_live(dispatch), "{dispatch} uses something, but is not live");
+            }
             RecordBody::Warned { .. } | RecordBody::AskOpened { .. } | RecordBody::AskClosed { .. } => {}
         }
         Ok(())

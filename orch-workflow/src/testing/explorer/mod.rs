@@ -53,7 +53,7 @@ mod run;
 
 use std::{collections::HashSet, fmt, path::PathBuf, sync::Arc};
 
-use orch_config::policy::PolicyPatch;
+use orch_config::{budget::Budget, policy::PolicyPatch};
 use serde_json::Value;
 
 use self::{
@@ -113,6 +113,7 @@ impl Explorer {
                 plan,
                 task: "the task".to_owned(),
                 policy: PolicyPatch::default(),
+                budget: Budget::default(),
                 parent_session: None,
                 directory: PathBuf::from("."),
                 asks: AskPolicy::Wait,

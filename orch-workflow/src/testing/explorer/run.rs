@@ -3,7 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use orch_config::policy::PolicyPatch;
+use orch_config::{budget::Budget, policy::PolicyPatch};
 
 use super::{
     Defect, Explorer,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     attempt::{DispatchId, Settled, Timestamp, Warning, WarningCode},
-    decision::{Decision, Gate, GateReason, Rejected},
+    decision::{Bound, Decision, Gate, GateReason, Rejected},
     machine::{Batch, Effect, Input, Machine},
     port::AskReply,
     record::{Record, RecordBody, RunStatus},
@@ -241,8 +241,9 @@ impl<'e> Run<'e> {
             && let Some(gate) = &view.gate
             && let Some(decision) = self.decide(&view, gate)
         {
-            let (gate, policy) = (Some(gate.id.clone()), PolicyPatch::default());
-            return Ok(Some(Input::Decide { gate, decision, policy, by: "the explorer".to_owned() }));
+            let (policy, budget, by) = (PolicyPatch::default(), enough(gate), "the explorer".to_owned());
+            let gate = Some(gate.id.clone());
+            return Ok(Some(Input::Decide { gate, decision, policy, budget, by }));
         }
         let Some(due) = due else {
             return Err(Trouble::Stuck(format!(
@@ -364,4 +365,18 @@ fn ended_by(body: &RecordBody) -> Option<&DispatchId> {
         | RecordBody::InDoubt { dispatch, .. } => Some(dispatch),
         _ => None,
     }
+}
+
+/// At a gate over a budget: twice what is used, so that the run can go on.
+fn enough(gate: &Gate) -> Budget {
+    let mut budget = Budget::default();
+    if let Some(spent) = &gate.budget {
+        let more = 2.0 * spent.used + 1.0;
+        match spent.bound {
+            Bound::Tokens => budget.max_tokens = Some(more as u64),
+            Bound::CostUsd => budget.max_cost_usd = Some(more),
+            Bound::ActiveMs => budget.max_active_ms = Some(more as u64),
+        }
+    }
+    budget
 }

@@ -110,6 +110,7 @@ fn decide_at(gate: Option<&RunView>, decision: Decision) -> Request {
         gate: gate.map(|view| view.gate.as_ref().unwrap().id.clone()),
         answer: Answer::Decision(decision),
         policy: Default::default(),
+        budget: Default::default(),
         by: "ann".into(),
     })
 }

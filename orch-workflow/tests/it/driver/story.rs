@@ -118,6 +118,7 @@ async fn a_replacement_is_read_from_the_session() {
             gate: None,
             answer: Answer::ReplaceFromSession,
             policy: Default::default(),
+            budget: Default::default(),
             by: "ann".into(),
         })
     };

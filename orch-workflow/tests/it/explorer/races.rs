@@ -292,6 +292,7 @@ fn decide(gate: &GateId, by: By) -> Input {
         gate: Some(gate.clone()),
         decision: by.decision(),
         policy: PolicyPatch::default(),
+        budget: Default::default(),
         by: format!("{by:?}"),
     }
 }

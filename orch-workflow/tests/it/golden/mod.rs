@@ -110,6 +110,7 @@ async fn the_unfinished_runs_of_format_1_can_be_finished() {
                 gate: Some(gate.id),
                 answer: Answer::Decision(decision),
                 policy: Default::default(),
+                budget: Default::default(),
                 by: "ann".to_owned(),
             });
             let decided = engine.request(&run, request).await.unwrap();

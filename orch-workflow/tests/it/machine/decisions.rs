@@ -149,6 +149,7 @@ fn the_first_decision_wins_and_the_second_learns_whose_it_was() {
         gate: Some(gate.clone()),
         decision,
         policy: PolicyPatch::default(),
+        budget: Default::default(),
         by: by.to_owned(),
     };
     story.tell(decide(Decision::Continue, "ann"));
@@ -173,6 +174,7 @@ fn a_decision_for_a_gate_that_is_not_there_is_refused() {
         gate: Some(stale.clone()),
         decision: Decision::Continue,
         policy: PolicyPatch::default(),
+        budget: Default::default(),
         by: "ann".to_owned(),
     });
     assert_eq!(refused, Err(Rejected::StaleGate { gate: stale }));
@@ -195,6 +197,7 @@ fn a_change_of_policy_comes_with_the_decision_and_is_never_forgotten() {
         gate: None,
         decision: Decision::Continue,
         policy: auto(Intervene::Never),
+        budget: Default::default(),
         by: "ann".to_owned(),
     });
     story.crash().work(Settled::answer("second"));

@@ -1,5 +1,6 @@
 //! The machine alone: no clock, no store, no worker.
 
+mod budgets;
 mod crashes;
 mod decisions;
 mod definition;

@@ -21,9 +21,8 @@ const BAD: &str = r#"{"verdict": "maybe"}"#;
 
 /// `one` answers with a verdict, `two` is told of it.
 fn verdict() -> Plan {
-    let mut two = step("two");
-    two.prompt = "what to do after {steps.one.output.verdict}".to_owned();
-    let mut plan = plan(workflow([step("one"), two]));
+    let mut plan = plan(workflow([step("one"), step("two")]));
+    plan.steps[1].prompt = "what to do after {steps.one.output.verdict}".to_owned();
     plan.steps[0].output = Some(json!({
         "type": "object",
         "properties": { "verdict": { "enum": ["done", "fix"] } },

@@ -298,7 +298,13 @@ fn answering_the_definition_gate_first_leaves_the_steps_own_gate_alone() {
     story.tell(Input::DefinitionChanged { message: "everything".to_owned() }).tell(Input::TakenUp);
     assert_eq!(story.gated(), ["a", "a"]);
     let definition = story.view().gates[0].id.clone();
-    let decide = |gate, decision| Input::Decide { gate, decision, policy: PolicyPatch::default(), by: by() };
+    let decide = |gate, decision| Input::Decide {
+        gate,
+        decision,
+        policy: PolicyPatch::default(),
+        budget: Default::default(),
+        by: by(),
+    };
     story.tell(decide(Some(definition), Decision::Continue));
     assert_eq!(story.step_status("a"), StepStatus::Gated);
     story.decide(retry());

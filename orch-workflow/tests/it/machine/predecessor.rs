@@ -131,7 +131,13 @@ fn sequences_of_results_and_continues() {
                 let patch = &input["continueUi"][usize::try_from(continued - 1).unwrap()];
                 let policy = serde_json::from_value(if patch.is_null() { json!({}) } else { patch.clone() });
                 let (gate, decision, by) = (None, Decision::Continue, "ann".to_owned());
-                story.tell(Input::Decide { gate, decision, policy: policy.unwrap(), by });
+                story.tell(Input::Decide {
+                    gate,
+                    decision,
+                    policy: policy.unwrap(),
+                    budget: Default::default(),
+                    by,
+                });
             }
             while story.status() == RunStatus::Running {
                 let results = input["results"].as_array().unwrap();

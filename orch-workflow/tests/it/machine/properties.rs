@@ -233,6 +233,7 @@ fn input(story: &Story, step: &Move) -> Option<Input> {
                 _ => Decision::Abort,
             },
             policy: PolicyPatch::default(),
+            budget: Default::default(),
             by: by(),
         },
         Move::Pause => Input::Pause { by: by() },

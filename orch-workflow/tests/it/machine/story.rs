@@ -102,6 +102,7 @@ pub(crate) fn run_started(plan: Plan, policy: PolicyPatch) -> RunStarted {
         plan,
         task: TASK.to_owned(),
         policy,
+        budget: Default::default(),
         parent_session: None,
         directory: PathBuf::from("project"),
         asks: AskPolicy::Wait,
@@ -272,7 +273,13 @@ impl Story {
         let gate = view.gate.iter().chain(&view.gates).find(|gate| gate.step.as_str() == step);
         let gate = Some(gate.expect("the step has a gate").id.clone());
         let by = "test".to_owned();
-        self.tell(Input::Decide { gate, decision, policy: PolicyPatch::default(), by })
+        self.tell(Input::Decide {
+            gate,
+            decision,
+            policy: PolicyPatch::default(),
+            budget: Default::default(),
+            by,
+        })
     }
 
     /// `place` answers for the latest dispatch.
@@ -303,6 +310,7 @@ impl Story {
             gate: None,
             decision,
             policy: PolicyPatch::default(),
+            budget: Default::default(),
             by: "test".to_owned(),
         })
     }

@@ -198,6 +198,7 @@ fn an_unanswered_gate_takes_its_default_in_the_same_commit() {
         gate: Some(gate.id),
         decision: Decision::Abort,
         policy: Default::default(),
+        budget: Default::default(),
         by: "ann".to_owned(),
     });
     assert!(refused.unwrap_err().to_string().contains("already answered with continue by timeout"));
