@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Abort(AbortArgs),
     /// Pause a run after the step at work; any process may ask.
     Pause(RunIdArgs),
+    /// Start a new run that keeps the results of another one up to a step.
+    Fork(ForkArgs),
     /// Answer a permission or a question of a worker; any process may.
     Answer(AnswerArgs),
     /// List the runs of this project, newest first.
@@ -91,6 +93,7 @@ impl Command {
                 | Self::Abort(_)
                 | Self::Pause(_)
                 | Self::Answer(_)
+                | Self::Fork(_)
         )
     }
 }
@@ -196,6 +199,35 @@ pub(crate) struct ShowArgs {
     /// As it stood after this event; `orch events` numbers them.
     #[arg(long, value_name = "N")]
     pub(crate) at: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForkArgs {
+    /// The run; `orch runs` lists them.
+    pub(crate) run: String,
+    /// The step that begins anew, with everything that depends on it; of a repeated group, the group.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) from: String,
+    /// The definition that the new run follows.
+    #[arg(long, value_enum, default_value_t = DefinitionArg::Current)]
+    pub(crate) definition: DefinitionArg,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    #[command(flatten)]
+    pub(crate) budget: BudgetArgs,
+    /// The session whose children the subagents become; by default the one given with the run, else a new one.
+    #[arg(long, value_name = "SESSION")]
+    pub(crate) parent: Option<String>,
+    #[command(flatten)]
+    pub(crate) drive: DriveArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DefinitionArg {
+    /// The workflow as it is configured now.
+    Current,
+    /// The one that the run began with.
+    Journaled,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 //! Notices, toasts, hints and views build every command line from these entries, so that none can name a command
 //! that does not exist. The `orch` binary checks the other half: that each entry is one of its commands.
 
+use orch_config::id::StepId;
 use orch_workflow::{attempt::RunId, decision::DecisionKind, port::AskId};
 
 use crate::text::printable;
@@ -39,6 +40,12 @@ impl Command {
 #[must_use]
 pub fn answering(run: &RunId, ask: &AskId) -> String {
     format!("orch {} {run} --ask {} <answer>", ANSWER.name, quoted(&ask.0))
+}
+
+/// The line that forks a run from a step: `orch fork run_… --from implement`.
+#[must_use]
+pub fn forking(run: &RunId, step: &StepId) -> String {
+    format!("orch {} {run} --from {}", FORK.name, quoted(step.as_str()))
 }
 
 /// The command of that name.
@@ -87,6 +94,8 @@ commands! {
         "Answers the open gate with your own result; `--from-session` takes the latest answer there.";
     ABORT: "abort", "orch abort <run>", "Abort a run",
         "Ends a run: at its gate with the decision `abort`, else by cancelling the work in flight.";
+    FORK: "fork", "orch fork <run> --from <step>", "Fork a run",
+        "Starts a new run that keeps the results of another one up to a step.";
     PAUSE: "pause", "orch pause <run>", "Pause a run",
         "Opens a gate before the next step; what is at work finishes first.";
     ANSWER: "answer", "orch answer <run> <answer>", "Answer a worker",

@@ -146,7 +146,7 @@ impl RunContext {
 
     fn fold(&mut self, body: &EventBody) {
         match body {
-            EventBody::RunStarted { workflow, task, steps, groups, parent_session } => {
+            EventBody::RunStarted { workflow, task, steps, groups, parent_session, .. } => {
                 self.workflow = Some(workflow.to_string());
                 self.task.clone_from(task);
                 self.planned = steps.len();
@@ -182,6 +182,12 @@ impl RunContext {
                 step.error.clone_from(error);
                 step.answered = !text.is_empty();
                 step.active_ms = Some(step.active_ms.unwrap_or(0).saturating_add(*active_ms));
+            }
+            EventBody::StepReused { step, outcome, text, session, .. } => {
+                let step = self.step_mut(step);
+                step.standing = outcome.map_or(Standing::Skipped, Standing::Settled);
+                step.answered = !text.is_empty();
+                step.session.clone_from(session);
             }
             EventBody::GateOpened { gate } => self.open_gates.push(gate.clone()),
             EventBody::GateResolved { gate, decision, .. } => {

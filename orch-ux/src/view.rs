@@ -56,6 +56,14 @@ fn state_lines(run: &RunView, heading: String, tense: Tense) -> Vec<String> {
         format!("policy   execution={}, intervene={}", run.execution, run.intervene),
     ];
     lines.extend(run.parent_session.as_ref().map(|session| format!("parent   {}", plain(session, ID_CHARS))));
+    lines.extend(run.forked_from.as_ref().map(|from| {
+        format!(
+            "forked   from {} after event {}, at {}",
+            from.run,
+            from.seq,
+            plain(from.step.as_str(), ID_CHARS)
+        )
+    }));
     lines.push(format!("spent    {}", spent(run)));
     lines.extend(run.budgets.iter().map(budget_line));
     lines.push(String::new());
@@ -207,6 +215,7 @@ fn remarks(step: &StepView, attempt: &AttemptView) -> Vec<String> {
 /// The outcome where there is one, with what became of it where that is not the same.
 fn state(step: &StepView) -> String {
     match (step.status, step.outcome) {
+        (StepStatus::Done, Some(outcome)) if step.reused.is_some() => format!("{}, reused", word(&outcome)),
         (StepStatus::Done | StepStatus::Failed, Some(outcome)) => word(&outcome),
         (StepStatus::Gated, Some(outcome)) => format!("{}, waits at its gate", word(&outcome)),
         (StepStatus::Pending | StepStatus::Ready, None) => "not run".to_owned(),

@@ -19,7 +19,7 @@ use crate::{
     attempt::{DispatchId, Outcome, RunId, Timestamp, Usage, Warning},
     decision::{DecisionKind, Gate, GateId},
     port::{Ask, AskId, Progress},
-    record::{GroupEnd, RunStatus, TurnPurpose},
+    record::{ForkedFrom, GroupEnd, RunStatus, TurnPurpose},
     view::{ErrorView, Tokens},
 };
 
@@ -59,6 +59,9 @@ pub enum EventBody {
         groups: Vec<StepId>,
         /// The parent session given with the run.
         parent_session: Option<String>,
+        /// The run that this one was forked from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forked_from: Option<ForkedFrom>,
     },
     /// Somebody asked for a pause or for the end; it takes effect as soon as it can.
     #[serde(rename = "run.requested")]
@@ -151,6 +154,22 @@ pub enum EventBody {
         title: String,
         /// The condition.
         condition: String,
+    },
+    /// A step has its result from the run that this one was forked from; nothing was sent.
+    #[serde(rename = "step.reused")]
+    StepReused {
+        /// The step.
+        step: StepId,
+        /// Its title.
+        title: String,
+        /// The attempt that gave it, in the run that made it.
+        from: Option<DispatchId>,
+        /// How it ended there; `null` for a step that was left out.
+        outcome: Option<Outcome>,
+        /// The answer.
+        text: String,
+        /// The worker's session there.
+        session: Option<String>,
     },
     /// A pass of a group began.
     #[serde(rename = "group.iteration")]

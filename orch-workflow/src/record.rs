@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::{
     attachment::Attachment,
-    attempt::{AttemptError, DispatchId, RunId, Settled, Timestamp, Usage, Warning},
+    attempt::{AttemptError, DispatchId, Outcome, RunId, Settled, Timestamp, Usage, Warning},
     decision::{Decision, Gate, GateId, Spent},
     plan::Plan,
     port::{Ask, AskId, AskPolicy, AskReply, Locator, SessionChoice},
@@ -152,6 +152,13 @@ pub enum RecordBody {
     Skipped {
         /// The step.
         step: StepId,
+    },
+    /// The result of a step in the run that this one was forked from is its result here. Nothing was sent.
+    Reused {
+        /// The step.
+        step: StepId,
+        /// Its result there.
+        result: Box<ReusedResult>,
     },
     /// A pass of a group begins. Its steps are as if they had never begun.
     IterationStarted {
@@ -327,6 +334,45 @@ pub struct RunStarted {
     /// Free data of the embedder, never looked at.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub metadata: Value,
+    /// The run that this one goes on from, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<ForkedFrom>,
+}
+
+/// Where a run was forked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkedFrom {
+    /// The run. It may be forgotten meanwhile.
+    pub run: RunId,
+    /// The number of its last record at that time.
+    pub seq: u64,
+    /// The step, or group, that began anew.
+    pub step: StepId,
+}
+
+/// A result that a run has from the one it was forked from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReusedResult {
+    /// The latest attempt, in the run that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<DispatchId>,
+    /// The worker's session there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// `None` for a step that was left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// The text.
+    pub text: String,
+    /// The structured output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// How many attempts it took, in its last pass.
+    #[serde(default)]
+    pub attempts: u32,
+    /// The remarks on the latest one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// Where a run stands.

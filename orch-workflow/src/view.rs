@@ -15,7 +15,7 @@ use crate::{
     attempt::{DispatchId, ErrorCode, Outcome, RunId, Timestamp, Usage, Warning},
     decision::{Gate, Spent},
     port::Ask,
-    record::RunStatus,
+    record::{ForkedFrom, ReusedResult, RunStatus},
 };
 
 /// A run as it stands.
@@ -60,6 +60,9 @@ pub struct RunView {
     /// The bounds in force and what of them is used: the run's, then those of its steps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<Spent>,
+    /// The run that this one was forked from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<ForkedFrom>,
     /// When it started.
     pub started_at: Timestamp,
     /// When it ended.
@@ -164,6 +167,9 @@ pub struct StepView {
     pub kind: WorkerKind,
     /// The worker's latest session.
     pub session: Option<String>,
+    /// That its result comes from the run which this one was forked from: it has no attempts here and cost nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<ReusedView>,
     /// Its attempts, oldest first, those of earlier passes included: `dispatch` says which pass each belongs to.
     pub attempts: Vec<AttemptView>,
     /// Its result's text.
@@ -203,6 +209,41 @@ pub struct AskView {
     /// Who has answered it, when the worker has not taken the answer yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<String>,
+}
+
+/// Where the result of a step comes from that was not at work in this run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReusedView {
+    /// The latest attempt there, in the run that made it; `None` for a step that was left out there.
+    pub from: Option<DispatchId>,
+    /// How many attempts it took there, in its last pass.
+    pub attempts: u32,
+    /// The remarks on the latest one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+}
+
+impl StepView {
+    /// Its result, as a run that is forked from this one takes it over.
+    pub(crate) fn as_reused(&self) -> ReusedResult {
+        let of_this_pass = |attempt: &&AttemptView| attempt.dispatch.iteration == self.iteration;
+        let here = ReusedView {
+            from: self.attempts.last().map(|attempt| attempt.dispatch.clone()),
+            attempts: self.attempts.iter().filter(of_this_pass).count().try_into().unwrap_or(u32::MAX),
+            warnings: self.attempts.last().map_or_else(Vec::new, |attempt| attempt.warnings.clone()),
+        };
+        let ReusedView { from, attempts, warnings } = self.reused.clone().unwrap_or(here);
+        ReusedResult {
+            from,
+            session: self.session.clone(),
+            outcome: self.outcome,
+            text: self.text.clone().unwrap_or_default(),
+            output: self.output.clone(),
+            attempts,
+            warnings,
+        }
+    }
 }
 
 /// Steps that are repeated together.

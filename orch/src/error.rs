@@ -9,6 +9,7 @@ pub use orch_workflow::driver::Disposition;
 use orch_workflow::{
     attachment::AttachmentError,
     driver::{EngineError, EngineErrorKind},
+    history::ForkError,
     plan::PlanError,
     store::StoreError,
 };
@@ -183,12 +184,39 @@ impl From<EngineError> for Error {
                 command::PAUSE.on(run),
                 command::ABORT.on(run)
             )),
+            EngineError::Fork(error) => fork_help(error),
             _ => None,
         };
         let mut wrapped = Self::of(error, kind, code, disposition);
         wrapped.0.help = help;
         wrapped
     }
+}
+
+/// The way out of a fork that is not possible.
+fn fork_help(error: &ForkError) -> Option<String> {
+    Some(match error {
+        ForkError::InFlight { run, .. } => format!(
+            "take it up and let it come to rest with `{}`, or end it with `{}`",
+            command::CONTINUE.on(run),
+            command::ABORT.on(run)
+        ),
+        ForkError::NoResult { run, before, .. } => {
+            format!(
+                "for example `{}`, or see where it stands with `{}`",
+                command::forking(run, before),
+                command::SHOW.on(run)
+            )
+        }
+        ForkError::Lost { .. } => {
+            "fork under the definition that the run began with: `--definition journaled`; or begin a new run"
+                .to_owned()
+        }
+        ForkError::OtherForm { .. } => {
+            "or fork under the definition that the run began with: `--definition journaled`".to_owned()
+        }
+        _ => return None,
+    })
 }
 
 impl From<StoreError> for Error {

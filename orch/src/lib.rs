@@ -34,6 +34,7 @@
 
 mod builder;
 mod error;
+mod fork;
 mod orchestrator;
 mod preflight;
 pub mod prelude;
@@ -60,6 +61,7 @@ pub use orch_workflow::{
 pub use self::{
     builder::Builder,
     error::{Disposition, Error, ErrorKind},
+    fork::{Definition, ForkRequest},
     orchestrator::Orchestrator,
     request::{Parent, RunRequest},
 };

@@ -16,6 +16,7 @@ use orch_workflow::{
     decision::{Answer, Decision, DecisionRequest, Request},
     driver::{Engine, EventStream, NewRun, Requested, Run},
     event::Event,
+    history::Fork,
     plan::Plan,
     port::{AskId, AskReply},
     record::RunStatus,
@@ -27,8 +28,9 @@ use tokio::sync::Mutex;
 use crate::{
     builder::Builder,
     error::Error,
+    fork::{Definition, ForkRequest},
     preflight,
-    request::RunRequest,
+    request::{Parent, RunRequest},
     show::{Audience, Show},
 };
 
@@ -108,7 +110,7 @@ impl Orchestrator {
         attachment::check(&request.attachments)?;
         let connection = self.reach().await?;
         let parent = preflight::parent(connection.pool(), request.parent, &plan).await?;
-        preflight::workers(connection.pool(), &plan, &request.attachments).await?;
+        preflight::workers(connection.pool(), &plan, &request.attachments, &[]).await?;
         let mut new = NewRun::new(plan, request.task, &self.inner.directory);
         new.policy = request.policy;
         new.budget = request.budget;
@@ -117,6 +119,45 @@ impl Orchestrator {
         new.attachments = request.attachments;
         new.metadata = request.metadata;
         let run = self.inner.engine.start(new).await?;
+        self.forget_old_runs().await;
+        Ok(run)
+    }
+
+    /// Starts a new run that keeps the results of another one up to a step, and drives it. The other run stays as it
+    /// is, and neither needs the other from then on.
+    ///
+    /// Checked first is what [`run`](Self::run) checks, for the steps that are to begin.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) while somebody drives the run,
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) when it cannot be forked there; otherwise what is wrong and
+    /// the way out. No run was created.
+    pub async fn fork(&self, run: &RunId, request: ForkRequest) -> Result<Run, Error> {
+        let ForkRequest { from, definition, policy, budget, parent_session, asks } = request;
+        let mut fork = Fork::new(from);
+        if definition == Definition::Current {
+            let workflow = self.view(run).await?.workflow;
+            let current = Plan::compile(self.config(), workflow.as_str());
+            fork.plan = Some(current.map_err(|error| {
+                Error::from(error).with_help(
+                    "mend it in orchestrator.json, or fork under the definition that the run began with: \
+                     `--definition journaled`",
+                )
+            })?);
+        }
+        (fork.policy, fork.budget) = (policy, budget);
+        (fork.parent_session, fork.asks) = (parent_session, asks);
+        let forked = self.inner.engine.fork(run, fork).await?;
+
+        preflight::task(forked.plan(), forked.task())?;
+        let connection = self.reach().await?;
+        if let Some(parent) = forked.parent_session() {
+            let given = Parent::Given(parent.to_owned());
+            preflight::parent(connection.pool(), given, forked.plan()).await?;
+        }
+        let reused: Vec<_> = forked.reused().collect();
+        preflight::workers(connection.pool(), forked.plan(), forked.attachments(), &reused).await?;
+        let run = self.inner.engine.start_fork(forked).await?;
         self.forget_old_runs().await;
         Ok(run)
     }

@@ -1,6 +1,6 @@
 //! What is checked before a run exists: everything that can be known without spending a token.
 
-use orch_config::kind::ExecutionMode;
+use orch_config::{id::StepId, kind::ExecutionMode};
 use orch_workers::{Need, Pool};
 use orch_workflow::{
     attachment::Attachment,
@@ -50,12 +50,20 @@ pub(crate) async fn parent(pool: &Pool, parent: Parent, plan: &Plan) -> Result<O
 /// # Errors
 /// Every worker of a step that cannot be had: the host has no such agent, model or skill, or there is no way to start
 /// its server.
-pub(crate) async fn workers(pool: &Pool, plan: &Plan, files: &[Attachment]) -> Result<(), Error> {
+///
+/// Steps that have their result already need nobody.
+pub(crate) async fn workers(
+    pool: &Pool,
+    plan: &Plan,
+    files: &[Attachment],
+    reused: &[&StepId],
+) -> Result<(), Error> {
     let images = || files.iter().filter(|file| file.is_image()).map(|file| file.name.clone());
     let need = |step: &PlanStep| {
         let need =
             Need::new(step.worker.clone(), step.kind).with_skills(step.required_skills.iter().cloned());
         if plan.comes_first(step) { need.with_images(images()) } else { need }
     };
-    Error::every(pool.check(plan.steps.iter().map(need)).await?).map_or(Ok(()), Err)
+    let begin = plan.steps.iter().filter(|step| !reused.contains(&&step.id));
+    Error::every(pool.check(begin.map(need)).await?).map_or(Ok(()), Err)
 }

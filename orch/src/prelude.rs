@@ -1,9 +1,9 @@
 //! What most embedders need.
 
 pub use crate::{
-    Answer, Attachment, Builder, Decision, DecisionKind, DecisionRequest, Disposition, Error, ErrorKind,
-    Event, EventBody, EventStream, Gate, GateReason, Host, Orchestrator, Outcome, Parent, Received,
-    Requested, Run, RunId, RunRequest, RunStatus, RunView,
+    Answer, Attachment, Builder, Decision, DecisionKind, DecisionRequest, Definition, Disposition, Error,
+    ErrorKind, Event, EventBody, EventStream, ForkRequest, Gate, GateReason, Host, Orchestrator, Outcome,
+    Parent, Received, Requested, Run, RunId, RunRequest, RunStatus, RunView,
     config::{
         Config,
         builder::{Group, Step, Workflow},

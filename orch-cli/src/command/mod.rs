@@ -7,6 +7,7 @@ mod decide;
 mod demo;
 mod doctor;
 mod explain;
+mod fork;
 mod list;
 mod look;
 mod models;
@@ -43,6 +44,7 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Replace(args) => decide::decide(&project, decide::replace(args)?, json).await,
         Command::Abort(args) => decide::abort(&project, args, json).await,
         Command::Pause(args) => decide::pause(&project, &args, json).await,
+        Command::Fork(args) => fork::fork(&project, args, json).await,
         Command::Answer(args) => answer::answer(&project, args, json).await,
         Command::Runs(args) => look::runs(&project, &args, json).await,
         Command::Show(args) => look::show(&project, &args, json).await,

@@ -42,9 +42,21 @@ impl Lines {
     pub(crate) fn event(&mut self, event: &Event) -> Option<String> {
         let paint = self.paint;
         Some(match &event.body {
-            EventBody::RunStarted { workflow, task, .. } => {
+            EventBody::RunStarted { workflow, task, forked_from, .. } => {
                 let title = format!("{}  {}", paint.strong(workflow.as_str()), event.run);
-                format!("{title}\n{}", paint.faint(&format!("  {}", plain(task, 100))))
+                let from = forked_from.as_ref().map_or_else(String::new, |from| {
+                    paint.faint(&format!(
+                        "\n  goes on from {} at {}",
+                        from.run,
+                        plain(from.step.as_str(), 60)
+                    ))
+                });
+                format!("{title}\n{}{from}", paint.faint(&format!("  {}", plain(task, 100))))
+            }
+            EventBody::StepReused { title, outcome, session, .. } => {
+                let mark = if outcome.is_some() { paint.good("↺") } else { paint.faint("↺") };
+                let session = session.as_deref().unwrap_or_default();
+                format!("  {mark} {}  {}", plain(title, 60), paint.faint(&format!("reused  {session}")))
             }
             EventBody::RunRequested { request, by } => {
                 paint.remark(&format!("  {request} requested by {by}"))

@@ -2,7 +2,8 @@
 
 use orch_workflow::{
     attempt::Timestamp,
-    view::{OwnerView, RunView, StepView},
+    record::RunStatus,
+    view::{OwnerView, RunView, StepStatus, StepView},
 };
 
 use super::{Mover, State, Wait, WaitFor, Who, wait::alive_at};
@@ -81,7 +82,7 @@ fn driven(owner: &OwnerView, now: Timestamp) -> String {
 /// What is waited for, and since when.
 fn waiting(run: &RunView, wait: &Wait, now: Timestamp) -> String {
     let step = run.steps.iter().find(|step| Some(&step.id) == wait.step.as_ref());
-    let name = step.map_or_else(|| "the next step".to_owned(), named);
+    let name = step.map_or_else(String::new, named);
     let since = ago(wait.since, now);
     match &wait.what {
         WaitFor::Decision { gate, reason, behind: 0, .. } => {
@@ -147,7 +148,10 @@ fn waiting(run: &RunView, wait: &Wait, now: Timestamp) -> String {
                 closed(reason)
             )
         }
-        WaitFor::Turn => format!("Step {name} is about to begin."),
+        WaitFor::Turn => match step {
+            Some(_) => format!("Step {name} is about to begin."),
+            None => "It goes on at once.".to_owned(),
+        },
         WaitFor::Driver => was_at_work(run),
     }
 }
@@ -230,7 +234,18 @@ fn ended(run: &RunView, state: State) -> Option<String> {
     let results = run.steps.iter().any(|step| step.text.as_deref().is_some_and(|text| !text.is_empty()));
     let read = results.then(|| format!("Its result is read with `{}`.", command::OUTPUT.on(&run.id)));
     let nothing = "Nothing is waited for any more.".to_owned();
-    Some(notes.chain([nothing]).chain(read).collect::<Vec<_>>().join(" "))
+    Some(notes.chain([nothing]).chain(read).chain(again(run)).collect::<Vec<_>>().join(" "))
+}
+
+/// How a run that did not succeed can be gone on with.
+fn again(run: &RunView) -> Option<String> {
+    if run.status == RunStatus::Success {
+        return None;
+    }
+    let failed = run.steps.iter().find(|step| step.status == StepStatus::Failed);
+    let first = failed.or_else(|| run.steps.iter().find(|step| !step.status.is_over()))?;
+    let command = command::forking(&run.id, &first.id);
+    Some(format!("A new run that keeps its results up to step {} begins with `{command}`.", named(first)))
 }
 
 fn listed(movers: &[Mover]) -> String {

@@ -3,7 +3,7 @@
 use orch_config::id::StepId;
 use orch_workflow::{
     attempt::{ErrorCode, Timestamp},
-    decision::Gate,
+    decision::{Gate, GateReason},
     port::AskKind,
     view::{ActivityView, AskView, Doing, RunView, StepStatus, StepView},
 };
@@ -58,8 +58,19 @@ fn decision(run: &RunView, gate: &Gate, behind: usize) -> Wait {
         step: Some(gate.step.clone()),
         since: gate.opened_at,
         until: gate.expires_at,
-        movers: choices.map(|choice| anybody(choice.effect, choice.command)).collect(),
+        movers: choices
+            .map(|choice| anybody(choice.effect, choice.command))
+            .chain(forking(run, gate))
+            .collect(),
     }
+}
+
+/// The one gate whose way out may be another run: it goes on where this one has not come to yet.
+fn forking(run: &RunView, gate: &Gate) -> Option<Mover> {
+    let next = run.steps.iter().find(|step| !step.status.is_over());
+    let next = next.filter(|_| gate.reason == GateReason::DefinitionChanged)?;
+    let command = command::forking(&run.id, &next.id);
+    Some(anybody("go on in a new run, with the new definition", command))
 }
 
 fn asked(run: &RunView, step: &StepView, asked: &AskView) -> Wait {

@@ -3,7 +3,7 @@
 use crate::{
     attempt::RunId,
     decision::Rejected,
-    history::HistoryError,
+    history::{ForkError, HistoryError},
     machine::ReplayError,
     store::{Owner, StoreError},
 };
@@ -30,6 +30,9 @@ pub enum EngineError {
     /// The run has no such past.
     #[error(transparent)]
     History(HistoryError),
+    /// The run cannot be forked there.
+    #[error(transparent)]
+    Fork(ForkError),
     /// The process that drives the run did not take up a request in time.
     #[error(
         "process {} on {} drives run {run} and did not take up the request within {waited_ms} ms; \
@@ -107,7 +110,11 @@ impl EngineError {
     pub fn kind(&self) -> EngineErrorKind {
         match self {
             Self::Rejected(_) => EngineErrorKind::Rejected,
-            Self::Store(StoreError::UnknownRun(_)) | Self::History(_) => EngineErrorKind::Unknown,
+            Self::Store(StoreError::UnknownRun(_))
+            | Self::History(_)
+            | Self::Fork(ForkError::UnknownStep { .. }) => EngineErrorKind::Unknown,
+            Self::Fork(ForkError::Journal(_)) => EngineErrorKind::Store,
+            Self::Fork(_) => EngineErrorKind::Rejected,
             Self::Store(StoreError::Locked { .. }) => EngineErrorKind::Locked,
             Self::Store(StoreError::Fenced(_)) => EngineErrorKind::Fenced,
             Self::Store(_) | Self::Journal { .. } => EngineErrorKind::Store,
@@ -126,6 +133,7 @@ impl EngineError {
             Self::Journal { source: ReplayError::TooNew { .. }, .. } => "orch::store::too-new",
             Self::Journal { .. } => "orch::store::corrupt",
             Self::History(_) => "orch::run::unknown-record",
+            Self::Fork(error) => error.code(),
             Self::NoReply { .. } => "orch::run::no-reply",
             Self::ShutDown { .. } => "orch::run::shut-down",
             Self::Randomness { .. } => "orch::run::randomness",
@@ -146,6 +154,7 @@ impl EngineError {
             | Self::Store(_)
             | Self::Journal { .. }
             | Self::History(_)
+            | Self::Fork(_)
             | Self::Randomness { .. } => Disposition::Terminal,
         }
     }

@@ -26,7 +26,8 @@ use super::{
 use crate::{
     attachment::Attachment,
     attempt::{RunId, Timestamp},
-    machine::Machine,
+    decision::Rejected,
+    machine::{Batch, Machine},
     plan::Plan,
     port::AskPolicy,
     record::{FORMAT_VERSION, Record, RecordBody, RunStarted},
@@ -93,6 +94,7 @@ impl NewRun {
             asks,
             attachments,
             metadata,
+            forked_from: None,
         }
     }
 }
@@ -107,7 +109,10 @@ impl Engine {
     pub async fn start(&self, new: NewRun) -> Result<Run, EngineError> {
         let run = mint(self.0.wall.now())?;
         let engine = self.clone();
-        self.to_the_end(run.clone(), async move { engine.begin(new.named(run)).await }).await
+        self.to_the_end(run.clone(), async move {
+            engine.begin(run.clone(), |now| Machine::begin(now, new.named(run))).await
+        })
+        .await
     }
 
     /// Takes up a run where its journal ends, with everything that was asked for meanwhile. What was in flight is
@@ -119,12 +124,16 @@ impl Engine {
         self.take_up(run, None).await
     }
 
-    async fn begin(&self, started: RunStarted) -> Result<Run, EngineError> {
+    /// Begins a run, named already, with what `machine` makes of the time.
+    pub(super) async fn begin(
+        &self,
+        run: RunId,
+        machine: impl FnOnce(Timestamp) -> Result<(Machine, Batch), Rejected> + Send,
+    ) -> Result<Run, EngineError> {
         let inner = &self.0;
-        let run = started.run.clone();
         inner.check_open(&run)?;
         let clock = RunClock::start(&inner.wall, Timestamp(0));
-        let (mut machine, batch) = Machine::begin(clock.now(), started)?;
+        let (mut machine, batch) = machine(clock.now())?;
         let created = inner.store.create(&run, &batch.records, &inner.owner, inner.wall.now());
         let lease = answer(created).await?;
         let records = batch.records.clone();
@@ -237,7 +246,7 @@ impl Engine {
     }
 
     /// Runs something that must not be left half done on a task of its own: the caller may be dropped.
-    async fn to_the_end<T: Send + 'static>(
+    pub(super) async fn to_the_end<T: Send + 'static>(
         &self,
         run: RunId,
         work: impl Future<Output = Result<T, EngineError>> + Send + 'static,
@@ -287,7 +296,7 @@ fn wake_at(engine: &Weak<Inner>, run: &RunId, clock: RunClock, expiry: Timestamp
 }
 
 /// A name that sorts by creation: milliseconds, then 64 random bits, in Crockford's base 32.
-fn mint(now: Timestamp) -> Result<RunId, EngineError> {
+pub(super) fn mint(now: Timestamp) -> Result<RunId, EngineError> {
     const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let random = getrandom::u64().map_err(|error| EngineError::Randomness { reason: error.to_string() })?;
     let digits = |number: u64, count: u32| {

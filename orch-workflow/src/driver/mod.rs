@@ -15,6 +15,7 @@ mod clock;
 mod engine;
 mod error;
 mod events;
+mod fork;
 mod launch;
 mod ledger;
 mod requests;

@@ -8,7 +8,7 @@ use super::{Event, EventBody, StepProgress};
 use crate::{
     attempt::{AttemptError, DispatchId, RunId, Settled, Warning, WarningCode},
     plan::{Plan, PlanGroup, PlanStep},
-    record::{Record, RecordBody},
+    record::{Record, RecordBody, ReusedResult},
     view::ErrorView,
 };
 
@@ -48,6 +48,7 @@ impl Projector {
                 steps: plan.steps.iter().map(|step| step.id.clone()).collect(),
                 groups: plan.groups.iter().map(|group| group.id.clone()).collect(),
                 parent_session: started.parent_session.clone(),
+                forked_from: started.forked_from.clone(),
             },
             RecordBody::AttemptStarted { dispatch, prompt, .. } => {
                 self.warnings.remove(&dispatch.step);
@@ -83,6 +84,11 @@ impl Projector {
                 let PlanStep { id, title, when, .. } = plan.step(step)?;
                 let condition = when.as_ref().map_or_else(String::new, ToString::to_string);
                 EventBody::StepSkipped { step: id.clone(), title: title.clone(), condition }
+            }
+            RecordBody::Reused { step, result } => {
+                let PlanStep { id, title, .. } = plan.step(step)?;
+                let ReusedResult { from, session, outcome, text, .. } = result.as_ref().clone();
+                EventBody::StepReused { step: id.clone(), title: title.clone(), from, outcome, text, session }
             }
             RecordBody::IterationStarted { group, iteration } => {
                 let PlanGroup { id, title, .. } = plan.group(group)?;

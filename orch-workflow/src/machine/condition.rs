@@ -49,12 +49,18 @@ fn facts(step: &Step) -> StepFacts {
     let mut facts = StepFacts::new(word(step.status));
     // What a person has put in place of an answer carries none of its remarks.
     if step.outcome == Some(Outcome::Warning) {
-        let warnings = step.this_pass().last().map(|attempt| attempt.warnings.as_slice()).unwrap_or_default();
+        let warnings = match &step.reused {
+            Some(reused) => reused.warnings.as_slice(),
+            None => step.this_pass().last().map(|attempt| attempt.warnings.as_slice()).unwrap_or_default(),
+        };
         facts.warnings = warnings.iter().map(|warning| warning.code.as_str().to_owned()).collect();
     }
     facts.output = step.output.as_deref().cloned().unwrap_or_default();
     facts.text_chars = step.text.chars().count() as u64;
-    facts.attempts = u32::try_from(step.this_pass().len()).unwrap_or(u32::MAX);
+    facts.attempts = match &step.reused {
+        Some(reused) => reused.attempts,
+        None => u32::try_from(step.this_pass().len()).unwrap_or(u32::MAX),
+    };
     facts
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use orch_config::id::StepId;
+
 use crate::{
     attempt::{AttemptError, DispatchId, ErrorCode, Outcome, Settled, Timestamp, Usage, Warning},
     carry::Block,
@@ -12,7 +14,7 @@ use crate::{
         Attempt, End, Ending, Finished, OpenAsk, Place, Resolved, Signature, State, Step, Turn, outcome_of,
     },
     port::SessionChoice,
-    record::{GroupEnd, Record, RecordBody, RunStatus, StopReason, TurnPurpose},
+    record::{GroupEnd, Record, RecordBody, ReusedResult, RunStatus, StopReason, TurnPurpose},
     view::StepStatus,
 };
 
@@ -149,6 +151,7 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
                 left_out(&mut state.steps[step]);
             }
         }
+        RecordBody::Reused { step, result } => reused(state, step, result),
         RecordBody::IterationStarted { group, iteration } => {
             if let Some(Node::Group(group)) = state.node(group) {
                 pass_started(state, group, *iteration);
@@ -209,6 +212,20 @@ fn left_out(step: &mut Arc<Step>) {
     step.text = Arc::from("");
     step.output = None;
     step.carry = None;
+}
+
+fn reused(state: &mut State, id: &StepId, result: &ReusedResult) {
+    let Some(index) = state.index_of(id) else { return };
+    let planned = state.planned(index);
+    let carries = planned.carry && result.outcome.is_some();
+    let block = carries.then(|| Arc::new(Block::read(&planned.title, &result.text)));
+    let step = Arc::make_mut(&mut state.steps[index]);
+    step.status = if result.outcome.is_some() { StepStatus::Done } else { StepStatus::Skipped };
+    step.outcome = result.outcome;
+    step.text = Arc::from(result.text.as_str());
+    step.output = result.output.clone().map(Arc::new);
+    step.carry = block;
+    step.reused = Some(Arc::new(result.clone()));
 }
 
 fn group_ended(state: &mut State, group: usize, end: GroupEnd) {

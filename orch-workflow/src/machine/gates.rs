@@ -72,7 +72,8 @@ pub(crate) fn definition_changed(draft: &mut Draft<'_>, changes: &str) {
         return;
     }
     let message = format!(
-        "the workflow's definition has changed: {changes}; `continue` finishes with the journaled one"
+        "the workflow's definition has changed: {changes}; `continue` finishes with the journaled one, a fork of the \
+         run goes on with the new one"
     );
     let same = |gate: &Gate| gate.reason == GateReason::DefinitionChanged && gate.message == message;
     let known = draft.state.gates.iter().any(|gate| same(gate))

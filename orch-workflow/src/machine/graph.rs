@@ -7,7 +7,7 @@ use orch_config::id::StepId;
 use crate::plan::Plan;
 
 /// What a plan is made of: a step, or the steps of a group taken together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Node {
     Step(usize),
     Group(usize),

@@ -36,12 +36,14 @@ mod state;
 
 use std::sync::Arc;
 
+pub(crate) use self::graph::{Graph, Node};
 use self::{draft::Draft, evolve::evolve, live::Follow, state::State};
 pub use self::{effect::Effect, input::Input};
 use crate::{
     attachment,
     attempt::{DispatchId, RunId, Timestamp},
     decision::{DecisionKind, GateId, Rejected},
+    history::ForkedRun,
     port::Locator,
     record::{FORMAT_VERSION, Record, RecordBody, RunStarted, RunStatus},
     view::RunView,
@@ -129,11 +131,28 @@ impl Machine {
     /// # Errors
     /// The task is longer than the plan allows, or the plan has no steps.
     pub fn begin(now: Timestamp, started: RunStarted) -> Result<(Self, Batch), Rejected> {
+        Self::begin_with(now, started, Vec::new())
+    }
+
+    /// Begins a run that has the results of another one from its first batch on.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn begin_forked(now: Timestamp, forked: ForkedRun) -> Result<(Self, Batch), Rejected> {
+        Self::begin_with(now, forked.started, forked.reused)
+    }
+
+    fn begin_with(
+        now: Timestamp,
+        started: RunStarted,
+        reused: Vec<RecordBody>,
+    ) -> Result<(Self, Batch), Rejected> {
         check_start(&started)?;
         let started = Arc::new(started);
         let machine = Self { state: State::begun(started.clone(), now), follows: Vec::new() };
         let mut draft = Draft::new(now, &machine.state, &machine.follows);
         draft.record(RecordBody::RunStarted(Box::new(RunStarted::clone(&started))));
+        reused.into_iter().for_each(|record| draft.record(record));
         let batch = draft.finish();
         Ok((machine, batch))
     }

@@ -8,9 +8,10 @@ use crate::{
         schedule,
         state::{Attempt, OpenAsk, State, Step, Turn},
     },
+    record::ReusedResult,
     view::{
-        ActivityView, AskView, AttemptView, Doing, EndingView, ErrorView, GroupView, RunView, StepStatus,
-        StepView, StoppingView,
+        ActivityView, AskView, AttemptView, Doing, EndingView, ErrorView, GroupView, ReusedView, RunView,
+        StepStatus, StepView, StoppingView,
     },
 };
 
@@ -42,6 +43,7 @@ pub(crate) fn view(state: &State) -> RunView {
         cost_usd: usage.cost_usd,
         active_ms: attempts(state).map(|attempt| attempt.active_ms).sum(),
         budgets: Meter::journaled(state).bounds(),
+        forked_from: state.started.forked_from.clone(),
         started_at: state.started_at,
         finished_at: state.finished.as_ref().map(|finished| finished.at),
         error: state.finished.as_ref().and_then(|finished| finished.error.as_ref()).map(error_view),
@@ -96,7 +98,8 @@ fn step_view(state: &State, index: usize) -> StepView {
         iteration: step.iteration,
         worker: planned.worker.clone(),
         kind: planned.kind,
-        session: step.latest_place().map(|(_, place)| place.session.clone()),
+        session: session(step),
+        reused: step.reused.as_deref().map(reused_view),
         attempts: step.attempts.iter().map(|attempt| attempt_view(attempt)).collect(),
         text: has_text.then(|| step.text.as_ref().to_owned()),
         output: step.output.as_deref().cloned(),
@@ -105,6 +108,16 @@ fn step_view(state: &State, index: usize) -> StepView {
         asks: step.live().map_or_else(Vec::new, |(_, turn)| turn.asks.iter().map(ask_view).collect()),
         activity: step.live().map(|(attempt, turn)| activity_view(state, attempt, turn)),
     }
+}
+
+fn session(step: &Step) -> Option<String> {
+    let own = step.latest_place().map(|(_, place)| place.session.clone());
+    own.or_else(|| step.reused.as_ref()?.session.clone())
+}
+
+fn reused_view(reused: &ReusedResult) -> ReusedView {
+    let ReusedResult { from, attempts, warnings, .. } = reused.clone();
+    ReusedView { from, attempts, warnings }
 }
 
 fn stopping_view(attempt: &Attempt) -> Option<StoppingView> {

@@ -16,7 +16,7 @@ use crate::{
     machine::graph::{Graph, Node},
     plan::{Plan, PlanStep},
     port::{Ask, AskReply, Locator, SessionChoice},
-    record::{RunStarted, RunStatus, StopReason, TurnPurpose},
+    record::{ReusedResult, RunStarted, RunStatus, StopReason, TurnPurpose},
     view::StepStatus,
 };
 
@@ -97,6 +97,8 @@ pub(crate) struct Step {
     pub(crate) text: Arc<str>,
     pub(crate) output: Option<Arc<Value>>,
     pub(crate) carry: Option<Arc<Block>>,
+    /// What it has from the run that this one was forked from.
+    pub(crate) reused: Option<Arc<ReusedResult>>,
     /// Those of earlier passes as well.
     pub(crate) attempts: Vec<Arc<Attempt>>,
     /// The bounds that decisions gave it, over its own.
@@ -343,6 +345,7 @@ impl Step {
             text: Arc::from(""),
             output: None,
             carry: None,
+            reused: None,
             attempts: Vec::new(),
             budget: Budget::default(),
             note: None,

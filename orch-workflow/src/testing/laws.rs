@@ -39,6 +39,8 @@ pub struct Laws {
     to_pause: bool,
     groups: HashMap<StepId, Passes>,
     ending: bool,
+    /// A forked run begins with what it has from the other one, before anything else.
+    takes_over: bool,
 }
 
 /// What the journal has said of a step.
@@ -188,6 +190,7 @@ impl Laws {
                 hold!(self.status.is_none(), "the run starts a second time");
                 self.status = Some(RunStatus::Running);
                 self.plan = Some(started.plan.clone());
+                self.takes_over = started.forked_from.is_some();
             }
             RecordBody::AttemptStarted { dispatch, .. } => self.attempt_started(dispatch)?,
             RecordBody::TurnStarted { dispatch, .. } => {
@@ -215,6 +218,16 @@ impl Laws {
                 let resting = self.steps.get(step).is_none_or(|step| !step.open);
                 hold!(resting, "step {step} is left out while it is at work");
             }
+            RecordBody::Reused { step, result } => {
+                hold!(
+                    self.takes_over,
+                    "step {step} has a result of another run, and this one goes on already"
+                );
+                let from = result.from.as_ref();
+                let iteration = from.map_or(1, |dispatch| dispatch.iteration);
+                self.steps.entry(step.clone()).or_default().latest =
+                    Some(Latest { iteration, failed: false });
+            }
             RecordBody::IterationStarted { group, iteration } => self.pass_started(group, *iteration)?,
             RecordBody::GroupEnded { group, .. } => {
                 self.members_rest(group)?;
@@ -229,6 +242,7 @@ impl Laws {
                 hold!(self.open_gates.iter().all(|open| open.id != gate.id), "gate {} opens twice", gate.id);
                 self.to_pause = false;
                 self.open_gates.push(gate.clone());
+                self.takes_over = false;
             }
             RecordBody::GateResolved { gate, decision, .. } => self.resolved(gate, decision.kind())?,
             RecordBody::PauseRequested { .. } => self.to_pause = true,
@@ -279,6 +293,7 @@ impl Laws {
         hold!(!self.ending, "{dispatch} begins in a run that ends");
         hold!(!self.to_pause, "{dispatch} begins although somebody wants a pause");
         hold!(self.begun.insert(dispatch.clone()), "{dispatch} begins twice");
+        self.takes_over = false;
         let step = self.steps.entry(dispatch.step.clone()).or_default();
         if let Some(live) = step.live.replace(dispatch.clone()) {
             return Err(Broken(format!("{dispatch} begins while {live} is live")));
@@ -376,6 +391,10 @@ impl Laws {
         let passes = self.groups.entry(group.clone()).or_default();
         let most = passes.renewed_at.saturating_add(max);
         hold!(!passes.over, "group {group} goes on after its end");
+        if self.takes_over {
+            passes.iteration = iteration;
+            return Ok(());
+        }
         hold!(
             iteration == passes.iteration + 1,
             "group {group} makes pass {iteration} after {}",

@@ -6,6 +6,7 @@ mod corners;
 mod durable;
 mod events;
 mod examples;
+mod history;
 #[cfg(target_os = "linux")]
 mod processes;
 mod refusals;

@@ -119,6 +119,7 @@ impl Explorer {
                 asks: AskPolicy::Wait,
                 attachments: Vec::new(),
                 metadata: Value::Null,
+                forked_from: None,
             },
             script: Arc::new(|dispatch| Reply::answer(format!("{} is done", dispatch.id))),
             person: Arc::new(|view, gate| Some(once_more_then_skip(view, gate))),

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod faults;
+mod forks;
 mod parallel;
 mod processes;
 mod story;

@@ -12,6 +12,7 @@ use orch_config::{
 use orch_workflow::{
     attempt::{AttemptError, DispatchId, ErrorCode, RunId, Settled, Timestamp, Warning, WarningCode},
     decision::{Decision, DecisionKind, Gate, GateReason, Rejected},
+    history::ForkedRun,
     machine::{Batch, Effect, Input, Machine},
     plan::Plan,
     port::{AskPolicy, Locator, Placement},
@@ -108,6 +109,7 @@ pub(crate) fn run_started(plan: Plan, policy: PolicyPatch) -> RunStarted {
         asks: AskPolicy::Wait,
         attachments: Vec::new(),
         metadata: serde_json::Value::Null,
+        forked_from: None,
     }
 }
 
@@ -143,8 +145,19 @@ impl Story {
     }
 
     pub(crate) fn not_taken_up(started: RunStarted) -> Self {
+        Self::begun(Machine::begin(Timestamp(1_000), started).unwrap())
+    }
+
+    /// Begins a run that was forked from `run_1`, as `run_2`.
+    pub(crate) fn forked(forked: ForkedRun) -> Self {
+        let forked = forked.named(RunId::new("run_2").unwrap());
+        let mut story = Self::begun(Machine::begin_forked(Timestamp(1_000), forked).unwrap());
+        story.tell(Input::TakenUp);
+        story
+    }
+
+    fn begun((machine, batch): (Machine, Batch)) -> Self {
         let now = Timestamp(1_000);
-        let (machine, batch) = Machine::begin(now, started).unwrap();
         let mut story = Self { machine, journal: Vec::new(), effects: Vec::new(), now, commits: 0 };
         story.commit(batch);
         story

@@ -1,4 +1,4 @@
-//! The past of a run, and runs that begin in it.
+//! A run as it stood after each of its records.
 
 use orch_config::policy::{Execution, Intervene};
 use orch_workflow::{

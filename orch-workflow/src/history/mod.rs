@@ -1,5 +1,9 @@
-//! A run as it was: the past is the fold of the journal's beginning.
+//! The past of a run: how it stood then, and other runs that begin there.
 
+mod fork;
+mod reach;
+
+pub use self::fork::{Fork, ForkError, ForkedRun, fork};
 use crate::{
     attempt::RunId,
     machine::{Machine, ReplayError},
