@@ -75,8 +75,8 @@ pub struct WorkflowBuilder {
 
 #[derive(Debug, Clone)]
 enum Part {
-    Step(Step),
-    Group(Group),
+    Step(Box<Step>),
+    Group(Box<Group>),
 }
 
 impl WorkflowBuilder {
@@ -118,13 +118,13 @@ impl WorkflowBuilder {
 
     /// Adds a step. It waits for what was added before it, unless it says what it needs.
     pub fn step(mut self, step: Step) -> Self {
-        self.nodes.push(Part::Step(step));
+        self.nodes.push(Part::Step(Box::new(step)));
         self
     }
 
     /// Adds a group. It waits for what was added before it, unless it says what it needs.
     pub fn group(mut self, group: Group) -> Self {
-        self.nodes.push(Part::Group(group));
+        self.nodes.push(Part::Group(Box::new(group)));
         self
     }
 

@@ -70,3 +70,8 @@ pub use self::{
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// So has the example of the page about workflows.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/workflows.md")]
+struct Workflows;

@@ -10,7 +10,8 @@ const MAX_DEPTH: usize = 32;
 /// How many signs of operators and calls there may be: each one may deepen the tree by a level.
 const MAX_OPERATORS: usize = 200;
 
-const VARIABLES: [&str; 3] = ["task", "iteration", "steps"];
+/// What a condition sees.
+pub(super) const VARIABLES: [&str; 3] = ["task", "iteration", "steps"];
 const FIELDS: [&str; 5] = ["status", "warnings", "output", "text_chars", "attempts"];
 const FUNCTIONS: [&str; 8] =
     ["size", "contains", "startsWith", "endsWith", "int", "uint", "double", "string"];

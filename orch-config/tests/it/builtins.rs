@@ -9,7 +9,12 @@ use serde_json::json;
 
 #[test]
 fn the_built_in_configuration_has_nothing_wrong_with_it() {
-    assert_eq!(Config::builtin().check().to_string(), "");
+    let config = Config::builtin();
+    assert_eq!(config.check().to_string(), "");
+    for mut workflow in config.workflows.values().cloned() {
+        workflow.id = "as-if-it-were-not-built-in".parse().unwrap();
+        assert_eq!(config.check_workflow(&workflow).to_string(), "");
+    }
 }
 
 #[test]

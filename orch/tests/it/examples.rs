@@ -19,9 +19,9 @@ use crate::world::{rest, simulator};
 /// The complete example of the page that defines a workflow.
 fn example(id: &str) -> Config {
     let page = include_str!("../../../docs/workflows.md");
-    let blocks = page.split("```jsonc\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let mut blocks = page.split("```jsonc\n").skip(1).map(|block| block.split("```").next().unwrap());
     let named = format!("\"id\": \"{id}\"");
-    let block = blocks.filter(|block| block.contains(&named)).next().unwrap();
+    let block = blocks.find(|block| block.contains(&named)).unwrap();
     let loaded = parse(block.as_bytes(), None, Trust::Untrusted).unwrap();
     assert_eq!(loaded.warnings.to_string(), "");
     loaded.config
@@ -46,12 +46,8 @@ fn child(id: &str, worker: &str, prompt: &str) -> Step {
 /// Runs an example against scripted answers, answers `gates` gates with `continue`, and gives the end.
 async fn run(id: &str, script: Script, gates: usize) -> RunView {
     let host = simulator(script).await;
-    let mut config = example(id);
-    let workflow = config.workflows.get_mut(id).unwrap();
-    workflow.budget = Budget::default();
-    workflow.steps_mut().for_each(|step| step.budget = Budget::default());
     let orchestrator = Orchestrator::builder(host.directory())
-        .config(config)
+        .config(example(id))
         .host(Host::server(host.url()))
         .build()
         .await

@@ -1,14 +1,18 @@
 //! From a configuration to a plan: every problem at once, no token spent.
 
 use orch_config::{
-    Profile,
-    id::ProfileId,
+    Profile, WorkflowDefinition,
+    builder::{Group, Step, Workflow},
+    expression::Expression,
+    id::{ProfileId, StepId},
     kind::{ExecutionMode, WorkerKind},
     profile::Handoff,
     retry::Retry,
     workflow::GateDefault,
 };
 use orch_workflow::{decision::DecisionKind, machine::Machine, plan::Plan};
+
+use proptest::prelude::*;
 
 use super::story::{config, plan, step, workflow};
 
@@ -143,4 +147,119 @@ fn a_task_that_is_too_long_is_refused_before_anything_begins() {
     started.task.push('f');
     let refused = Machine::begin(Default::default(), started).unwrap_err();
     assert_eq!(refused.to_string(), "the task has 6 characters, workflow boat takes 5");
+}
+
+/// A list to be: for each node its needs among the nodes before it, and how many steps it has if it is a group.
+type Drawn = Vec<(Option<Vec<prop::sample::Index>>, Option<usize>)>;
+
+fn drawn() -> impl Strategy<Value = Drawn> {
+    let needs = prop::option::of(prop::collection::vec(any::<prop::sample::Index>(), 0..4));
+    prop::collection::vec((needs, prop::option::weighted(0.3, 1..4_usize)), 1..12)
+}
+
+fn definition(drawn: &Drawn) -> WorkflowDefinition {
+    let id = |node: usize| format!("n{node}");
+    let mut workflow = Workflow::builder("boat");
+    for (node, (needs, members)) in drawn.iter().enumerate() {
+        let before = needs.as_ref().map(|needs| {
+            let needs = needs.iter().filter(|_| node > 0);
+            needs.map(|need| id(need.index(node))).collect::<Vec<_>>()
+        });
+        let step = |id: String| Step::new(id, "coder", "{task}");
+        workflow = match members {
+            None => {
+                let step = step(id(node));
+                workflow.step(match before {
+                    Some(before) => step.needs(before),
+                    None => step,
+                })
+            }
+            Some(members) => {
+                let group = Group::new(id(node), 2, "iteration == 2");
+                let group = match before {
+                    Some(before) => group.needs(before),
+                    None => group,
+                };
+                let inside = (0..*members).map(|member| step(format!("n{node}-{member}")));
+                workflow.group(inside.fold(group, Group::step))
+            }
+        };
+    }
+    workflow.build().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever was written, a plan that compiles can be worked off: what a node waits for is there, in its own list,
+    /// and before it; the steps of a group stand together; and every node is drawn once.
+    #[test]
+    fn what_compiles_can_be_worked_off(drawn in drawn()) {
+        let plan = plan(definition(&drawn));
+        prop_assert_eq!(plan.steps.len(), drawn.iter().map(|(_, members)| members.unwrap_or(1)).sum::<usize>());
+        // The plan's own list, in the order in which it was written.
+        let mut seen: Vec<(Option<StepId>, StepId)> = Vec::new();
+        let mut open: Option<StepId> = None;
+        for step in &plan.steps {
+            if let Some(group) = step.group.as_ref().filter(|group| open.as_ref() != Some(*group)) {
+                let known = seen.iter().any(|(_, id)| id == group);
+                prop_assert!(!known, "the steps of {group} stand together");
+                let needs = &plan.group(group).unwrap().needs;
+                prop_assert!(needs.iter().all(|need| seen.contains(&(None, need.clone()))), "{group}");
+                seen.push((None, group.clone()));
+            }
+            open.clone_from(&step.group);
+            let before = |need: &StepId| seen.contains(&(step.group.clone(), need.clone()));
+            prop_assert!(step.needs.iter().all(before), "{}", step.id);
+            seen.push((step.group.clone(), step.id.clone()));
+        }
+        prop_assert_eq!(seen.len(), plan.steps.len() + plan.groups.len());
+        for (_, id) in &seen {
+            let lines = plan.tree().lines().filter(|line| {
+                line.trim_start_matches(['│', '├', '╰', '─', ' ']).split(' ').next() == Some(id.as_str())
+            }).count();
+            prop_assert_eq!(lines, 1, "{} in\n{}", id, plan.tree());
+        }
+        let again: Plan = serde_json::from_value(serde_json::to_value(&plan).unwrap()).unwrap();
+        prop_assert_eq!(again.digest(), plan.digest());
+        prop_assert_eq!(again.difference(&plan), None);
+    }
+}
+
+#[test]
+fn what_has_changed_in_a_graph_is_said() {
+    let base = plan(definition(&vec![(None, None), (None, Some(2)), (None, None)]));
+    let change = |change: fn(&mut Plan)| {
+        let mut changed = base.clone();
+        change(&mut changed);
+        assert_ne!(base.digest(), changed.digest());
+        base.difference(&changed).unwrap()
+    };
+    type Edit = fn(&mut Plan);
+    let table: [(Edit, &str); 8] = [
+        (|plan| plan.budget.max_tokens = Some(5), "its budget"),
+        (|plan| plan.groups[0].max = 3, "group n1 has another number of passes"),
+        (
+            |plan| plan.groups[0].until = Expression::parse("iteration > 1").unwrap(),
+            "group n1 has another end",
+        ),
+        (|plan| plan.groups[0].needs.clear(), "group n1 has another list of needs"),
+        (|plan| plan.steps[3].needs.clear(), "step n2 has another list of needs"),
+        (
+            |plan| plan.steps[1].when = Expression::parse("iteration > 1").ok(),
+            "step n1-0 has another condition",
+        ),
+        (|plan| plan.steps[1].output = Some(serde_json::json!({})), "step n1-0 has another output schema"),
+        (
+            |plan| {
+                plan.steps.drain(1..3);
+                plan.groups.clear();
+                plan.steps[1].needs = vec![plan.steps[0].id.clone()];
+            },
+            "group n1 is gone, step n1-0 is gone, step n1-1 is gone",
+        ),
+    ];
+    for (edit, words) in table {
+        assert_eq!(change(edit), words);
+    }
 }
