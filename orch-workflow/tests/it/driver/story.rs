@@ -27,9 +27,9 @@ async fn a_workflow_runs_to_its_end_with_one_prompt_a_step() {
     assert!(world.began.elapsed() < seconds(4), "three turns of a second each");
 }
 
-/// Budget: at most three commits a step.
+/// Budget: at most three commits a step, and of its executor nothing but `place` and `send`.
 #[tokio::test(start_paused = true)]
-async fn a_durable_step_takes_at_most_three_commits() {
+async fn a_durable_step_takes_at_most_three_commits_and_two_calls() {
     let progress = |ms| (Duration::from_millis(ms), Update::Progress(Progress::Reasoning));
     let chatty =
         (1..900).map(progress).fold(Turn::answers("done"), |turn, (at, update)| turn.reports(at, update));
@@ -39,6 +39,7 @@ async fn a_durable_step_takes_at_most_three_commits() {
     let steps = ["a", "b", "c", "d", "e"];
     assert!(succeeded(&start(&engine, plan(&steps)).await.wait().await.unwrap()));
     assert!(store.appends() <= 3 * steps.len() as u64, "{} commits", store.appends());
+    assert_eq!(world.host.calls().len(), 2 * steps.len(), "{:?}", world.host.calls());
 }
 
 #[tokio::test(start_paused = true)]
