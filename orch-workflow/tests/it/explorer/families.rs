@@ -11,7 +11,7 @@ use orch_config::{
 };
 use orch_workflow::{
     attempt::{AttemptError, ErrorCode, Settled, Timestamp, Warning, WarningCode},
-    decision::{Decision, DecisionKind, Gate},
+    decision::{Decision, DecisionKind, Gate, GateReason},
     plan::Plan,
     port::{Ask, AskId, Dispatch},
     testing::{Explored, Explorer, Reply},
@@ -40,6 +40,10 @@ struct Family {
     foreground: bool,
     /// Some steps in a row are repeated, and some are left out on a condition.
     conditions: bool,
+    /// Some steps have to answer in a form.
+    structured: bool,
+    /// What may be spent is bounded.
+    bounded: bool,
     /// Nobody is there: gates take their defaults.
     deserted: bool,
 }
@@ -47,6 +51,7 @@ struct Family {
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Plain,
+    Formless,
     Warned,
     WarnsFirst,
     Model,
@@ -75,6 +80,8 @@ const PLAIN: Family = Family {
     decisions: &[DecisionKind::Continue],
     foreground: false,
     conditions: false,
+    structured: false,
+    bounded: false,
     deserted: false,
 };
 const EVERYTHING: &[Kind] = &[
@@ -103,7 +110,7 @@ const ANY_OR_END: &[DecisionKind] = &[
     DecisionKind::Abort,
 ];
 
-const FAMILIES: [Family; 10] = [
+const FAMILIES: [Family; 12] = [
     PLAIN,
     Family { name: "diamonds", parallel: true, ..PLAIN },
     Family {
@@ -147,6 +154,22 @@ const FAMILIES: [Family; 10] = [
         replies: EVERYTHING,
         policies: Policies::All,
         decisions: ANY_OR_END,
+        ..PLAIN
+    },
+    Family {
+        name: "output repairs",
+        structured: true,
+        replies: &[Kind::Plain, Kind::Plain, Kind::Formless, Kind::Formless, Kind::Warned, Kind::Transient],
+        policies: Policies::All,
+        decisions: ANY,
+        ..PLAIN
+    },
+    Family {
+        name: "budgets",
+        bounded: true,
+        replies: &[Kind::Plain, Kind::Warned, Kind::Transient, Kind::Model],
+        policies: Policies::All,
+        decisions: ANY,
         ..PLAIN
     },
     Family {
@@ -236,6 +259,16 @@ impl Family {
             workflow.gate_default = Some(*seed.one_of(&defaults));
         }
         let mut plan = plan(workflow);
+        if self.structured {
+            let schema = json!({ "type": "object", "required": ["ok"] });
+            let steps = plan.steps.iter_mut().filter(|_| seed.once_in(2));
+            steps.for_each(|step| step.output = Some(schema.clone()));
+        }
+        if self.bounded {
+            plan.budget.max_tokens = Some(500 * (1 + seed.below(6) as u64));
+            let steps = plan.steps.iter_mut().filter(|_| seed.once_in(4));
+            steps.for_each(|step| step.budget.max_tokens = Some(500));
+        }
         if self.conditions {
             plan = conditional(plan, seed);
         }
@@ -254,10 +287,15 @@ impl Family {
         let id = &dispatch.id;
         let answer = format!("## Summary\n{id} has answered");
         if id.attempt > 2 {
-            return Reply::answer(answer);
+            return Reply::Settles(output(&answer, json!({ "ok": true })));
         }
         match seed.keyed(&format!("{id}")).one_of(self.replies) {
-            Kind::Plain => Reply::Settles(output(&answer, json!({ "ok": seed.keyed(&answer).once_in(2) }))),
+            Kind::Plain => {
+                let mut result = output(&answer, json!({ "ok": seed.keyed(&answer).once_in(2) }));
+                result.usage.output = 400;
+                Reply::Settles(result)
+            }
+            Kind::Formless => Reply::answer(answer),
             Kind::Warned => Reply::Settles(warned(&answer)),
             Kind::WarnsFirst => {
                 let warning = Warning::new(WarningCode::PermissionAuto, "a rule permitted it");
@@ -292,11 +330,17 @@ impl Family {
         let group =
             view.groups.iter().find(|group| group.id == gate.step).map(|group| group.iteration as usize);
         let attempts = step.or(group).expect("a gate is at a step or a group");
+        // Going on would take a higher budget.
+        let spent = gate.reason == GateReason::Budget;
         let possible: Vec<_> = self
             .decisions
             .iter()
             .copied()
-            .filter(|kind| gate.allows(*kind) && (attempts < 3 || *kind != DecisionKind::Retry))
+            .filter(|kind| {
+                !(spent && *kind == DecisionKind::Continue)
+                    && gate.allows(*kind)
+                    && (attempts < 3 || *kind != DecisionKind::Retry)
+            })
             .collect();
         let fallback =
             if gate.allows(DecisionKind::Continue) { DecisionKind::Continue } else { DecisionKind::Retry };
@@ -311,7 +355,8 @@ impl Family {
             }
             DecisionKind::Skip => Decision::Skip,
             DecisionKind::Replace => {
-                Decision::Replace { text: format!("{} by hand", gate.step), output: None }
+                let output = self.structured.then(|| json!({ "ok": true }));
+                Decision::Replace { text: format!("{} by hand", gate.step), output }
             }
             DecisionKind::Abort => Decision::Abort,
         }
