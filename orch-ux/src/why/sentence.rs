@@ -1,7 +1,7 @@
 //! The same in words.
 
 use orch_workflow::{
-    attempt::Timestamp,
+    attempt::{Timestamp, WarningCode},
     record::RunStatus,
     view::{OwnerView, RunView, StepStatus, StepView},
 };
@@ -289,8 +289,19 @@ fn place(step: Option<&StepView>) -> String {
 fn alive(run: &RunView, wait: &Wait, now: Timestamp) -> String {
     match alive_at(run, wait.step.as_ref()) {
         Some(at) => format!("; its latest sign of life is {} old", ago(at, now)),
-        None => "; only the process that drives the run sees its signs of life".to_owned(),
+        None => match silence(run, wait) {
+            Some(remark) => format!("; {remark}"),
+            None => "; only the process that drives the run sees its signs of life".to_owned(),
+        },
     }
+}
+
+/// What the journal says of a worker that showed no sign of life for long.
+fn silence(run: &RunView, wait: &Wait) -> Option<String> {
+    let step = run.steps.iter().find(|step| Some(&step.id) == wait.step.as_ref())?;
+    let warnings = &step.attempts.last()?.warnings;
+    let idle = warnings.iter().rev().find(|warning| warning.code == WarningCode::Idle)?;
+    Some(plain(&idle.message, SENTENCE))
 }
 
 fn until(wait: &Wait, now: Timestamp) -> String {

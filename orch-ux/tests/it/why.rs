@@ -126,6 +126,17 @@ fn rows() -> Vec<(&'static str, Value, State, &'static [&'static str])> {
             &["answer"],
         ),
         (
+            "silent for long, as another process sees it",
+            over(
+                working(json!({ "doing": "working", "since": at(60) })),
+                json!({ "steps": { "0": { "attempts": { "0": { "warnings": [
+                    { "code": "idle", "message": "no sign of life for 60000 ms" },
+                ] } } } } }),
+            ),
+            State::AtWork,
+            &["answer"],
+        ),
+        (
             "the model at work",
             working(json!({ "doing": "model", "since": at(100), "alive_at": at(181) })),
             State::AtWork,
@@ -277,6 +288,30 @@ fn rows() -> Vec<(&'static str, Value, State, &'static [&'static str])> {
                 json!({
                     "gate": { "message": "the workflow's definition has changed: step review is new" },
                     "steps": { "0": { "status": "ready", "outcome": null, "attempts": [] } },
+                }),
+            ),
+            State::Paused,
+            &["decision"],
+        ),
+        (
+            "a spent budget",
+            paused(
+                gate("g9", "implement", "budget", &["continue", "skip", "replace", "abort"]),
+                json!({ "gate": { "message": "implement has used 1000 of 1000 tokens" } }),
+            ),
+            State::Paused,
+            &["decision"],
+        ),
+        (
+            "a group whose passes are used up",
+            over(
+                paused(
+                    gate("g9", "polish", "loop-exhausted", &["continue", "retry", "abort"]),
+                    json!({ "gate": { "message": "polish has made 2 passes and its condition does not hold" } }),
+                ),
+                json!({
+                    "groups": [{ "id": "polish", "title": "Polish", "status": "gated", "iteration": 2, "max": 2 }],
+                    "steps": { "0": { "status": "done", "outcome": "ok" }, "1": { "status": "done", "outcome": "ok" } },
                 }),
             ),
             State::Paused,

@@ -14,6 +14,7 @@ mod crashes;
 mod demo;
 mod gates;
 mod graph;
+mod history;
 mod interrupts;
 mod kinds;
 mod mistakes;
