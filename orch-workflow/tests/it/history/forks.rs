@@ -9,6 +9,7 @@ use orch_workflow::{
     machine::{Input, Machine},
     plan::Plan,
     record::{Record, RecordBody, RunStatus},
+    testing::Laws,
     view::{RunView, StepStatus},
 };
 use serde_json::json;
@@ -330,4 +331,49 @@ fn a_fork_is_started_as_the_run_was_but_for_what_is_asked_for() {
     let other = fork(&story.journal, wish).unwrap();
     assert_eq!(other.parent_session(), Some("ses_other"));
     assert_eq!(Story::forked(other).view().intervene, Intervene::Never);
+}
+
+/// A process that dies anywhere in a forked run leaves a journal that keeps the laws, and the next one brings the run
+/// to the same end without a prompt more.
+#[test]
+fn a_forked_run_keeps_the_laws_and_survives_a_crash_at_every_point() {
+    let (diamond, build) = (diamond_done(), build_done());
+    for (story, from, left) in
+        [(&diamond, "review", "review"), (&diamond, "docs", "docs review"), (&build, "end", "end")]
+    {
+        let finish = |fork: &mut Story| {
+            for step in left.split(' ') {
+                fork.work_of(step, Settled::answer(step));
+            }
+        };
+        let begun = Story::forked(forked(story, from).unwrap());
+        let mut whole = Story::forked(forked(story, from).unwrap());
+        finish(&mut whole);
+        assert_eq!(whole.status(), RunStatus::Success);
+        let mut laws = Laws::new();
+        laws.read(&whole.journal).unwrap();
+        laws.check_machine(&whole.machine).unwrap();
+
+        for end in begun.journal.len()..=whole.journal.len() {
+            let mut again = Story::forked(forked(story, from).unwrap());
+            again.journal = whole.journal[..end].to_vec();
+            again.crash();
+            for step in left.split(' ') {
+                if again.step(step).session.is_none() {
+                    again.place_of(step);
+                }
+                again.settle_of(step, Settled::answer(step));
+            }
+            assert_eq!(again.status(), RunStatus::Success, "{from} after {end}");
+            let mut laws = Laws::new();
+            laws.read(&again.journal).unwrap();
+            laws.check_machine(&again.machine).unwrap();
+        }
+        let again = whole.journal.iter().find(|record| matches!(record.body, RecordBody::Reused { .. }));
+        let mut late = whole.journal.clone();
+        late.pop();
+        late.push(Record { seq: whole.journal.len() as u64, ..again.unwrap().clone() });
+        let broken = Laws::new().read(&late).unwrap_err().to_string();
+        assert!(broken.contains("this one goes on already"), "{broken}");
+    }
 }
