@@ -395,6 +395,19 @@ impl Usage {
     pub fn tokens(input: u64, output: u64, reasoning: u64) -> Self {
         Self { input, output, reasoning, ..Self::default() }
     }
+
+    /// At least as much as `other`, kind by kind.
+    #[must_use]
+    pub fn at_least(self, other: Self) -> Self {
+        Self {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+            reasoning: self.reasoning.max(other.reasoning),
+            cache_read: self.cache_read.max(other.cache_read),
+            cache_write: self.cache_write.max(other.cache_write),
+            cost_usd: self.cost_usd.max(other.cost_usd),
+        }
+    }
 }
 
 impl AddAssign for Usage {

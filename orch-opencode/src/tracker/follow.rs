@@ -1,19 +1,19 @@
 //! Looks at a host until a prompt has ended.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::lineage::Lineage;
+use super::meter::{Meter, add_descendants};
 use super::turn::Settled;
 use super::watch::{Activity, Hint, Patience, Snapshot, Tracker, Verdict};
 use crate::error::{Disposition, HostError};
 use crate::event::{EventStream, HostEvent, StreamItem};
 use crate::host::OpenCode;
 use crate::id::{MessageId, SessionId};
-use crate::message::{Message, Usage};
+use crate::message::Usage;
 use crate::session::SessionStatus;
 
 /// Events come in bursts; one look serves them all.
@@ -27,6 +27,8 @@ pub enum Sign {
     Event(Arc<HostEvent>),
     /// What the prompt is doing, whenever that has changed.
     Activity(Activity),
+    /// What the prompt has used so far, all of it, the sessions of its tasks included; whenever more is known.
+    Used(Usage),
     /// The host cannot be reached at the moment.
     OutOfReach(Arc<HostError>),
 }
@@ -75,15 +77,26 @@ impl Follower {
             Tracker::new(self.session.clone(), message.clone(), self.patience.clone(), now.into_std());
         let mut watch =
             Watch { hint: Hint::Read, look_at: now + self.patience.first_look, ..Watch::new(now) };
+        let mut meter = Meter::of(self.session.clone(), message.clone());
         loop {
             tokio::select! {
                 biased;
-                item = self.events.next(), if watch.listening => self.take(item, &mut tracker, &mut watch, &mut report),
+                item = self.events.next(), if watch.listening => {
+                    if let Some(StreamItem::Event(event)) = &item {
+                        self.meter(event, &mut meter);
+                    }
+                    self.take(item, &mut tracker, &mut watch, &mut report);
+                    meter.news().into_iter().for_each(|usage| report(Sign::Used(usage)));
+                }
                 () = tokio::time::sleep_until(watch.look_at) => {
-                    match self.look(message, &mut tracker, &mut watch).await {
-                        Ok(Verdict::Settled(settled)) => return Ok(self.with_descendants(settled).await),
+                    match self.look(message, &mut tracker, &mut watch, &mut meter).await {
+                        Ok(Verdict::Settled(mut settled)) => {
+                            add_descendants(&*self.host, &mut settled).await;
+                            return Ok(settled);
+                        }
                         Ok(Verdict::Pending(activity, again)) => {
                             watch.rest_until(Instant::now() + self.pause(again, &watch));
+                            meter.news().into_iter().for_each(|usage| report(Sign::Used(usage)));
                             if watch.activity.as_ref() != Some(&activity) {
                                 watch.activity = Some(activity.clone());
                                 report(Sign::Activity(activity));
@@ -144,12 +157,24 @@ impl Follower {
         }
     }
 
+    /// Takes note of what an event says about tokens and cost.
+    fn meter(&self, event: &HostEvent, meter: &mut Meter) {
+        match event {
+            HostEvent::MessageUpdated(message) if self.lineage.knows(&message.session) => meter.read(message),
+            HostEvent::SessionUpdated(session) if self.lineage.knows(&session.id) => {
+                meter.read_session(&session.id, session.usage);
+            }
+            _ => {}
+        }
+    }
+
     /// Reads what is needed and no more: most turns end with one look at the transcript.
     async fn look(
         &mut self,
         message: &MessageId,
         tracker: &mut Tracker,
         watch: &mut Watch,
+        meter: &mut Meter,
     ) -> Result<Verdict, HostError> {
         let hint = std::mem::replace(&mut watch.hint, Hint::Look);
         let mut snapshot = match hint {
@@ -158,6 +183,10 @@ impl Follower {
         };
         snapshot.messages = self.host.messages_from(&self.session, message).await?;
         watch.out_of_reach = None;
+        snapshot.messages.iter().for_each(|message| meter.read(message));
+        if hint == Hint::Look {
+            meter.look_below(&*self.host, &snapshot.messages).await;
+        }
         Ok(tracker.observe(Instant::now().into_std(), &snapshot))
     }
 
@@ -184,34 +213,6 @@ impl Follower {
         report(Sign::OutOfReach(Arc::new(error)));
         Ok(())
     }
-
-    /// Adds what the sessions of the turn's tasks have used. Worth a few calls, not a failure.
-    async fn with_descendants(&self, mut settled: Settled) -> Settled {
-        if let Some(turn) = settled.turn_mut() {
-            let tasks = turn.messages.iter().flat_map(Message::tools).filter_map(|call| call.child.clone());
-            let mut waiting: Vec<SessionId> = tasks.collect();
-            let mut seen = HashSet::new();
-            while let Some(child) = waiting.pop() {
-                if !seen.insert(child.clone()) {
-                    continue;
-                }
-                match descendant(&*self.host, &child).await {
-                    Ok((usage, children)) => {
-                        turn.usage += usage;
-                        waiting.extend(children);
-                    }
-                    Err(error) => tracing::debug!(%error, %child, "the usage of a task is not known"),
-                }
-            }
-        }
-        settled
-    }
-}
-
-async fn descendant(host: &dyn OpenCode, child: &SessionId) -> Result<(Usage, Vec<SessionId>), HostError> {
-    let usage = host.session(child).await?.usage;
-    let children = host.children(child).await?;
-    Ok((usage, children.into_iter().map(|session| session.id).collect()))
 }
 
 /// Status and asks of a session. The transcript is to be read afterwards, see [`Snapshot`].

@@ -11,6 +11,7 @@
 mod follow;
 mod judge;
 mod lineage;
+mod meter;
 mod probe;
 mod turn;
 mod watch;

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::follow::look_around;
 use super::judge::{Reading, judge};
 use super::lineage::Lineage;
+use super::meter::add_descendants;
 use super::turn::Settled;
 use super::watch::Patience;
 use crate::error::{HostError, HostErrorKind};
@@ -50,7 +51,10 @@ pub async fn probe(
         let messages = host.messages_from(session, message).await?;
         let at_work = snapshot.status.as_ref().is_some_and(|status| *status != SessionStatus::Idle);
         let (probed, needed) = match judge(&messages, message) {
-            Reading::Final(settled) => return Ok(Probed::Finished(Box::new(settled))),
+            Reading::Final(mut settled) => {
+                add_descendants(host, &mut settled).await;
+                return Ok(Probed::Finished(Box::new(settled)));
+            }
             // A request that was on its way when its sender died is taken a moment later.
             Reading::Absent => (Probed::NeverArrived, patience.linger),
             _ if at_work => return Ok(Probed::Running),
@@ -61,6 +65,10 @@ pub async fn probe(
         };
         let seen = begun.elapsed();
         if seen >= needed {
+            let mut probed = probed;
+            if let Probed::Finished(settled) = &mut probed {
+                add_descendants(host, settled).await;
+            }
             return Ok(probed);
         }
         tokio::time::sleep((needed - seen).min(patience.settle)).await;

@@ -255,6 +255,7 @@ impl Flight {
                         // Told only once, so it has to be remembered until every ask has its answer.
                         again = inquiry.owes_answers.then(|| (Instant::now() + ANSWER_AGAIN, activity));
                     }
+                    Sign::Used(used) => self.tell(Update::Used(verdict::usage(used))).await,
                     Sign::OutOfReach(error) => {
                         self.was_out_of_reach = true;
                         self.mention(Progress::Note { message: error.to_string() });

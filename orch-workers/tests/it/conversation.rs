@@ -71,6 +71,23 @@ async fn an_answer_comes_with_its_usage_and_the_signs_of_life_before_it() {
 }
 
 #[tokio::test]
+async fn what_is_used_is_told_while_the_turn_goes_on() {
+    let hold = Hold::new();
+    let calls = [Answer::tool(bash()).usage(Usage::new(700, 70)), Answer::text("done").held(&hold)];
+    let simulator = world::simulator(Script::new().otherwise(calls)).await;
+    let (_, mut task) = start(&worker(&simulator, agent()), &dispatch("go")).await;
+    let used = |update: &Update| match update {
+        Update::Used(usage) => Some((usage.input, usage.output)),
+        _ => None,
+    };
+    assert_eq!(world::wait_for(&mut task, used).await, (700, 70));
+    hold.release();
+    let (updates, settled) = outcome(task).await;
+    assert_eq!((settled.usage.input, settled.usage.output), (800, 80));
+    assert!(updates.iter().filter_map(used).all(|used| used == (800, 80)), "{updates:?}");
+}
+
+#[tokio::test]
 async fn what_the_profile_says_is_what_the_host_is_asked_for() {
     let options = SimulatorOptions::default();
     let simulator = Simulator::start(options).await.unwrap();

@@ -84,6 +84,37 @@ async fn the_usage_of_task_sessions_is_added() {
     assert!(turn.usage.input >= own && own > 0, "{:?}", turn.usage);
 }
 
+fn used(signs: &[Sign]) -> Vec<u64> {
+    let input = |sign: &Sign| match sign {
+        Sign::Used(usage) => Some(usage.input),
+        _ => None,
+    };
+    signs.iter().filter_map(input).collect()
+}
+
+/// Four calls of the model at 100 tokens each: two by the parent, two by the session that its task ran in.
+#[tokio::test(start_paused = true)]
+async fn what_is_used_is_told_as_it_grows_the_sessions_of_tasks_included() {
+    let (settled, signs, ..) = play(Recording::read("task tool"), vec![true]).await;
+    assert_eq!(used(&signs), [100, 200, 300, 400]);
+    assert_eq!(settled.turn().unwrap().usage.input, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_used_is_seen_without_events_too_only_later() {
+    let (settled, signs, ..) = play(Recording::read("task tool"), vec![false]).await;
+    let used = used(&signs);
+    assert!(used.is_sorted() && used.iter().all(|input| *input <= 400), "{used:?}");
+    assert_eq!(settled.turn().unwrap().usage.input, 400);
+}
+
+/// A turn that broke off was paid for as far as it went.
+#[tokio::test(start_paused = true)]
+async fn what_an_aborted_turn_used_is_not_forgotten() {
+    let (settled, signs, ..) = play(Recording::read("abort parent with running task child"), vec![true]).await;
+    assert_eq!(used(&signs).last().copied().unwrap_or_default(), settled.turn().unwrap().usage.input);
+}
+
 fn replica(events: &[HostEvent]) -> Replica {
     let mut replica = Replica::default();
     events.iter().for_each(|event| replica.apply(event));

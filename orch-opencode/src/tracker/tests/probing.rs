@@ -79,3 +79,15 @@ async fn a_recorded_abort_is_found_again() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_sessions_of_tasks_have_used_is_found_too() {
+    let recording = Recording::read("task tool");
+    let host = ReplicaHost::new(recording.state_after(recording.events.len()));
+    let (_sender, stream) = EventStream::channel(1);
+    let port = host.port(stream);
+    match probe(&port, &recording.session, &recording.message, &Patience::default()).await.unwrap() {
+        Probed::Finished(settled) => assert_eq!(settled.turn().unwrap().usage.input, 400),
+        other => panic!("{other:?}"),
+    }
+}
