@@ -37,6 +37,8 @@ pub enum HostErrorKind {
     Protocol,
     /// The reply is larger than the cap.
     TooLarge,
+    /// The secure connection failed, for instance because of the host's certificate.
+    Tls,
     /// An `https://` address in a build without TLS.
     TlsUnsupported,
     /// An address that cannot be used.
@@ -62,6 +64,7 @@ impl HostErrorKind {
             Self::Server => "orch::host::server",
             Self::Protocol => "orch::host::protocol",
             Self::TooLarge => "orch::host::too-large",
+            Self::Tls => "orch::host::tls",
             Self::TlsUnsupported => "orch::host::tls-unsupported",
             Self::InvalidUrl => "orch::host::invalid-url",
             Self::Mismatch => "orch::host::mismatch",

@@ -21,7 +21,7 @@ const LONGEST_TEXT: usize = 1 << 20;
 pub(crate) fn host_failure(error: &HostError) -> AttemptError {
     let code = match error.kind() {
         HostErrorKind::Unauthorized => ErrorCode::Auth,
-        HostErrorKind::TlsUnsupported => ErrorCode::Tls,
+        HostErrorKind::Tls | HostErrorKind::TlsUnsupported => ErrorCode::Tls,
         HostErrorKind::Unreachable
         | HostErrorKind::Timeout
         | HostErrorKind::Busy

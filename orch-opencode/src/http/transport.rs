@@ -239,6 +239,11 @@ impl Transport {
     fn broken(&self, call: &Call<'_>, error: reqwest::Error) -> HostError {
         // Time-outs first: a time-out while the body is read also counts as a decoding error.
         let error = error.without_url();
+        #[cfg(feature = "tls")]
+        if let Some(detail) = super::tls::failure(&error) {
+            return HostError::new(HostErrorKind::Tls, call.action.clone(), self.origin(), detail)
+                .caused_by(error);
+        }
         if error.is_connect() {
             let late = error.is_timeout();
             let detail =

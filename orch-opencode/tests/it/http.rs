@@ -264,3 +264,21 @@ async fn https_to_a_host_that_speaks_none_is_unreachable() {
     let error = host.prompt(&session(), Prompt::text("hello")).await.unwrap_err();
     assert_eq!((error.kind(), error.disposition()), (HostErrorKind::Unreachable, Disposition::Retry));
 }
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn https_that_is_answered_in_plain_text_is_a_failed_secure_connection() {
+    use tokio::io::AsyncWriteExt as _;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        stream
+    });
+    let host = HttpOpenCode::builder(url, "/").build().unwrap();
+    let error = host.prompt(&session(), Prompt::text("hello")).await.unwrap_err();
+    assert_eq!((error.kind(), error.disposition()), (HostErrorKind::Tls, Disposition::Terminal));
+    assert!(error.to_string().contains("no secure connection: "), "{error}");
+    drop(server.await.unwrap());
+}
