@@ -190,6 +190,24 @@ pub enum WarningCode {
 }
 
 impl WarningCode {
+    /// All of them, in the order of this page.
+    pub const ALL: [Self; 14] = [
+        Self::ToolFailed,
+        Self::PermissionDenied,
+        Self::PermissionAuto,
+        Self::QuestionUnanswered,
+        Self::Idle,
+        Self::OutputRepaired,
+        Self::CarryTrimmed,
+        Self::OutputTruncated,
+        Self::Retried,
+        Self::Reconciled,
+        Self::WorkerRestarted,
+        Self::AnsweredTogether,
+        Self::BudgetLow,
+        Self::Declared,
+    ];
+
     /// The word used everywhere outside.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -265,6 +283,28 @@ pub enum ErrorCode {
     Template,
     /// A defect of ours or of an embedded worker.
     Internal,
+}
+
+impl ErrorCode {
+    /// All of them, in the order of this page.
+    pub const ALL: [Self; 16] = [
+        Self::Timeout,
+        Self::Aborted,
+        Self::Model,
+        Self::RateLimited,
+        Self::Auth,
+        Self::ContextOverflow,
+        Self::ContentFilter,
+        Self::Length,
+        Self::OutputInvalid,
+        Self::Loop,
+        Self::Unreachable,
+        Self::Tls,
+        Self::WorkerLost,
+        Self::SpawnFailed,
+        Self::Template,
+        Self::Internal,
+    ];
 }
 
 /// A typed failure of an attempt, with the cause in the failing party's own words.
@@ -405,5 +445,51 @@ impl Settled {
             (None, false) => Outcome::Warning,
             (None, true) => Outcome::Ok,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A code that is added does not compile here before it has its place in `ALL`.
+    #[test]
+    fn the_lists_of_codes_are_complete() {
+        let warning = |code| match code {
+            WarningCode::ToolFailed => 0,
+            WarningCode::PermissionDenied => 1,
+            WarningCode::PermissionAuto => 2,
+            WarningCode::QuestionUnanswered => 3,
+            WarningCode::Idle => 4,
+            WarningCode::OutputRepaired => 5,
+            WarningCode::CarryTrimmed => 6,
+            WarningCode::OutputTruncated => 7,
+            WarningCode::Retried => 8,
+            WarningCode::Reconciled => 9,
+            WarningCode::WorkerRestarted => 10,
+            WarningCode::AnsweredTogether => 11,
+            WarningCode::BudgetLow => 12,
+            WarningCode::Declared => 13,
+        };
+        let error = |code| match code {
+            ErrorCode::Timeout => 0,
+            ErrorCode::Aborted => 1,
+            ErrorCode::Model => 2,
+            ErrorCode::RateLimited => 3,
+            ErrorCode::Auth => 4,
+            ErrorCode::ContextOverflow => 5,
+            ErrorCode::ContentFilter => 6,
+            ErrorCode::Length => 7,
+            ErrorCode::OutputInvalid => 8,
+            ErrorCode::Loop => 9,
+            ErrorCode::Unreachable => 10,
+            ErrorCode::Tls => 11,
+            ErrorCode::WorkerLost => 12,
+            ErrorCode::SpawnFailed => 13,
+            ErrorCode::Template => 14,
+            ErrorCode::Internal => 15,
+        };
+        assert!(WarningCode::ALL.map(warning).into_iter().eq(0..14));
+        assert!(ErrorCode::ALL.map(error).into_iter().eq(0..16));
     }
 }

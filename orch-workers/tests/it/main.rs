@@ -7,6 +7,7 @@ mod children;
 mod conversation;
 mod custom;
 mod live;
+mod outcomes;
 mod pool;
 mod predecessor;
 mod servers;

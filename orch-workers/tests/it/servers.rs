@@ -47,12 +47,12 @@ async fn stand_in() {
 }
 
 /// A project, a state directory and the stand-in's own files.
-struct Yard {
+pub(crate) struct Yard {
     root: TempDir,
 }
 
 impl Yard {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         for name in ["project", "stand-in"] {
             fs::create_dir(root.path().join(name)).unwrap();
@@ -83,7 +83,7 @@ impl Yard {
         self.builder_with(simulator, profile("w", WorkerKind::Server))
     }
 
-    fn builder_with(&self, simulator: &Simulator, worker: Profile) -> PoolBuilder {
+    pub(crate) fn builder_with(&self, simulator: &Simulator, worker: Profile) -> PoolBuilder {
         let mut config = Config::builtin();
         config.insert_profile(profile("v", WorkerKind::Server));
         config.insert_profile(worker);
@@ -107,6 +107,15 @@ impl Yard {
         let log = fs::read_to_string(self.path("stand-in/pids")).unwrap_or_default();
         let pids = log.lines().map(|line| line.split_once(' ').unwrap());
         pids.map(|(server, tool)| (server.parse().unwrap(), tool.parse().unwrap())).collect()
+    }
+
+    pub(crate) fn kill_the_server(&self) {
+        kill(self.pids()[0].0);
+    }
+
+    /// The tool of a server that somebody killed was nobody's child any more.
+    pub(crate) fn kill_the_orphan(&self) {
+        kill(self.pids()[0].1);
     }
 
     fn release(&self) {

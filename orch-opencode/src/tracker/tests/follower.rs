@@ -111,7 +111,8 @@ async fn what_is_used_is_seen_without_events_too_only_later() {
 /// A turn that broke off was paid for as far as it went.
 #[tokio::test(start_paused = true)]
 async fn what_an_aborted_turn_used_is_not_forgotten() {
-    let (settled, signs, ..) = play(Recording::read("abort parent with running task child"), vec![true]).await;
+    let (settled, signs, ..) =
+        play(Recording::read("abort parent with running task child"), vec![true]).await;
     assert_eq!(used(&signs).last().copied().unwrap_or_default(), settled.turn().unwrap().usage.input);
 }
 
