@@ -1,6 +1,6 @@
 //! The skills of a host, and where it looks for them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A skill that the agents of a host may load.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,82 +41,5 @@ impl Skills {
     /// The skill of this name.
     pub fn find(&self, name: &str) -> Option<&Skill> {
         self.found.iter().find(|skill| skill.name == name)
-    }
-}
-
-/// Below a directory of the project, or above it up to its worktree, and below the home directory.
-const SHARED: [&str; 2] = [".claude/skills", ".agents/skills"];
-/// Below a configuration directory of the host.
-const OWN: [&str; 2] = ["skill", "skills"];
-
-/// Where the host looks, as observed on 1.18.33: every directory from the project's up to its worktree, then the home
-/// directory and the user's configuration, then what its configuration adds.
-#[cfg(feature = "http")]
-pub(crate) fn places(paths: &Paths<'_>, configured: &[String]) -> Vec<PathBuf> {
-    let below = |root: &Path, names: [&str; 2]| names.map(|name| root.join(name));
-    let mut places = Vec::new();
-    for directory in paths.directory.ancestors() {
-        places.extend(below(&directory.join(".opencode"), OWN));
-        places.extend(below(directory, SHARED));
-        if directory == paths.worktree {
-            break;
-        }
-    }
-    places.extend(below(paths.config, OWN));
-    places.extend(below(&paths.home.join(".opencode"), OWN));
-    places.extend(below(paths.home, SHARED));
-    let added = configured.iter().map(|path| match path.strip_prefix("~/") {
-        Some(rest) => paths.home.join(rest),
-        None => paths.directory.join(path),
-    });
-    places.extend(added);
-    let mut seen = std::collections::HashSet::new();
-    places.retain(|place| seen.insert(place.clone()));
-    places
-}
-
-/// The host's own directories.
-#[cfg(feature = "http")]
-pub(crate) struct Paths<'a> {
-    pub(crate) directory: &'a Path,
-    pub(crate) worktree: &'a Path,
-    pub(crate) config: &'a Path,
-    pub(crate) home: &'a Path,
-}
-
-#[cfg(all(test, feature = "http"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_projects_places_come_first_and_stop_at_the_worktree() {
-        let paths = Paths {
-            directory: Path::new("/work/tree/crate"),
-            worktree: Path::new("/work/tree"),
-            config: Path::new("/home/me/.config/opencode"),
-            home: Path::new("/home/me"),
-        };
-        let configured = ["team".to_owned(), "~/shared".to_owned(), "/opt/skills".to_owned()];
-        let places = places(&paths, &configured);
-        let expected = [
-            "/work/tree/crate/.opencode/skill",
-            "/work/tree/crate/.opencode/skills",
-            "/work/tree/crate/.claude/skills",
-            "/work/tree/crate/.agents/skills",
-            "/work/tree/.opencode/skill",
-            "/work/tree/.opencode/skills",
-            "/work/tree/.claude/skills",
-            "/work/tree/.agents/skills",
-            "/home/me/.config/opencode/skill",
-            "/home/me/.config/opencode/skills",
-            "/home/me/.opencode/skill",
-            "/home/me/.opencode/skills",
-            "/home/me/.claude/skills",
-            "/home/me/.agents/skills",
-            "/work/tree/crate/team",
-            "/home/me/shared",
-            "/opt/skills",
-        ];
-        assert_eq!(places, expected.map(PathBuf::from));
     }
 }

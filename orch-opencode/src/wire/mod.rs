@@ -11,6 +11,7 @@ mod message;
 mod request;
 mod session;
 mod skill;
+mod skill_places;
 
 pub(crate) use ask::{PermissionRequest, QuestionRequest};
 pub(crate) use catalog::{AgentInfo, ConfigInfo, HealthInfo, ProviderList};

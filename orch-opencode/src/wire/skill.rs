@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::skill::{self, Paths, Skill, Skills};
+use super::skill_places::{self, Paths};
+use crate::skill::{Skill, Skills};
 
 #[derive(Deserialize)]
 pub(crate) struct SkillInfo {
@@ -53,6 +54,6 @@ impl PathInfo {
             config: &self.config,
             home: &self.home,
         };
-        Skills::new(found, skill::places(&paths, &config.skills.paths))
+        Skills::new(found, skill_places::places(&paths, &config.skills.paths))
     }
 }

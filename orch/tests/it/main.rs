@@ -1,8 +1,8 @@
 //! The facade as an embedding program sees it, on the simulated host.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
-#[cfg(feature = "sqlite")]
 mod corners;
+#[cfg(feature = "sqlite")]
 mod durable;
 mod events;
 mod examples;
