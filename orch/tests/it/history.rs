@@ -99,7 +99,6 @@ async fn a_fork_keeps_what_comes_before_and_sends_only_the_rest() {
     orchestrator.shutdown().await;
 }
 
-#[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn a_fork_follows_the_current_definition_or_the_journaled_one() {
     let simulator = simulator(Script::new().otherwise("fine")).await;

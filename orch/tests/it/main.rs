@@ -6,6 +6,7 @@ mod corners;
 mod durable;
 mod events;
 mod examples;
+#[cfg(feature = "sqlite")]
 mod history;
 #[cfg(target_os = "linux")]
 mod processes;
