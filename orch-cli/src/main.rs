@@ -5,6 +5,8 @@ mod args;
 mod ask;
 mod command;
 mod exit;
+#[cfg(feature = "failpoints")]
+mod failpoint;
 mod follow;
 mod interrupt;
 mod log;
@@ -28,6 +30,10 @@ fn main() -> ExitCode {
     };
     log::listen();
     let json = cli.json;
+    #[cfg(feature = "failpoints")]
+    if let Err(failure) = failpoint::arm() {
+        return fail(json, &failure);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(json, &Failure::from(error)),

@@ -8,6 +8,14 @@
 //! * [`store`] keeps journals; [`driver`] (feature `runtime`) runs one machine on one tokio task.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+/// Says that the driver has come to one of the places of `failpoint`. Without that feature it is nothing at all.
+macro_rules! failpoint {
+    ($place:ident($($what:expr),+)) => {
+        #[cfg(feature = "failpoints")]
+        $crate::failpoint::$place($($what),+);
+    };
+}
+
 pub mod attachment;
 pub mod attempt;
 pub mod carry;
@@ -26,5 +34,7 @@ pub mod view;
 
 #[cfg(feature = "runtime")]
 pub mod driver;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;
 #[cfg(feature = "testing")]
 pub mod testing;

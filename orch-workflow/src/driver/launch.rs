@@ -134,8 +134,10 @@ impl Engine {
         inner.check_open(&run)?;
         let clock = RunClock::start(&inner.wall, Timestamp(0));
         let (mut machine, batch) = machine(clock.now())?;
+        failpoint!(appending(&batch.records, &[]));
         let created = inner.store.create(&run, &batch.records, &inner.owner, inner.wall.now());
         let lease = answer(created).await?;
+        failpoint!(appended(&batch.records, &[]));
         let records = batch.records.clone();
         // A run that begins has nothing to do before it is taken up.
         drop(machine.commit(batch));
@@ -158,10 +160,12 @@ impl Engine {
         if let Some(drive) = slot.current() {
             return Ok(Run::new(self.clone(), Arc::clone(&slot), drive));
         }
+        failpoint!(before("acquire"));
         let lease = answer(inner.store.acquire(run, &inner.owner, inner.wall.now())).await?;
-        match self.replay(run).await {
-            Ok((machine, records)) => {
-                let opening = Opening { changed: inner.definition_change(&records), command };
+        failpoint!(after("acquire"));
+        match self.read(run).await {
+            Ok((machine, records, changed)) => {
+                let opening = Opening { changed, command };
                 let end = records.last().map_or(Timestamp(0), |record| record.at);
                 let clock = RunClock::start(&inner.wall, end);
                 Ok(self.spawn(Arc::clone(&slot), machine, clock, lease, Records::Old(records), opening))
@@ -171,6 +175,18 @@ impl Engine {
                 Err(error)
             }
         }
+    }
+
+    /// What the journal says, and what is different in the workflow's present definition. The lease is held meanwhile,
+    /// so that a panic in what the embedder brought along is a failure like any other.
+    async fn read(&self, run: &RunId) -> Result<(Machine, Vec<Record>, Option<String>), EngineError> {
+        let (engine, id) = (self.clone(), run.clone());
+        let read = async move {
+            let (machine, records) = engine.replay(&id).await?;
+            let changed = engine.0.definition_change(&records);
+            Ok((machine, records, changed))
+        };
+        self.to_the_end(run.clone(), read).await
     }
 
     pub(super) async fn replay(&self, run: &RunId) -> Result<(Machine, Vec<Record>), EngineError> {
@@ -198,6 +214,7 @@ impl Engine {
             Records::New(records) => {
                 let events = feed.project(&records);
                 feed.publish(events);
+                failpoint!(published(&records));
             }
             Records::Old(records) => drop(feed.project(&records)),
         }
@@ -217,14 +234,28 @@ impl Engine {
 
         let (stopping, abandoned) = (inner.stopping.clone(), inner.abandoned.clone());
         let engine = Arc::downgrade(inner);
+        let driving = {
+            let (ledger, run, abandoned) = (ledger.clone(), run.clone(), abandoned.clone());
+            async move {
+                tokio::select! {
+                    biased;
+                    () = abandoned.cancelled() => Err(EngineError::ShutDown { run }),
+                    // Nothing more may happen here: dropping the task ends all its calls.
+                    error = ledger.keep_lease() => Err(error.into()),
+                    result = task.run(opening, &stopping) => result,
+                    () = ledger.watch_requests(posted) => Ok(()),
+                }
+            }
+        };
         inner.tasks.spawn(async move {
-            let result = tokio::select! {
-                biased;
-                () = abandoned.cancelled() => Err(EngineError::ShutDown { run: run.clone() }),
-                // Nothing more may happen here: dropping the task ends all its calls.
-                error = ledger.keep_lease() => Err(error.into()),
-                result = task.run(opening, &stopping) => result,
-                () = ledger.watch_requests(posted) => Ok(()),
+            // On a task of its own, so that after a panic the lease is given back like after any other failure: the
+            // journal is whole, and whoever takes the run up probes what was in flight.
+            let result = match tokio::spawn(driving).await {
+                Ok(result) => result,
+                Err(error) => {
+                    tracing::error!(%run, %error, "driving the run panicked; it can be taken up again");
+                    Err(EngineError::Internal { run: run.clone(), reason: error.to_string() })
+                }
             };
             if abandoned.is_cancelled() {
                 let _ = timeout(LAST_WORDS, ledger.release()).await;

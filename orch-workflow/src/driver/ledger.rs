@@ -38,6 +38,17 @@ impl Ledger {
         records: &[Record],
         replies: &[(RequestId, Reply)],
     ) -> Result<(), StoreError> {
+        failpoint!(appending(records, replies));
+        self.append_patiently(records, replies).await?;
+        failpoint!(appended(records, replies));
+        Ok(())
+    }
+
+    async fn append_patiently(
+        &self,
+        records: &[Record],
+        replies: &[(RequestId, Reply)],
+    ) -> Result<(), StoreError> {
         let mut patience = Patience::new();
         let mut tried = false;
         loop {
@@ -57,6 +68,12 @@ impl Ledger {
 
     /// Gives the lease back, as well as it can be done.
     pub(super) async fn release(&self) {
+        failpoint!(before("release"));
+        self.release_patiently().await;
+        failpoint!(after("release"));
+    }
+
+    async fn release_patiently(&self) {
         let mut patience = Patience::new();
         while let Err(error) = answer(self.store.release(&self.lease)).await {
             if !patience.lasts(&error).await {
@@ -70,7 +87,10 @@ impl Ledger {
     pub(super) async fn keep_lease(&self) -> StoreError {
         loop {
             sleep(Duration::from_millis(HEARTBEAT_MS)).await;
-            match answer(self.store.renew(&self.lease, self.wall.now())).await {
+            failpoint!(before("renew"));
+            let renewed = answer(self.store.renew(&self.lease, self.wall.now())).await;
+            failpoint!(after("renew"));
+            match renewed {
                 Ok(()) => {}
                 Err(error @ (StoreError::Fenced(_) | StoreError::UnknownRun(_))) => return error,
                 // Every write is fenced by itself, so nothing is lost if this goes on.

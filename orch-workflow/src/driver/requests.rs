@@ -119,6 +119,13 @@ impl Inbox {
 
 impl Task {
     pub(super) async fn request(&mut self, request: Request, asker: Asker) -> Result<(), StoreError> {
+        failpoint!(before("request"));
+        self.carry_out(request, asker).await?;
+        failpoint!(after("request"));
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, request: Request, asker: Asker) -> Result<(), StoreError> {
         let input = match request {
             Request::Pause { by } => Input::Pause { by },
             Request::Interrupt { by } => Input::Interrupt { by },

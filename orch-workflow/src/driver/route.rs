@@ -75,7 +75,9 @@ impl Engine {
             _ => REPLY_LIMIT_MS,
         };
         let give_up = Instant::now() + Duration::from_millis(waited_ms);
+        failpoint!(before("post"));
         let id = answer(inner.store.post(run, &request, inner.wall.now())).await?;
+        failpoint!(after("post"));
         let mut driven = None;
         loop {
             if let Some(reply) = answer(inner.store.reply_to(run, id)).await? {

@@ -228,10 +228,13 @@ impl Task {
         if !batch.records.is_empty() || !replies.is_empty() {
             self.ledger.append(&batch.records, &replies).await?;
         }
+        #[cfg(feature = "failpoints")]
+        let written = batch.records.clone();
         let ended: Vec<_> = batch.records.iter().filter_map(ended_by).cloned().collect();
         let events = self.feed.project(&batch.records);
         let effects = self.machine().commit(batch);
         self.feed.publish(events);
+        failpoint!(published(&written));
         for dispatch in &ended {
             self.work.end(dispatch);
             self.alive.remove(dispatch);

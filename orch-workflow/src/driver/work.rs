@@ -117,14 +117,18 @@ impl Work {
             Effect::Place(dispatch) => {
                 let what = What::Place(dispatch.id.clone());
                 self.call(what, |_| async move {
+                    failpoint!(before("place"));
                     let result = executor.place(&dispatch).await;
+                    failpoint!(after("place"));
                     tell(&heard, Input::Placed { dispatch: dispatch.id, result }).await;
                 });
             }
             Effect::Send(dispatch, locator) => {
                 let what = What::Send(dispatch.id.clone(), locator.clone());
                 self.call(what, |accepted| async move {
+                    failpoint!(before("send"));
                     let sent = executor.send(&locator, &dispatch).await;
+                    failpoint!(after("send"));
                     accepted.store(true, Ordering::Release);
                     let input = match sent {
                         Ok(task) => follow(task, &dispatch.id, &heard).await,
@@ -146,13 +150,18 @@ impl Work {
             Effect::Abort(dispatch, locator) => {
                 self.end_unaccepted(&dispatch);
                 self.call(What::Abort(dispatch.clone(), locator.clone()), |_| async move {
+                    failpoint!(before("abort"));
                     let result = executor.abort(&locator).await;
+                    failpoint!(after("abort"));
                     tell(&heard, Input::AbortEnded { dispatch, result }).await;
                 });
             }
             Effect::Answer(dispatch, locator, ask, reply) => {
                 self.call(What::Answer(dispatch), |_| async move {
-                    if let Err(error) = executor.answer(&locator, &ask, &reply).await {
+                    failpoint!(before("answer"));
+                    let answered = executor.answer(&locator, &ask, &reply).await;
+                    failpoint!(after("answer"));
+                    if let Err(error) = answered {
                         tracing::warn!(%ask, %error, "the answer did not reach the worker; the ask stays open");
                     }
                 });
@@ -166,7 +175,10 @@ impl Work {
         let number = self.reads;
         let (executor, heard) = (Arc::clone(&self.executor), self.sender.clone());
         self.call(What::LatestAnswer(number), |_| async move {
-            let result = match timeout(READ_LIMIT, executor.latest_answer(&locator)).await {
+            failpoint!(before("read"));
+            let read = timeout(READ_LIMIT, executor.latest_answer(&locator)).await;
+            failpoint!(after("read"));
+            let result = match read {
                 Ok(result) => result,
                 Err(_) => {
                     let message = format!("the session gave no answer within {} s", READ_LIMIT.as_secs());
@@ -322,7 +334,10 @@ async fn probe(
 ) -> Input {
     let mut waits = PROBE_WAITS_MS.into_iter();
     loop {
-        match executor.probe(locator, dispatch).await {
+        failpoint!(before("probe"));
+        let found = executor.probe(locator, dispatch).await;
+        failpoint!(after("probe"));
+        match found {
             Probe::Finished(result) => return Input::Settled { dispatch: dispatch.id.clone(), result },
             Probe::Running(task) => {
                 accepted.store(true, Ordering::Release);

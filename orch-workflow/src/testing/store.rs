@@ -34,6 +34,8 @@ pub struct FaultyStore {
 pub enum StoreFault {
     /// It fails like this; nothing is written.
     Fails(StoreError),
+    /// It panics; nothing is written.
+    Panics,
     /// It never returns; nothing is written.
     Hangs,
     /// It is written, but never returns.
@@ -98,6 +100,7 @@ impl FaultyStore {
 }
 
 #[async_trait]
+#[expect(clippy::panic, reason = "a scripted panic")]
 impl RunStore for FaultyStore {
     async fn append(
         &self,
@@ -119,6 +122,7 @@ impl RunStore for FaultyStore {
         match fault {
             None => store.append(lease, records, replies).await,
             Some(StoreFault::Fails(error)) => Err(error),
+            Some(StoreFault::Panics) => panic!("scripted in append"),
             Some(StoreFault::Hangs) => std::future::pending().await,
             Some(StoreFault::LosesItsAnswer) => {
                 store.append(lease, records, replies).await?;

@@ -69,7 +69,14 @@ impl Database {
         &self,
         act: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.transact("write", TransactionBehavior::Immediate, act).await
+        let act = move |tx: &Transaction<'_>| {
+            let result = act(tx)?;
+            failpoint!(before("commit"));
+            Ok(result)
+        };
+        let result = self.transact("write", TransactionBehavior::Immediate, act).await?;
+        failpoint!(after("commit"));
+        Ok(result)
     }
 
     async fn transact<T: Send + 'static>(

@@ -194,3 +194,48 @@ async fn a_damaged_journal_is_told_and_hides_no_other_run() {
         engine.views().await.unwrap().into_iter().map(|(run, view)| (run, view.is_ok())).collect();
     assert_eq!(views, [(run.id().clone(), true), (damaged, false)]);
 }
+
+/// Fault: a panic in the engine's own task. The lease is given back, and the run can be taken up at once.
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_driving_leaves_a_run_that_can_be_taken_up_at_once() {
+    let commits = {
+        let world = World::new(ScriptedHost::new());
+        let store = Arc::new(world.faulty_store());
+        let engine = world.engine_on(Arc::clone(&store) as _, Owner::current());
+        start(&engine, plan(&["plan", "fix"])).await.wait().await.unwrap();
+        store.appends()
+    };
+    assert!(commits >= 5, "{commits}");
+    for number in 1..=commits {
+        let world = World::new(ScriptedHost::new());
+        let store = Arc::new(world.faulty_store().with(number, StoreFault::Panics));
+        let engine = world.engine_on(store, Owner::current());
+        let run = start(&engine, plan(&["plan", "fix"])).await;
+        let error = run.wait().await.unwrap_err();
+        assert_eq!((error.kind(), error.code()), (EngineErrorKind::Internal, "orch::run::internal"));
+        assert!(nobody_drives(&*world.store, run.id()).await, "append {number}");
+        let interrupted = engine.view(run.id()).await.unwrap();
+        assert_eq!(interrupted.status, RunStatus::Running);
+        let again = if number % 2 == 0 { engine } else { world.engine() };
+        let view = again.resume(run.id()).await.unwrap().wait().await.unwrap();
+        assert!(succeeded(&view), "append {number}: {}", standing(&view));
+        assert_eq!(world.host.arrived(), ["plan/1/1/1", "fix/1/1/1"], "append {number}");
+    }
+}
+
+/// What an embedder brings along may panic, too, while a run is being taken up.
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_a_run_is_taken_up_leaves_its_lease_free() {
+    let world = World::new(ScriptedHost::new());
+    let stepwise = json!({"policy": {"execution": "step", "intervene": "on-error"}});
+    let run = start(&world.engine(), plan_with(&["plan", "fix"], stepwise, json!({}))).await;
+    run.wait().await.unwrap();
+    let broken = Engine::builder(Arc::clone(&world.store), world.host.executor())
+        .definitions(Arc::new(|_| panic!("of the embedder's own")))
+        .build();
+    let error = broken.resume(run.id()).await.unwrap_err();
+    assert_eq!(error.code(), "orch::run::internal");
+    assert!(nobody_drives(&*world.store, run.id()).await);
+    let driven = world.engine().request(run.id(), decide(Decision::Continue)).await.unwrap().run.unwrap();
+    assert!(succeeded(&driven.wait().await.unwrap()));
+}
