@@ -97,3 +97,25 @@ async fn a_run_whose_process_is_gone_can_be_ended_but_not_paused() {
     assert_eq!(world.show(&run).await["status"], "cancelled");
     assert_eq!(world.prompts(), ["step one: a task"]);
 }
+
+/// What is only for tests is in no default build.
+#[cfg(not(feature = "failpoints"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_feature_there_is_no_failpoint() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let mut command = world.command(["run", "last", "a task", "--json"]);
+    let ended = crate::world::output(command.env("ORCH_FAILPOINT", "appended:settled:1")).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let program = std::fs::read(env!("CARGO_BIN_EXE_orch")).unwrap();
+    let names = |name: &[u8]| program.windows(name.len()).any(|window| window == name);
+    assert!(names(b"ORCH_STATE_DIR") && !names(b"ORCH_FAILPOINT"));
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failpoint_that_does_not_exist_is_refused() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let mut command = world.command(["run", "last", "a task", "--json"]);
+    let ended = crate::world::output(command.env("ORCH_FAILPOINT", "appended:nothing")).await;
+    assert_eq!((ended.code, ended.error().as_str()), (Some(2), "orch::cli::failpoint"), "{ended:?}");
+}

@@ -10,6 +10,8 @@ mod gates;
 mod graph;
 mod history;
 mod interrupts;
+#[cfg(feature = "failpoints")]
+mod kills;
 mod live;
 mod look;
 mod newcomer;

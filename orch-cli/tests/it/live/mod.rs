@@ -16,6 +16,8 @@ mod gates;
 mod graph;
 mod history;
 mod interrupts;
+#[cfg(feature = "failpoints")]
+mod kills;
 mod kinds;
 mod mistakes;
 mod offer;
