@@ -75,3 +75,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/workflows.md")]
 struct Workflows;
+
+/// And so has every block of the guide.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;

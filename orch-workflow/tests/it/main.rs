@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and so do its helpers"
 )]
 
+mod documentation;
 mod driver;
 mod explorer;
 mod golden;

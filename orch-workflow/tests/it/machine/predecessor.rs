@@ -1,7 +1,7 @@
 //! What the predecessor did, case by case: the same, or different on purpose.
 
 use orch_config::{
-    Config,
+    Config, Trust,
     policy::{Execution, Intervene, Policy},
 };
 use orch_workflow::{
@@ -18,12 +18,30 @@ use serde_json::{Value, json};
 
 use super::story::{Story, failed, policy, step, workflow};
 
-fn cases(area: &str) -> Vec<Value> {
+/// How many cases each area has: all that were observed.
+const COUNTS: [(&str, usize); 6] =
+    [("boomerang", 2), ("carry", 17), ("gate", 48), ("gate-default", 8), ("sequence", 7), ("template", 8)];
+
+fn all_cases() -> Vec<Value> {
     let file: Value = serde_json::from_str(include_str!("../../fixtures/predecessor-cases.json")).unwrap();
-    let cases = file["cases"].as_array().unwrap().iter().filter(|case| case["area"] == area);
-    let cases: Vec<_> = cases.cloned().collect();
-    assert!(!cases.is_empty(), "no cases of area {area}");
+    file["cases"].as_array().unwrap().clone()
+}
+
+fn cases(area: &str) -> Vec<Value> {
+    let cases: Vec<_> = all_cases().into_iter().filter(|case| case["area"] == area).collect();
+    let (_, expected) = COUNTS.iter().find(|(known, _)| *known == area).unwrap();
+    assert_eq!(cases.len(), *expected, "cases of area {area}");
     cases
+}
+
+#[test]
+fn no_area_and_no_case_is_left_out() {
+    let mut found = std::collections::BTreeMap::new();
+    for case in all_cases() {
+        *found.entry(case["area"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+    }
+    let found: Vec<_> = found.iter().map(|(area, count)| (area.as_str(), *count)).collect();
+    assert_eq!(found, COUNTS);
 }
 
 /// Checks every case of an area against what we do; those in `different` must differ, each for its reason.
@@ -271,6 +289,13 @@ fn the_boomerang_workflow_keeps_its_steps_and_now_carries_the_plan() {
     for later in &boomerang.steps[1..] {
         assert!(later.prompt.contains("{carry}"), "{} does not see what was handed over", later.id);
     }
-    // How its steps are replaced from a file is the configuration's business.
-    assert_eq!(over["id"], "boomerang.override-unknown-id");
+
+    let file = json!({ "workflows": { "roocodeBoomerang": over["input"] } });
+    let config = orch_config::parse(file.to_string().as_bytes(), None, Trust::Trusted).unwrap().config;
+    let replaced = Plan::compile(&config, "roocode-boomerang").unwrap();
+    let replaced = replaced.steps.iter().map(|step| {
+        json!({ "id": step.id, "title": step.title, "workerId": step.worker, "prompt": step.prompt,
+                "carry": step.carry })
+    });
+    assert_eq!(json!(replaced.collect::<Vec<_>>()), over["expected"], "{}", over["id"]);
 }
