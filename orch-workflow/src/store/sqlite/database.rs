@@ -6,7 +6,8 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
@@ -16,6 +17,8 @@ use crate::store::StoreError;
 
 /// How long a call waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
+/// How long opening waits before it tries again, where SQLite itself does not wait.
+const REOPEN: Duration = Duration::from_millis(10);
 
 #[derive(Clone)]
 pub(super) struct Database {
@@ -136,7 +139,24 @@ fn restrict(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(found & mode))
 }
 
+/// Opens the database however many others open it, create it or close it at the same moment: SQLite waits for a lock
+/// as it is told to, but neither for the switch of a new file to its write-ahead log nor for the removal of that log
+/// by whoever closes the file last.
 fn connect(path: &Path) -> Result<Connection, Fault> {
+    let patience = Instant::now() + BUSY;
+    loop {
+        match try_connect(path) {
+            Err(Fault::Sql(error)) if is_busy(&error) && Instant::now() < patience => thread::sleep(REOPEN),
+            opened => return opened,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+fn try_connect(path: &Path) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;

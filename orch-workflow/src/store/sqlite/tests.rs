@@ -98,6 +98,26 @@ async fn an_append_of_any_size_is_one_commit() {
     assert_eq!(store.load(&run(), 0).await.unwrap().len(), 40);
 }
 
+/// As when a command is given twice in the same second in a new project.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_store_can_be_opened_and_closed_by_many_at_once() {
+    for _ in 0..25 {
+        let directory = tempfile::tempdir().unwrap();
+        let start = Arc::new(tokio::sync::Barrier::new(8));
+        let mut openers = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let (path, start) = (directory.path().to_owned(), Arc::clone(&start));
+            openers.spawn(async move {
+                start.wait().await;
+                SqliteStore::open(&path).await.map(drop)
+            });
+        }
+        for opened in openers.join_all().await {
+            assert_eq!(opened, Ok(()));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_newer_format_is_refused_and_left_alone() {
     let (directory, store, _) = store_with(1).await;
