@@ -74,6 +74,11 @@ pub(crate) enum Command {
     /// Check, show, start or migrate the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Let this project have what reaches beyond agents, models, prompts and workflows.
+    ///
+    /// Shows what it asks for, then asks. Trust is bound to the directory and to the very texts of its orchestrator.json
+    /// and its prompt files: after any change it is asked for again, with the difference.
+    Trust(TrustArgs),
     /// Print the JSON Schema of orchestrator.json.
     Schema,
     /// Check this machine: OpenCode, the server, the configuration, the store.
@@ -323,6 +328,19 @@ pub(crate) enum ConfigCommand {
         #[arg(long)]
         write: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustArgs {
+    /// Only show what it asks for, and what has changed since it was trusted.
+    #[arg(long, conflicts_with_all = ["revoke", "yes"])]
+    pub(crate) show: bool,
+    /// Take the trust back.
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) revoke: bool,
+    /// Trust it as it is now without being asked.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// The policy for the run, over that of the workflow.

@@ -71,6 +71,16 @@ impl Failure {
         self
     }
 
+    /// The way out as a whole, beside what each excerpt advises.
+    #[must_use]
+    pub(crate) fn way_out(mut self, help: impl Into<String>) -> Self {
+        let help = help.into();
+        if let Some(detail) = &mut self.detail {
+            detail.push_str(&advice(&help));
+        }
+        self.help(help)
+    }
+
     /// For a terminal.
     pub(crate) fn render(&self) -> String {
         if let Some(detail) = &self.detail {
@@ -81,10 +91,14 @@ impl Failure {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{label}: {}", printable(&self.message));
         if let Some(help) = &self.help {
-            let _ = writeln!(text, "{}: {}", style("help").cyan().for_stderr(), printable(help));
+            text.push_str(&advice(help));
         }
         text
     }
+}
+
+fn advice(help: &str) -> String {
+    format!("{}: {}\n", style("help").cyan().for_stderr(), printable(help))
 }
 
 impl From<std::io::Error> for Failure {

@@ -13,6 +13,7 @@ mod log;
 mod person;
 mod project;
 mod report;
+mod trust;
 
 use std::{io::Write as _, process::ExitCode};
 

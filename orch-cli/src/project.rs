@@ -7,7 +7,8 @@ use std::{
 
 use orch::{
     Host, Orchestrator,
-    config::{Config, LoadOptions, Loaded, load},
+    config::{Config, LoadError, LoadOptions, Loaded, Trust, TrustRecords, load},
+    ux::command,
 };
 
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     exit::{Exit, Failure},
     log::{self, Detail},
     report,
+    trust::{self, Proposal},
 };
 
 /// A project directory, found and made absolute.
@@ -50,11 +52,19 @@ impl Project {
     }
 
     pub(crate) fn load_options(&self) -> LoadOptions {
-        LoadOptions::discover(&self.directory, |name| std::env::var_os(name))
+        let mut options = LoadOptions::discover(&self.directory, |name| std::env::var_os(name));
+        // Where nothing can be written down, nothing is trusted.
+        options.trust_records = self.trust_records().ok();
+        options
+    }
+
+    /// Where it is written down which projects are trusted.
+    pub(crate) fn trust_records(&self) -> Result<TrustRecords, Failure> {
+        Ok(TrustRecords::at(self.state()?.join("trust")))
     }
 
     pub(crate) fn load(&self) -> Result<Loaded, Failure> {
-        Ok(load(&self.load_options())?)
+        load(&self.load_options()).map_err(|error| self.refused(error))
     }
 
     /// The configuration in force. Its warnings go to stderr, unless a program reads along.
@@ -62,14 +72,44 @@ impl Project {
         Ok(self.loaded(json)?.config)
     }
 
-    /// The same with what it came from.
+    /// The same with what it came from. A person at a terminal is asked whether they trust a project that needs it, or
+    /// that has changed since they did.
     pub(crate) fn loaded(&self, json: bool) -> Result<Loaded, Failure> {
-        let loaded = self.load()?;
+        let options = self.load_options();
+        let mut loaded = load(&options);
+        if trust::can_ask(json) && self.is_to_be_asked_about(&loaded)? {
+            let proposal = Proposal::of(options.clone(), self.trust_records()?)?;
+            if trust::ask(&proposal)? {
+                loaded = load(&options);
+            }
+        }
+        let loaded = loaded.map_err(|error| self.refused(error))?;
         if !json && !loaded.warnings.is_empty() {
             let text = report::diagnostics(&loaded.warnings, &loaded.files);
             write!(std::io::stderr().lock(), "{text}")?;
         }
         Ok(loaded)
+    }
+
+    fn is_to_be_asked_about(&self, loaded: &Result<Loaded, LoadError>) -> Result<bool, Failure> {
+        match loaded {
+            Err(error) => Ok(error.is_about_trust_alone()),
+            Ok(loaded) if loaded.config.trust == Trust::Trusted => Ok(false),
+            Ok(_) => Ok(self.trust_records()?.find(&self.directory)?.is_some()),
+        }
+    }
+
+    fn refused(&self, error: LoadError) -> Failure {
+        let about_trust = error.is_about_trust_alone();
+        let failure = Failure::from(error);
+        if !about_trust {
+            return failure;
+        }
+        failure.way_out(format!(
+            "look at what it asks for with `{} --show`; if you trust it, say `{}`",
+            command::TRUST.form,
+            command::trusting(&self.directory)
+        ))
     }
 
     /// An orchestrator that only looks: it never needs a host.
@@ -125,10 +165,14 @@ impl Project {
 
 /// What a person should know about a host that is started for a run.
 pub(crate) fn launch_note(args: &HostArgs, config: &Config) -> Option<&'static str> {
-    choose_host(args, config).is_launched().then_some(
-        "  opencode runs for this run only, without the project's own OpenCode plugins, tools and configuration: the \
-         project is not trusted",
-    )
+    match config.trust {
+        _ if !choose_host(args, config).is_launched() => None,
+        Trust::Trusted => Some("  opencode runs for this run only"),
+        Trust::Untrusted => Some(
+            "  opencode runs for this run only, without the project's own OpenCode plugins, tools and configuration: \
+             the project is not trusted (`orch trust`)",
+        ),
+    }
 }
 
 /// `--server` or `ORCH_SERVER`, else the configuration, else `opencode` from `--opencode`, `ORCH_OPENCODE` or PATH.

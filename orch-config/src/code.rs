@@ -88,4 +88,6 @@ codes! {
     SECOND_FILE = "second-file";
     /// A project that is not trusted asks for something that only a trusted one may have.
     UNTRUSTED = "untrusted";
+    /// The record of what a person trusts cannot be used.
+    TRUST_RECORD = "trust-record";
 }

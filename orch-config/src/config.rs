@@ -8,6 +8,7 @@ use crate::{
     policy::Policy,
     profile::Profile,
     settings::{OpencodeSettings, StoreSettings, UiSettings},
+    trust::Trust,
     workflow::{Limits, WorkflowDefinition},
 };
 
@@ -43,6 +44,9 @@ pub struct Config {
     pub startup_timeout_ms: u64,
     /// How often a server is asked whether it lives, in milliseconds.
     pub health_check_interval_ms: u64,
+    /// Whether the project is trusted: servers that are started in it load its own OpenCode configuration, plugins and
+    /// tools then. No file says so, and none is shown to.
+    pub trust: Trust,
 }
 
 impl Config {
@@ -63,6 +67,7 @@ impl Config {
             base_port: 14_096,
             startup_timeout_ms: 30_000,
             health_check_interval_ms: 30_000,
+            trust: Trust::Untrusted,
         }
     }
 

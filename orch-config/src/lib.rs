@@ -41,17 +41,18 @@ mod skill;
 mod snippet;
 pub mod starter;
 pub mod suggest;
-mod trust;
+pub mod trust;
 pub mod workflow;
 
 pub use self::{
     config::Config,
     diagnostic::{Diagnostic, Diagnostics, Severity},
-    load::{LoadError, LoadOptions, Loaded, Trust, load, parse},
+    load::{LoadError, LoadOptions, Loaded, load, parse},
     model_reference::{ModelReference, ModelTag, UnknownModelTag},
     origin::{Origin, Setting},
     profile::Profile,
     skill::{InvalidSkillName, SkillName},
     suggest::suggest,
+    trust::{Trust, TrustRecords},
     workflow::{GroupDefinition, Limits, Node, StepDefinition, WorkflowDefinition},
 };

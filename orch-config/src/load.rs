@@ -17,12 +17,12 @@ use crate::{
     issue::Issue,
     model::{Root, layer::Merge},
     prompt::Prompts,
-    resolve, trust,
+    resolve,
+    trust::{self, Evidence, Trust, TrustError, TrustRecords},
 };
 pub use crate::{
     document::{MAX_BYTES, MAX_DEPTH},
     prompt::{MAX_BYTES as MAX_PROMPT_BYTES, MAX_TOTAL_BYTES as MAX_PROMPT_TOTAL_BYTES, PromptFile},
-    trust::Trust,
 };
 
 /// The name of the file, wherever it is.
@@ -42,8 +42,10 @@ pub struct LoadOptions {
     pub project_file: Option<PathBuf>,
     /// Whether warnings are errors.
     pub strict: bool,
-    /// Whether the project's file may use everything.
+    /// Whether the project's file may use everything, whatever it says.
     pub trust: Trust,
+    /// Where it is recorded what a person trusts. A project that is just as it was trusted may use everything, too.
+    pub trust_records: Option<TrustRecords>,
     /// JSON in the shape of the file that goes over all files.
     pub overrides: Option<String>,
 }
@@ -59,6 +61,7 @@ impl LoadOptions {
             project_file: None,
             strict: false,
             trust: Trust::Untrusted,
+            trust_records: None,
             overrides: None,
         }
     }
@@ -143,6 +146,10 @@ pub struct Loaded {
     pub files: Vec<SourceFile>,
     /// The prompt files and snippets that were read beside them. What ships with orch is not listed.
     pub prompt_files: Vec<PromptFile>,
+    /// What of the project has a say: what is trusted with it.
+    pub evidence: Evidence,
+    /// What the project asks for that only a trusted one may have: errors where it is not trusted.
+    pub reach: Diagnostics,
 }
 
 /// A configuration that was refused.
@@ -157,6 +164,14 @@ pub struct LoadError {
 }
 
 impl LoadError {
+    /// Whether the configuration would load if a person trusted the project.
+    #[must_use]
+    pub fn is_about_trust_alone(&self) -> bool {
+        let mut errors =
+            self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).peekable();
+        errors.peek().is_some() && errors.all(|error| error.code == code::UNTRUSTED)
+    }
+
     /// The code of the first error.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -170,21 +185,22 @@ impl LoadError {
 /// # Errors
 /// Everything that is wrong in any of the files, at once. A configuration with one error is refused whole.
 pub fn load(options: &LoadOptions) -> Result<Loaded, LoadError> {
-    let mut stack = Stack::default();
+    let mut stack = Stack::new(&options.directory);
     stack.replace_prompts(&project_prompts(options));
     if let Some(path) = &options.global_file {
         match file(path) {
             Ok(Some(bytes)) => {
-                stack.push(Layer::Global, Some(path), bytes, &global_prompts(path), Trust::Trusted)
+                stack.push(Layer::Global, Some(path), bytes, &global_prompts(path));
             }
             Ok(None) => {}
             Err(error) => stack.problems.push(unreadable(path, &error)),
         }
     }
     project(options, &mut stack);
+    stack.judge(options.trust, options.trust_records.as_ref());
     if let Some(overrides) = &options.overrides {
         let prompts = project_prompts(options);
-        stack.push(Layer::Overrides, None, overrides.clone().into_bytes(), &prompts, Trust::Trusted);
+        stack.push(Layer::Overrides, None, overrides.clone().into_bytes(), &prompts);
     }
     stack.settle(options.strict).map(|mut loaded| {
         if let Some(path) = loaded.config.store.path.as_mut() {
@@ -199,8 +215,9 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, LoadError> {
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn parse(bytes: &[u8], origin: Option<&FilePath>, trust: Trust) -> Result<Loaded, LoadError> {
-    let mut stack = Stack::default();
-    stack.push(Layer::Project, origin, bytes.to_vec(), &Prompts::default(), trust);
+    let mut stack = Stack::new(FilePath::new(""));
+    stack.push(Layer::Project, origin, bytes.to_vec(), &Prompts::default());
+    stack.judge(trust, None);
     stack.settle(false)
 }
 
@@ -214,7 +231,7 @@ pub fn read(path: &FilePath) -> Result<Vec<u8>, LoadError> {
     })
 }
 
-fn project(options: &LoadOptions, stack: &mut Stack) {
+fn project(options: &LoadOptions, stack: &mut Stack<'_>) {
     let explicit = options.project_file.is_some();
     let candidates =
         options.project_file.clone().map_or_else(|| options.project_candidates(), |file| vec![file]);
@@ -231,7 +248,7 @@ fn project(options: &LoadOptions, stack: &mut Stack) {
         }
         match file(&path) {
             Ok(Some(bytes)) => {
-                stack.push(Layer::Project, Some(&path), bytes, &project_prompts(options), options.trust)
+                stack.push(Layer::Project, Some(&path), bytes, &project_prompts(options));
             }
             Ok(None) if explicit => stack.problems.push(unreadable(&path, &io::ErrorKind::NotFound.into())),
             Ok(None) => continue,
@@ -302,41 +319,65 @@ fn second_file(path: &FilePath, chosen: &FilePath) -> Diagnostic {
     .with_help("move what you need into one of the two and remove the other")
 }
 
+fn untold(error: &TrustError) -> Diagnostic {
+    let message = format!("the project counts as not trusted: {error}");
+    Diagnostic {
+        file: Some(error.path.clone()),
+        ..Diagnostic::new(code::TRUST_RECORD, Severity::Warning, message)
+    }
+    .with_help("trust the project again, or take the trust back")
+}
+
 /// The files read so far, lowest first, merged.
-#[derive(Default)]
-struct Stack {
+struct Stack<'d> {
+    directory: &'d FilePath,
     merged: Root,
     layers: Vec<(Layer, Document)>,
     problems: Vec<Diagnostic>,
     prompt_files: Vec<PromptFile>,
+    evidence: Evidence,
+    reach: Vec<Diagnostic>,
+    trust: Trust,
 }
 
-impl Stack {
+impl<'d> Stack<'d> {
+    fn new(directory: &'d FilePath) -> Self {
+        Self {
+            directory,
+            merged: Root::default(),
+            layers: Vec::new(),
+            problems: Vec::new(),
+            prompt_files: Vec::new(),
+            evidence: Evidence::of(directory),
+            reach: Vec::new(),
+            trust: Trust::Untrusted,
+        }
+    }
+
     /// Lets files of the project replace the built-in prompts.
     fn replace_prompts(&mut self, prompts: &Prompts) {
         let mut root = prompts.replacements();
         let inlined = prompts.inline(&mut root);
         self.problems.extend(inlined.issues.into_iter().map(Issue::unplaced));
+        self.witness(&inlined.files);
         self.prompt_files.extend(inlined.files);
         self.merged.merge(root);
     }
 
-    fn push(
-        &mut self,
-        layer: Layer,
-        path: Option<&FilePath>,
-        bytes: Vec<u8>,
-        prompts: &Prompts,
-        trust: Trust,
-    ) {
+    fn push(&mut self, layer: Layer, path: Option<&FilePath>, bytes: Vec<u8>, prompts: &Prompts) {
         let Read { document, mut root, problems } = document::read(bytes, path.map(FilePath::to_owned));
         self.problems.extend(problems);
         let mut issues = resolve::duplicates(&root);
-        if layer == Layer::Project && trust == Trust::Untrusted {
-            issues.extend(trust::refusals(&root, &self.merged));
+        if layer == Layer::Project {
+            let reach = trust::refusals(&root, &self.merged);
+            self.reach.extend(reach.into_iter().map(|issue| place(issue, &[&document])));
         }
         resolve::gather_profiles(&mut root);
         let inlined = prompts.inline(&mut root);
+        if layer == Layer::Project {
+            self.evidence.add(self.directory, path.unwrap_or(FilePath::new(FILE_NAME)), &document.text);
+            self.witness(&inlined.files);
+        }
         issues.extend(inlined.issues);
         self.prompt_files.extend(inlined.files);
         self.problems.extend(issues.into_iter().map(|issue| place(issue, &[&document])));
@@ -344,9 +385,29 @@ impl Stack {
         self.layers.push((layer, document));
     }
 
+    fn witness(&mut self, prompts: &[PromptFile]) {
+        for file in prompts {
+            self.evidence.add(self.directory, &file.path, &file.text);
+        }
+    }
+
+    /// Decides on trust once everything of the project has been read: it is what was read that is trusted or not.
+    fn judge(&mut self, given: Trust, records: Option<&TrustRecords>) {
+        self.trust = given;
+        match records.map(|records| records.trusts(&self.evidence)) {
+            Some(Ok(true)) => self.trust = Trust::Trusted,
+            Some(Ok(false)) | None => {}
+            Some(Err(error)) => self.problems.push(untold(&error)),
+        }
+        if self.trust == Trust::Untrusted {
+            self.problems.extend(self.reach.iter().cloned());
+        }
+    }
+
     fn settle(self, strict: bool) -> Result<Loaded, LoadError> {
         let broken = self.problems.iter().any(|problem| problem.severity == Severity::Error);
-        let (config, mut issues) = resolve::resolve(self.merged);
+        let (mut config, mut issues) = resolve::resolve(self.merged);
+        config.trust = self.trust;
         issues.extend(check::issues(&config));
         // What is left of a broken list may look empty without being it.
         issues.retain(|issue| {
@@ -377,7 +438,14 @@ impl Stack {
         if diagnostics.has_errors() {
             return Err(LoadError { diagnostics, files });
         }
-        Ok(Loaded { config, warnings: diagnostics, files, prompt_files: self.prompt_files })
+        Ok(Loaded {
+            config,
+            warnings: diagnostics,
+            files,
+            prompt_files: self.prompt_files,
+            evidence: self.evidence,
+            reach: Diagnostics(self.reach),
+        })
     }
 }
 

@@ -51,6 +51,8 @@ pub struct PromptFile {
     pub path: PathBuf,
     /// The profile whose system prompt it is; none for a snippet.
     pub profile: Option<ProfileId>,
+    /// Its text.
+    pub text: String,
 }
 
 /// What putting texts in their places came to.
@@ -86,7 +88,7 @@ impl Prompts {
                 Some(name) => {
                     match self.find(&name.0) {
                         Ok(found) => {
-                            inlined.read(found.file, Some(patch.id.clone()));
+                            inlined.read(&found, Some(&patch.id));
                             patch.system_prompt = found.text.into();
                         }
                         Err(reason) => {
@@ -129,7 +131,7 @@ impl Prompts {
     fn put_in(&self, template: &mut String, place: impl FnOnce() -> Path, inlined: &mut Inlined) {
         let Some(expanded) = snippet::expand(template, |name| self.find(name)) else { return };
         *template = expanded.text;
-        expanded.files.into_iter().for_each(|file| inlined.read(Some(file), None));
+        expanded.snippets.into_iter().for_each(|snippet| inlined.read(&snippet, None));
         if expanded.problems.is_empty() {
             return;
         }
@@ -196,8 +198,13 @@ pub(crate) struct Found {
 }
 
 impl Inlined {
-    fn read(&mut self, file: Option<PathBuf>, profile: Option<ProfileId>) {
-        self.files.extend(file.map(|path| PromptFile { path, profile }));
+    /// Notes what was read from a file; what ships with orch has none.
+    fn read(&mut self, found: &Found, profile: Option<&ProfileId>) {
+        self.files.extend(found.file.clone().map(|path| PromptFile {
+            path,
+            profile: profile.cloned(),
+            text: found.text.clone(),
+        }));
     }
 }
 

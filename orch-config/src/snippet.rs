@@ -3,8 +3,6 @@
 //! Only what a person wrote into a template is looked at. A snippet's own text is put in as it is, and what a run puts
 //! into the template later, the task or an answer, is never scanned.
 
-use std::path::PathBuf;
-
 use indexmap::IndexSet;
 
 use crate::prompt::Found;
@@ -12,8 +10,8 @@ use crate::prompt::Found;
 /// A template with its snippets in place.
 pub(crate) struct Expanded {
     pub(crate) text: String,
-    /// The files they came from; those that ship with orch have none.
-    pub(crate) files: Vec<PathBuf>,
+    /// What was put in.
+    pub(crate) snippets: Vec<Found>,
     /// Those that cannot be used, which are left out.
     pub(crate) problems: IndexSet<String>,
 }
@@ -24,7 +22,7 @@ pub(crate) fn expand(template: &str, find: impl Fn(&str) -> Result<Found, String
     references.peek()?;
     let mut expanded = Expanded {
         text: String::with_capacity(template.len()),
-        files: Vec::new(),
+        snippets: Vec::new(),
         problems: IndexSet::new(),
     };
     let mut copied = 0;
@@ -34,7 +32,7 @@ pub(crate) fn expand(template: &str, find: impl Fn(&str) -> Result<Found, String
         match text(name, &find) {
             Ok(found) => {
                 expanded.text.push_str(found.text.trim_end());
-                expanded.files.extend(found.file);
+                expanded.snippets.push(found);
             }
             Err(reason) => {
                 expanded.problems.insert(format!("the snippet {name:?} {reason}"));

@@ -3,6 +3,8 @@
 //! Notices, toasts, hints and views build every command line from these entries, so that none can name a command
 //! that does not exist. The `orch` binary checks the other half: that each entry is one of its commands.
 
+use std::path::Path;
+
 use orch_config::id::StepId;
 use orch_workflow::{attempt::RunId, decision::DecisionKind, port::AskId};
 
@@ -46,6 +48,12 @@ pub fn answering(run: &RunId, ask: &AskId) -> String {
 #[must_use]
 pub fn forking(run: &RunId, step: &StepId) -> String {
     format!("orch {} {run} --from {}", FORK.name, quoted(step.as_str()))
+}
+
+/// The line that trusts a project as it is, without a question: `orch trust --yes --dir /a/project`.
+#[must_use]
+pub fn trusting(directory: &Path) -> String {
+    format!("orch {} --yes --dir {}", TRUST.name, quoted(&directory.to_string_lossy()))
 }
 
 /// The command of that name.
@@ -126,6 +134,8 @@ commands! {
         "Writes a commented file to start from; `--global` writes your own, for all projects.";
     CONFIG_MIGRATE: "config migrate", "orch config migrate", "Migrate the configuration",
         "Shows how a predecessor's file looks in today's form; `--write` changes it.";
+    TRUST: "trust", "orch trust", "Trust a project",
+        "Shows what a project asks for that only a trusted one may have, and asks; `--show` only shows.";
     SCHEMA: "schema", "orch schema", "Print the schema",
         "Prints the JSON Schema of `orchestrator.json`.";
     DOCTOR: "doctor", "orch doctor", "Examine the set-up",
@@ -135,7 +145,7 @@ commands! {
 /// A word as a shell takes it. Step ids may hold spaces, quotes and worse; what cannot be seen is written out, in
 /// the `$'…'` of bash and zsh, so that a line means what it looks like.
 fn quoted(word: &str) -> String {
-    let bare = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.');
+    let bare = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.' | '/');
     if !word.is_empty() && !word.starts_with('-') && word.chars().all(bare) {
         return word.to_owned();
     }

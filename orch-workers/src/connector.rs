@@ -3,7 +3,7 @@
 use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use orch_config::Config;
+use orch_config::{Config, Trust};
 use orch_opencode::{
     HostError, HttpOpenCode, OpenCode,
     serve::{Environment, Serve, Server, StopReport, sweep},
@@ -168,7 +168,8 @@ impl Connector {
     async fn launch(&self, command: &[OsString]) -> Result<Server, HostError> {
         let environment = Environment::inherit(self.environment.iter().cloned());
         let mut serve = Serve::new(command, &self.directory, environment)
-            .startup_timeout(Duration::from_millis(self.config.startup_timeout_ms));
+            .startup_timeout(Duration::from_millis(self.config.startup_timeout_ms))
+            .trusted(self.config.trust == Trust::Trusted);
         if let Some(state) = &self.state {
             let records = state.join("processes");
             // What an owner that was killed left behind is ended before anything is started on its data.

@@ -13,6 +13,7 @@ mod look;
 mod models;
 mod profiles;
 mod run;
+mod trust;
 
 use std::io::Write as _;
 
@@ -56,6 +57,7 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Profiles(args) => profiles::profiles(&project, &args, json).await,
         Command::Models(args) => models::models(&project, &args, json).await,
         Command::Config(args) => config::execute(&project, args, json),
+        Command::Trust(args) => trust::trust(&project, &args, json),
         Command::Schema => config::schema(),
         Command::Doctor(args) => doctor::doctor(&project, &args, json).await,
     }

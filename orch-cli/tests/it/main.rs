@@ -19,4 +19,5 @@ mod offer;
 mod output;
 mod processes;
 mod terminal;
+mod trust;
 mod world;

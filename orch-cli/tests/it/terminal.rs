@@ -23,16 +23,16 @@ use tokio::{
 use crate::world::{World, failure, standard, within};
 
 /// A command with a terminal of its own, and what it has shown there.
-struct Terminal {
+pub(crate) struct Terminal {
     child: Child,
     keys: File,
     output: mpsc::UnboundedReceiver<Vec<u8>>,
-    shown: String,
+    pub(crate) shown: String,
     read: usize,
 }
 
 impl Terminal {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let size = Winsize { ws_row: 40, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
         let terminal = openpty(&size, None).unwrap();
         let end = || Stdio::from(terminal.slave.try_clone().unwrap());
@@ -55,7 +55,7 @@ impl Terminal {
     }
 
     /// Waits until this is shown, after everything that was waited for before.
-    async fn shows(&mut self, text: &str) {
+    pub(crate) async fn shows(&mut self, text: &str) {
         loop {
             if let Some(at) = self.shown[self.read..].find(text) {
                 self.read += at + text.len();
@@ -68,7 +68,7 @@ impl Terminal {
         }
     }
 
-    fn types(&mut self, line: &str) {
+    pub(crate) fn types(&mut self, line: &str) {
         writeln!(self.keys, "{line}").unwrap();
     }
 
@@ -76,7 +76,7 @@ impl Terminal {
         kill(Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()), Signal::SIGINT).unwrap();
     }
 
-    async fn ends(&mut self) -> Option<i32> {
+    pub(crate) async fn ends(&mut self) -> Option<i32> {
         let status = within("the end of a command", self.child.wait()).await.unwrap();
         while let Some(chunk) = within("the last words", self.output.recv()).await {
             self.shown.push_str(&String::from_utf8_lossy(&chunk));

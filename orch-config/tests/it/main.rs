@@ -19,4 +19,5 @@ mod snippets;
 mod starters;
 mod support;
 mod trust;
+mod trust_records;
 mod workflows;

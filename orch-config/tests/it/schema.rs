@@ -154,7 +154,9 @@ fn the_defaults_shown_are_the_defaults() {
     let workflows =
         json!({ "ui": definition("Policy"), "limits": definition("Limits"), "roocodeBoomerang": boomerang });
     file["workflows"] = with(definition("Workflows"), workflows);
-    assert_eq!(parse(file.to_string().as_bytes(), None, Trust::Trusted).unwrap().config, Config::builtin());
+    let mut config = parse(file.to_string().as_bytes(), None, Trust::Trusted).unwrap().config;
+    config.trust = Trust::Untrusted;
+    assert_eq!(config, Config::builtin());
 
     let profile = with(definition("Profile"), json!({ "id": "w", "restart": definition("Restart") }));
     let step = with(

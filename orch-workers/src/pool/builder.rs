@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use orch_config::{Config, id::ProfileId};
+use orch_config::{Config, Trust, id::ProfileId};
 use orch_opencode::{OpenCode, serve::Environment, tracker::Patience};
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,6 @@ pub struct PoolBuilder {
     command: Option<Vec<OsString>>,
     state_dir: Option<PathBuf>,
     environment: Vec<(String, String)>,
-    trusted: bool,
     create_parent: bool,
     patience: Patience,
     registered: HashMap<ProfileId, Arc<dyn Worker>>,
@@ -53,7 +52,6 @@ impl PoolBuilder {
             command: None,
             state_dir: None,
             environment: Vec::new(),
-            trusted: false,
             create_parent: false,
             patience: Patience::default(),
             registered: HashMap::new(),
@@ -81,13 +79,6 @@ impl PoolBuilder {
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         self.environment = variables.into_iter().collect();
-        self
-    }
-
-    /// Whether servers of ours may load the project's own configuration, plugins and tools; no unless said.
-    #[must_use]
-    pub fn trusted(mut self, trusted: bool) -> Self {
-        self.trusted = trusted;
         self
     }
 
@@ -128,7 +119,7 @@ impl PoolBuilder {
                 state_dir,
                 environment: Environment::inherit(self.environment),
                 directory: self.host.directory().to_owned(),
-                trusted: self.trusted,
+                trusted: self.config.trust == Trust::Trusted,
                 base_port: self.config.base_port,
                 startup: Duration::from_millis(self.config.startup_timeout_ms),
                 health_every: Duration::from_millis(self.config.health_check_interval_ms),

@@ -2,9 +2,10 @@
 
 use orch::{
     config::{
+        Trust,
         budget::Budget,
         kind::{ExecutionMode, WorkerKind},
-        load::{Trust, parse},
+        parse,
         retry::Retry,
         workflow::{GateDefault, Limits},
     },

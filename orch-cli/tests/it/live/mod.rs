@@ -23,6 +23,7 @@ mod mistakes;
 mod offer;
 mod processes;
 mod server;
+mod trust;
 mod world;
 
 /// The real OpenCode for live tests, from `ORCH_TEST_OPENCODE`. Without it they say that they are skipped; with

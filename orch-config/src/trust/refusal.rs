@@ -1,7 +1,4 @@
-//! What a project may not say before a person trusts it.
-//!
-//! A cloned repository is hostile: its file may name agents, models, prompts and workflows, and nothing that reaches
-//! beyond them.
+//! What a project may not say before a person trusts it: whatever reaches beyond agents, models, prompts and workflows.
 
 use crate::{
     code,
@@ -17,16 +14,6 @@ use crate::{
     permission::PermissionAction,
     workflow::Limits,
 };
-
-/// Whether a project's own file may use everything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Trust {
-    /// Only what cannot do harm.
-    #[default]
-    Untrusted,
-    /// Everything, as the person's own file.
-    Trusted,
-}
 
 /// Everything in a project's file that only a trusted one may say, given what the person's own files say.
 pub(crate) fn refusals(project: &Root, person: &Root) -> Vec<Issue> {
@@ -136,5 +123,8 @@ fn refused_in_profile(patch: &ProfilePatch, own: &[&ProfilePatch], issues: &mut 
 fn refusal(place: Path, what: &str) -> Issue {
     let message = format!("a project that is not trusted may not {what}");
     Issue::error(code::UNTRUSTED, place, message)
-        .help("leave the key out, or put it into your own file, orchestrator.json in OpenCode's configuration directory")
+        .help(
+        "leave the key out, put it into your own file (orchestrator.json in OpenCode's configuration directory), or \
+         trust the project",
+    )
 }

@@ -1,0 +1,69 @@
+//! `orch trust`: what a person allows a project.
+
+use orch::ux::command;
+use serde_json::json;
+
+use super::{print, print_json};
+use crate::{
+    args::TrustArgs,
+    exit::{Exit, Failure},
+    project::Project,
+    trust::{self, Proposal, Standing},
+};
+
+pub(crate) fn trust(project: &Project, args: &TrustArgs, json: bool) -> Result<Exit, Failure> {
+    if args.revoke {
+        return revoke(project, json);
+    }
+    let proposal = Proposal::of(project.load_options(), project.trust_records()?)?;
+    if args.show {
+        return show(&proposal, json);
+    }
+    let directory = proposal.evidence.directory.display();
+    if proposal.standing() != Standing::Trusted {
+        if args.yes {
+            proposal.accept()?;
+        } else if !trust::can_ask(json) {
+            let message = format!("trust {directory}: there is nobody to ask");
+            return Err(Failure::usage("orch::cli::nobody-to-ask", message).help(format!(
+                "look at it with `{} --show`, then say `{}`",
+                command::TRUST.form,
+                command::trusting(project.directory())
+            )));
+        } else if !trust::ask(&proposal)? {
+            print(&format!("{directory} is not trusted"))?;
+            return Ok(Exit::Error);
+        }
+    }
+    match json {
+        true => {
+            print_json(&json!({ "directory": proposal.evidence.directory, "standing": Standing::Trusted }))?
+        }
+        false => print(&format!("{directory} is trusted, as it is now"))?,
+    }
+    Ok(Exit::Success)
+}
+
+fn show(proposal: &Proposal, json: bool) -> Result<Exit, Failure> {
+    if !json {
+        print(&proposal.describe())?;
+        return Ok(Exit::Success);
+    }
+    print_json(&json!({
+        "directory": proposal.evidence.directory, "standing": proposal.standing(), "reach": proposal.reach,
+        "files": proposal.evidence.files.keys().collect::<Vec<_>>(), "changes": proposal.changes(),
+    }))?;
+    Ok(Exit::Success)
+}
+
+fn revoke(project: &Project, json: bool) -> Result<Exit, Failure> {
+    let revoked = project.trust_records()?.revoke(project.directory())?;
+    let directory = project.directory();
+    if json {
+        print_json(&json!({ "directory": directory, "standing": Standing::Untrusted, "revoked": revoked }))?;
+    } else {
+        let what = if revoked { "is no longer trusted" } else { "was not trusted" };
+        print(&format!("{} {what}", directory.display()))?;
+    }
+    Ok(Exit::Success)
+}
