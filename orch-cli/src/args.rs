@@ -61,6 +61,10 @@ pub(crate) enum Command {
     Why(RunIdArgs),
     /// Print the result of a run, or of one of its steps.
     Output(OutputArgs),
+    /// Show the results of all steps of a run, with what each took.
+    Results(RunIdArgs),
+    /// Show what happened in a run and when, or the transcript of a worker's session.
+    Trace(TraceArgs),
     /// Print the events of a run, one JSON object a line.
     Events(EventsArgs),
     /// Show what a workflow would do, without spending a token.
@@ -261,6 +265,22 @@ pub(crate) struct OutputArgs {
     pub(crate) run: String,
     /// The step; by default the last one that has a result.
     pub(crate) step: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// A run, or a session: `ses_…`, as `orch show` and the trace of a run name them.
+    pub(crate) target: String,
+    /// Of a run, only this step.
+    pub(crate) step: Option<String>,
+    /// Show messages whole, and what tools were given and gave.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Start an OpenCode to read the transcripts from, where no server is named.
+    #[arg(long)]
+    pub(crate) start: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
 }
 
 #[derive(Debug, Args)]

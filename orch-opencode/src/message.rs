@@ -334,12 +334,17 @@ pub struct ToolCall {
     pub state: ToolState,
     /// The session that a `task` call runs in.
     pub child: Option<SessionId>,
+    /// When it began to run, in milliseconds since 1970; absent while the model is still writing it.
+    pub started_ms: Option<u64>,
+    /// When it ended, in milliseconds since 1970.
+    pub ended_ms: Option<u64>,
 }
 
 impl ToolCall {
     /// A call of this tool in this state.
     pub fn new(id: PartId, call: impl Into<String>, tool: impl Into<String>, state: ToolState) -> Self {
-        Self { id, call: call.into(), tool: tool.into(), state, child: None }
+        let (call, tool) = (call.into(), tool.into());
+        Self { id, call, tool, state, child: None, started_ms: None, ended_ms: None }
     }
 }
 

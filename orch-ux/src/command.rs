@@ -56,6 +56,12 @@ pub fn trusting(directory: &Path) -> String {
     format!("orch {} --yes --dir {}", TRUST.name, quoted(&directory.to_string_lossy()))
 }
 
+/// The line that shows the transcript of a session: `orch trace ses_…`.
+#[must_use]
+pub fn tracing(session: &str) -> String {
+    format!("orch {} {}", TRACE.name, quoted(session))
+}
+
 /// The command of that name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Command> {
@@ -116,6 +122,10 @@ commands! {
         "Says what a run waits for, since when, and who can move it.";
     OUTPUT: "output", "orch output <run>", "Read a result",
         "Prints the result of a run, or of one of its steps.";
+    RESULTS: "results", "orch results <run>", "Read all results",
+        "Shows the results of all steps of a run, with what each took.";
+    TRACE: "trace", "orch trace <run>", "Trace a run",
+        "Shows what happened in a run and when, or the transcript of a worker's session.";
     EVENTS: "events", "orch events <run>", "Read the events",
         "Prints the events of a run; `--follow` waits for more.";
     PLAN: "plan", "orch plan <workflow>", "Look at a workflow",

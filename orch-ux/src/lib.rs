@@ -28,6 +28,7 @@ pub mod error;
 pub mod frontend;
 mod notice;
 pub mod opencode;
+pub mod page;
 pub mod policy;
 pub mod reactor;
 pub mod step_line;

@@ -144,6 +144,12 @@ pub enum EventBody {
         warnings: Vec<Warning>,
         /// Time at work.
         active_ms: u64,
+        /// What the attempt took, child sessions included.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tokens: Option<Tokens>,
+        /// The same in US dollars, as the host reports them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost_usd: Option<f64>,
     },
     /// A step was left out because its condition does not hold.
     #[serde(rename = "step.skipped")]
@@ -234,6 +240,25 @@ pub enum EventBody {
         /// Who or what answered.
         by: String,
     },
+    /// Most of a budget is used up.
+    #[serde(rename = "budget.low")]
+    BudgetLow {
+        /// The step.
+        step: StepId,
+        /// The attempt.
+        dispatch: DispatchId,
+        /// Whose budget, and how much of it.
+        message: String,
+    },
+    /// A step, or a condition of a group, failed for good and nobody is to be asked: the run ends as `error` once
+    /// what else is in flight has been stopped.
+    #[serde(rename = "error")]
+    Error {
+        /// The step or group.
+        step: StepId,
+        /// The failure.
+        error: ErrorView,
+    },
     /// A remark while an attempt runs.
     #[serde(rename = "warning")]
     Warning {
@@ -242,6 +267,35 @@ pub enum EventBody {
         /// The remark.
         warning: Warning,
     },
+}
+
+impl EventBody {
+    /// The type of the event, as it stands in its JSON: `step.settled`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RunStarted { .. } => "run.started",
+            Self::RunRequested { .. } => "run.requested",
+            Self::RunPaused => "run.paused",
+            Self::RunResumed => "run.resumed",
+            Self::RunFinished { .. } => "run.finished",
+            Self::StepStarted { .. } => "step.started",
+            Self::CarryTrimmed { .. } => "carry.trimmed",
+            Self::StepProgress { .. } => "step.progress",
+            Self::StepSettled { .. } => "step.settled",
+            Self::StepSkipped { .. } => "step.skipped",
+            Self::StepReused { .. } => "step.reused",
+            Self::GroupIteration { .. } => "group.iteration",
+            Self::GroupFinished { .. } => "group.finished",
+            Self::GateOpened { .. } => "gate.opened",
+            Self::GateResolved { .. } => "gate.resolved",
+            Self::AskOpened { .. } => "ask.opened",
+            Self::AskResolved { .. } => "ask.resolved",
+            Self::BudgetLow { .. } => "budget.low",
+            Self::Error { .. } => "error",
+            Self::Warning { .. } => "warning",
+        }
+    }
 }
 
 /// How a step moved on.

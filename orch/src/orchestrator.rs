@@ -8,7 +8,10 @@ use std::{
 
 use orch_config::{Config, id::ProfileId};
 use orch_opencode::OpenCode;
-use orch_ux::why::{self, Why};
+use orch_ux::{
+    view::trace::{RunTrace, run_trace},
+    why::{self, Why},
+};
 use orch_workers::{Connection, Connector, Shutdown};
 use orch_workflow::{
     attachment,
@@ -307,6 +310,15 @@ impl Orchestrator {
     /// The run is unknown, or the store cannot be read.
     pub async fn why(&self, run: &RunId) -> Result<Why, Error> {
         Ok(why::why(&self.view(run).await?, self.inner.engine.now()))
+    }
+
+    /// What happened in a run, and what it took. [`look_up`](RunTrace::look_up) adds the transcripts of its workers'
+    /// sessions from a host.
+    ///
+    /// # Errors
+    /// The run is unknown, or the store cannot be read.
+    pub async fn trace(&self, run: &RunId) -> Result<RunTrace, Error> {
+        Ok(run_trace(&self.view(run).await?, &self.events(run, 0).await?))
     }
 
     /// The journaled events of a run from number `from` on, whoever drives it: those that

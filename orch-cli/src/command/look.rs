@@ -1,4 +1,4 @@
-//! The commands that only read: `runs`, `show`, `output`, `events`.
+//! The commands that only read: `runs`, `show`, `results`, `output`, `events`.
 
 use std::{io::IsTerminal as _, time::Duration};
 
@@ -8,14 +8,14 @@ use orch::{
     ux::{
         command,
         text::{duration, plain, printable},
-        view,
+        view::{self, results},
     },
 };
 use serde_json::{Value, json};
 
-use super::{decide::run_id, print, print_json};
+use super::{decide::run_id, print, print_json, print_page};
 use crate::{
-    args::{EventsArgs, OutputArgs, RunsArgs, ShowArgs},
+    args::{EventsArgs, OutputArgs, RunIdArgs, RunsArgs, ShowArgs},
     exit::{Exit, Failure},
     project::Project,
 };
@@ -67,6 +67,16 @@ pub(crate) async fn show(project: &Project, args: &ShowArgs, json: bool) -> Resu
         print_json(&json!({ "run": view }))?;
     } else {
         print(&view::summary(&view))?;
+    }
+    Ok(Exit::Success)
+}
+
+pub(crate) async fn results(project: &Project, args: &RunIdArgs, json: bool) -> Result<Exit, Failure> {
+    let results = results::results(&project.reader().await?.view(&run_id(&args.run)?).await?);
+    if json {
+        print_json(&results)?
+    } else {
+        print_page(&results.page())?
     }
     Ok(Exit::Success)
 }

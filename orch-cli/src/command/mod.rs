@@ -13,11 +13,19 @@ mod look;
 mod models;
 mod profiles;
 mod run;
+mod trace;
 mod trust;
 
 use std::io::Write as _;
 
-use orch::{opencode::serve::GUARD_VARIABLE, ux::command};
+use console::Term;
+use orch::{
+    opencode::serve::GUARD_VARIABLE,
+    ux::{
+        command,
+        page::{Layout, Page},
+    },
+};
 use serde::Serialize;
 
 use crate::{
@@ -51,6 +59,8 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Show(args) => look::show(&project, &args, json).await,
         Command::Why(args) => explain::why(&project, &args, json).await,
         Command::Output(args) => look::output(&project, &args, json).await,
+        Command::Results(args) => look::results(&project, &args, json).await,
+        Command::Trace(args) => trace::trace(&project, &args, json).await,
         Command::Events(args) => look::events(&project, &args).await,
         Command::Plan(args) => list::plan(&project, &args, json),
         Command::Workflows => list::workflows(&project, json),
@@ -81,6 +91,19 @@ fn refuse_inside_a_worker() -> Result<(), Failure> {
 fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(std::io::Error::from)?;
     print(&text)
+}
+
+/// Writes what people read to stdout, fitted to the terminal where there is one.
+fn print_page(page: &Page) -> Result<(), Failure> {
+    print(&page.text(layout()))
+}
+
+fn layout() -> Layout {
+    let terminal = Term::stdout();
+    match terminal.size_checked() {
+        Some((_, columns)) if terminal.is_term() => Layout::terminal(columns.into()),
+        _ => Layout::endless(),
+    }
 }
 
 /// Writes text to stdout, with a line break at its end.

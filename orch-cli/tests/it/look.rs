@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use orch::opencode::simulator::Script;
+use orch::opencode::simulator::{Answer, Script, ToolCall, When};
 use serde_json::{Value, json};
 
 use crate::world::{Output, World, output, standard};
@@ -155,4 +155,76 @@ async fn what_is_kept_is_private_and_apart_for_each_project() {
     let elsewhere = world.path("empty");
     let other = alone(&world, &["show", &run, "--json", "--dir", elsewhere.to_str().unwrap()]).await;
     assert_eq!((other.code, other.error().as_str()), (Some(2), "orch::run::unknown"), "{other:?}");
+}
+
+/// A host on which the first step calls a tool.
+async fn with_tools() -> World {
+    let tool = ToolCall::new("bash", json!({ "command": "ls", "description": "List" })).output("a.txt\n");
+    World::new(
+        Script::new()
+            .on(
+                When::prompt("step one"),
+                [Answer::tool(tool), Answer::text("一覧には一つのファイルがあります。")],
+            )
+            .otherwise("done"),
+    )
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_traced_from_its_journal_and_its_sessions_from_the_host() {
+    let world = with_tools().await;
+    let run = world.orch(["run", "two", "a task", "--json"]).await.run();
+    let data = world.orch(["trace", &run, "--json"]).await.json();
+    assert_eq!((&data["run"], &data["status"]), (&json!(run), &json!("success")));
+    assert_eq!(data["attempts"].as_array().unwrap().len(), 2);
+    assert!(data["attempts"][0]["tokens"]["input"].is_u64(), "{data:#}");
+    let messages = data["sessions"][0]["messages"].as_array().unwrap();
+    let tool = messages.iter().find_map(|message| message["tools"].get(0)).unwrap();
+    assert_eq!(
+        (&tool["tool"], &tool["state"], &tool["output"]),
+        (&json!("bash"), &json!("completed"), &json!("a.txt\n"))
+    );
+    assert!(tool["ms"].is_u64(), "{tool:#}");
+
+    let text = world.orch(["trace", &run]).await;
+    assert_eq!((text.code, text.stderr.as_str()), (Some(0), ""), "{text:?}");
+    for expected in [
+        "Attempts",
+        "What happened",
+        "the run ended as success",
+        "bash completed",
+        "一覧には一つのファイルがあります。",
+    ] {
+        assert!(text.stdout.contains(expected), "{expected}: {}", text.stdout);
+    }
+    let session = data["sessions"][0]["session"].as_str().unwrap();
+    let alone = world.orch(["trace", session, "--json"]).await.json();
+    assert_eq!(alone["messages"], data["sessions"][0]["messages"], "the same session, asked for by its id");
+    let step = world.orch(["trace", &run, "two", "--json"]).await.json();
+    assert_eq!(step["attempts"].as_array().unwrap().len(), 1);
+    let unknown = world.orch(["trace", &run, "oen", "--json"]).await;
+    assert_eq!((unknown.code, unknown.error().as_str()), (Some(2), "orch::run::unknown-step"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_without_a_host_has_the_journal_and_says_what_is_missing() {
+    let world = with_tools().await;
+    let run = world.orch(["run", "two", "a task", "--execution", "step", "--json"]).await.run();
+    let trace = alone(&world, &["trace", &run]).await;
+    assert_eq!(trace.code, Some(0), "{trace:?}");
+    insta::assert_snapshot!(world.steady(&trace.stdout));
+    let session = alone(&world, &["trace", "ses_1", "--json"]).await;
+    assert_eq!((session.code, session.error().as_str()), (Some(2), "orch::cli::no-host"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_are_those_of_all_steps() {
+    let world = with_tools().await;
+    let run = world.orch(["run", "two", "a task", "--execution", "step", "--json"]).await.run();
+    let results = alone(&world, &["results", &run]).await;
+    insta::assert_snapshot!(world.steady(&results.stdout));
+    let data = alone(&world, &["results", &run, "--json"]).await.json();
+    assert_eq!(data["results"][0]["text"], "一覧には一つのファイルがあります。");
+    assert_eq!(data["results"][1]["text"], Value::Null);
 }

@@ -143,6 +143,11 @@ impl World {
         prompts.into_iter().filter(|prompt| !prompt.no_reply).map(|prompt| prompt.text).collect()
     }
 
+    /// A page for people with ids, times and the widths of columns made the same.
+    pub(crate) fn steady(&self, text: &str) -> String {
+        self.normal(text).lines().map(steadied).collect::<Vec<_>>().join("\n")
+    }
+
     /// What differs from one test run to the next, made the same.
     pub(crate) fn normal(&self, text: &str) -> String {
         let root = fs::canonicalize(self.root.path()).unwrap();
@@ -151,6 +156,30 @@ impl World {
             .replace(&*self.root.path().to_string_lossy(), "[root]")
             .replace(&address, "[server]")
     }
+}
+
+/// The same text with ids, times and the widths of columns made the same in every run.
+fn steadied(line: &str) -> String {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let numeric = |word: &str| {
+        word.starts_with(|char: char| char.is_ascii_digit()) && !word.contains(char::is_alphabetic)
+    };
+    let steadied = words.iter().enumerate().map(|(at, &word)| {
+        let bare = word.trim_end_matches([',', ':', ')', ';', '`']);
+        let rest = &word[bare.len()..];
+        let is_unit = |word: &str| matches!(word.trim_end_matches([',', ')', '.']), "ms" | "s" | "min");
+        let kept = match () {
+            () if bare.starts_with("run_") => "run_…",
+            () if bare.starts_with("ses_") => "ses_…",
+            () if bare.starts_with("msg_") => "msg_…",
+            () if numeric(bare) && words.get(at + 1).is_some_and(|next| is_unit(next)) => "#",
+            () if at > 0 && is_unit(word) && numeric(words[at - 1]) => "s",
+            () if bare.contains(':') && numeric(bare.trim_start_matches('+')) => "#",
+            () => bare,
+        };
+        format!("{kept}{rest}")
+    });
+    steadied.collect::<Vec<_>>().join(" ")
 }
 
 /// The configuration that tests start from.

@@ -177,7 +177,7 @@ enum Known {
         #[serde(rename = "callID")]
         call: String,
         tool: String,
-        state: StateInfo,
+        state: Box<StateInfo>,
     },
     File {
         #[serde(default)]
@@ -220,8 +220,11 @@ impl Known {
             }
             Self::Tool { call, tool, state } => {
                 let child = state.metadata.as_ref().and_then(child_session);
-                let mut call = ToolCall::new(id, call, tool, state.into());
+                let time = state.time.unwrap_or_default();
+                let mut call = ToolCall::new(id, call, tool, (*state).into());
                 call.child = child;
+                call.started_ms = time.start.map(whole);
+                call.ended_ms = time.end.map(whole);
                 Part::Tool(call)
             }
         }
@@ -245,6 +248,13 @@ struct StateInfo {
     #[serde(default)]
     error: String,
     metadata: Option<Map<String, Value>>,
+    time: Option<StateTime>,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+struct StateTime {
+    start: Option<f64>,
+    end: Option<f64>,
 }
 
 impl From<StateInfo> for ToolState {
@@ -264,6 +274,21 @@ impl From<StateInfo> for ToolState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tool_call_knows_when_it_ran() {
+        let part = |state: Value| {
+            let part = serde_json::json!({ "id": "prt_1", "type": "tool", "callID": "c", "tool": "bash", "state": state });
+            match Part::from(serde_json::from_value::<PartInfo>(part).unwrap()) {
+                Part::Tool(call) => (call.started_ms, call.ended_ms),
+                other => panic!("{other:?}"),
+            }
+        };
+        let time = serde_json::json!({ "start": 1_000, "end": 1_250.0 });
+        let ended = serde_json::json!({ "status": "completed", "input": {}, "output": "", "title": "", "time": time });
+        assert_eq!(part(ended), (Some(1_000), Some(1_250)));
+        assert_eq!(part(serde_json::json!({ "status": "pending", "input": {} })), (None, None));
+    }
 
     #[test]
     fn an_unknown_part_is_kept_by_name() {

@@ -4,8 +4,10 @@
 mod delivery;
 mod docs;
 mod opencode;
+mod page;
 mod reactor;
 mod simulator;
 mod support;
+mod trace;
 mod view;
 mod why;

@@ -1,8 +1,10 @@
 //! Runs as text.
 
 use orch_config::id::StepId;
-use orch_ux::view;
-
+use orch_ux::{
+    page::Layout,
+    view::{self, results::results},
+};
 use serde_json::Value;
 
 use crate::support::{RUNS, assert_commands_exist, run};
@@ -44,14 +46,27 @@ fn the_summary_of_a_run_at_the_gate_of_a_spent_budget() {
 
 #[test]
 fn the_results_of_a_run_as_markdown() {
-    insta::assert_snapshot!(view::results_markdown(&run("paused")));
+    insta::assert_snapshot!(results(&run("paused")).page().markdown());
+}
+
+#[test]
+fn the_results_of_a_run_on_a_narrow_terminal() {
+    insta::assert_snapshot!(results(&run("paused")).page().text(Layout::terminal(40)));
+}
+
+#[test]
+fn the_results_of_a_run_as_data() {
+    let data = serde_json::to_value(results(&run("paused"))).unwrap();
+    assert_eq!(data["results"].as_array().unwrap().len(), run("paused").steps.len());
+    assert_eq!(data["results"][0]["text"], "## Summary\nAdd the flag in `list.rs`.\n", "untouched");
+    assert_eq!(data["results"][0]["standing"]["position"], 1);
 }
 
 #[test]
 fn every_command_in_every_view_is_in_the_registry() {
     let count: usize = RUNS
         .into_iter()
-        .flat_map(|name| [view::summary(&run(name)), view::results_markdown(&run(name))])
+        .flat_map(|name| [view::summary(&run(name)), results(&run(name)).page().markdown()])
         .map(|text| assert_commands_exist(&text))
         .sum();
     assert!(count >= 7, "the check found only {count} commands");
@@ -88,7 +103,7 @@ fn no_view_steers_a_terminal_or_hides_anything() {
         let mut json = serde_json::to_value(run(name)).unwrap();
         poison(&mut json, "");
         let poisoned = serde_json::from_value(json).unwrap();
-        for text in [view::summary(&poisoned), view::results_markdown(&poisoned)] {
+        for text in [view::summary(&poisoned), results(&poisoned).page().markdown()] {
             assert!(text.contains("run_"));
             assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}', '\r']), "{text:?}");
         }

@@ -6,7 +6,7 @@ use orch_config::id::StepId;
 
 use super::{Event, EventBody, StepProgress};
 use crate::{
-    attempt::{AttemptError, DispatchId, RunId, Settled, Warning, WarningCode},
+    attempt::{AttemptError, DispatchId, RunId, Settled, Usage, Warning, WarningCode},
     plan::{Plan, PlanGroup, PlanStep},
     record::{Record, RecordBody, ReusedResult},
     view::ErrorView,
@@ -19,8 +19,24 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Projector {
     run: Option<(RunId, Arc<Plan>)>,
-    /// What was remarked on attempts that have not settled, by step.
-    warnings: HashMap<StepId, Vec<Warning>>,
+    /// What is known of attempts that have not settled, by step.
+    open: HashMap<StepId, OpenAttempt>,
+}
+
+/// What earlier records said of an attempt, and its result does not repeat.
+#[derive(Debug, Default)]
+struct OpenAttempt {
+    warnings: Vec<Warning>,
+    /// What its answered prompts took.
+    answered: Usage,
+    /// What the prompt in flight took at least.
+    in_flight: Usage,
+}
+
+impl OpenAttempt {
+    fn answer(&mut self, usage: Usage) {
+        self.answered += std::mem::take(&mut self.in_flight).at_least(usage);
+    }
 }
 
 impl Projector {
@@ -51,7 +67,7 @@ impl Projector {
                 forked_from: started.forked_from.clone(),
             },
             RecordBody::AttemptStarted { dispatch, prompt, .. } => {
-                self.warnings.remove(&dispatch.step);
+                self.open.remove(&dispatch.step);
                 let PlanStep { id, title, worker, kind, .. } = plan.step(&dispatch.step)?;
                 EventBody::StepStarted {
                     step: id.clone(),
@@ -70,7 +86,7 @@ impl Projector {
                 progress(dispatch, StepProgress::Placed { session, parent_session })
             }
             RecordBody::Warned { dispatch, warning } => {
-                self.warnings.entry(dispatch.step.clone()).or_default().push(warning.clone());
+                self.open(dispatch).warnings.push(warning.clone());
                 remark(dispatch, warning)
             }
             RecordBody::AskOpened { dispatch, ask } => {
@@ -78,8 +94,9 @@ impl Projector {
             }
             // The worker has not taken the answer yet; `ask.resolved` follows when it has.
             RecordBody::AskAnswered { .. } => return None,
-            // `step.settled` has said why; `run.finished` says it again once the others are at rest.
-            RecordBody::Failing { .. } => return None,
+            RecordBody::Failing { step, error } => {
+                EventBody::Error { step: step.clone(), error: error_view(error) }
+            }
             RecordBody::Skipped { step } => {
                 let PlanStep { id, title, when, .. } = plan.step(step)?;
                 let condition = when.as_ref().map_or_else(String::new, ToString::to_string);
@@ -105,7 +122,9 @@ impl Projector {
                 EventBody::AskResolved { step, ask, by }
             }
             RecordBody::Answered { dispatch, result, .. } => {
-                self.warnings.entry(dispatch.step.clone()).or_default().extend(result.warnings.clone());
+                let open = self.open(dispatch);
+                open.warnings.extend(result.warnings.clone());
+                open.answer(result.usage);
                 progress(dispatch, StepProgress::Answered { text: result.text.clone() })
             }
             RecordBody::Stopping { dispatch, why } => {
@@ -121,7 +140,11 @@ impl Projector {
                 progress(dispatch, StepProgress::Backoff { until: *until, error: error_view(error) })
             }
             RecordBody::GateOpened { gate } => EventBody::GateOpened { gate: gate.clone() },
-            RecordBody::Used { dispatch, usage } => progress(dispatch, StepProgress::used(*usage)),
+            RecordBody::Used { dispatch, usage } => {
+                let open = self.open(dispatch);
+                open.in_flight = open.in_flight.at_least(*usage);
+                progress(dispatch, StepProgress::used(*usage))
+            }
             RecordBody::GateResolved { gate, decision, policy, budget, by } => EventBody::GateResolved {
                 gate: gate.clone(),
                 decision: decision.kind(),
@@ -143,9 +166,10 @@ impl Projector {
 
     fn settled(&mut self, dispatch: &DispatchId, result: &Settled, active_ms: u64) -> EventBody {
         let mut result = result.clone();
-        let mut warnings = self.warnings.remove(&dispatch.step).unwrap_or_default();
-        warnings.append(&mut result.warnings);
-        result.warnings = warnings;
+        let mut open = self.open.remove(&dispatch.step).unwrap_or_default();
+        open.answer(result.usage);
+        open.warnings.append(&mut result.warnings);
+        result.warnings = open.warnings;
         EventBody::StepSettled {
             step: dispatch.step.clone(),
             dispatch: dispatch.clone(),
@@ -155,7 +179,13 @@ impl Projector {
             error: result.error.as_ref().map(error_view),
             warnings: result.warnings,
             active_ms,
+            tokens: Some(open.answered.into()),
+            cost_usd: Some(open.answered.cost_usd),
         }
+    }
+
+    fn open(&mut self, dispatch: &DispatchId) -> &mut OpenAttempt {
+        self.open.entry(dispatch.step.clone()).or_default()
     }
 }
 
@@ -171,6 +201,13 @@ fn progress(dispatch: &DispatchId, progress: StepProgress) -> EventBody {
 fn remark(dispatch: &DispatchId, warning: &Warning) -> EventBody {
     if warning.code == WarningCode::CarryTrimmed {
         return EventBody::CarryTrimmed {
+            step: dispatch.step.clone(),
+            dispatch: dispatch.clone(),
+            message: warning.message.clone(),
+        };
+    }
+    if warning.code == WarningCode::BudgetLow {
+        return EventBody::BudgetLow {
             step: dispatch.step.clone(),
             dispatch: dispatch.clone(),
             message: warning.message.clone(),

@@ -1,4 +1,4 @@
-//! A run as text: what `orch show` and `orch output` print, and what any other frontend may show.
+//! A run as text: what `orch show` and `orch output` print.
 
 use orch_config::id::StepId;
 use orch_workflow::{
@@ -11,7 +11,7 @@ use orch_workflow::{
 use crate::{
     choice, command,
     step_line::StepLine,
-    text::{counted, duration, pass, plain, printable, word},
+    text::{counted, duration, pass, plain, word},
 };
 
 const TASK_CHARS: usize = 200;
@@ -96,24 +96,9 @@ pub fn step_lines(run: &RunView) -> Vec<StepLine> {
     run.steps.iter().enumerate().map(line).collect()
 }
 
-/// The answers of all steps as Markdown, each under a heading of its own level, as answers have headings too.
-#[must_use]
-pub fn results_markdown(run: &RunView) -> String {
-    let workflow = plain(run.workflow.as_str(), ID_CHARS);
-    let mut text =
-        format!("**{workflow}** `{}` {}: {}\n", run.id, standing(run), plain(&run.task, TASK_CHARS));
-    for (step, line) in run.steps.iter().zip(step_lines(run)) {
-        text.push_str(&format!("\n# {}\n\n{}\n", line.name(), line.facts().join(", ")));
-        if let Some(answer) = answer(step) {
-            text.push_str(&format!("\n{}\n", printable(answer).trim_end()));
-        }
-    }
-    text
-}
-
 /// The result of one step, or of the last step that has one, exactly as the worker gave it.
 ///
-/// It may hold anything: pass it through [`printable`] before it reaches a terminal.
+/// It may hold anything: pass it through [`printable`](crate::text::printable) before it reaches a terminal.
 #[must_use]
 pub fn output<'a>(run: &'a RunView, step: Option<&StepId>) -> Option<&'a str> {
     match step {
@@ -122,12 +107,12 @@ pub fn output<'a>(run: &'a RunView, step: Option<&StepId>) -> Option<&'a str> {
     }
 }
 
-fn answer(step: &StepView) -> Option<&str> {
+pub(super) fn answer(step: &StepView) -> Option<&str> {
     step.text.as_deref().filter(|text| !text.is_empty())
 }
 
 /// Where the run stands, in a few words.
-fn standing(run: &RunView) -> String {
+pub(super) fn standing(run: &RunView) -> String {
     match (&run.owner, run.interrupted) {
         (Some(owner), true) => {
             format!(
@@ -213,7 +198,7 @@ fn remarks(step: &StepView, attempt: &AttemptView) -> Vec<String> {
 }
 
 /// The outcome where there is one, with what became of it where that is not the same.
-fn state(step: &StepView) -> String {
+pub(super) fn state(step: &StepView) -> String {
     match (step.status, step.outcome) {
         (StepStatus::Done, Some(outcome)) if step.reused.is_some() => format!("{}, reused", word(&outcome)),
         (StepStatus::Done | StepStatus::Failed, Some(outcome)) => word(&outcome),

@@ -1,0 +1,83 @@
+//! `orch trace`: what happened in a run, or in a session.
+
+use std::sync::Arc;
+
+use orch::{
+    Orchestrator,
+    opencode::{OpenCode, SessionId},
+    ux::view::trace::{Extent, RunTrace, SessionTrace},
+};
+
+use super::{decide::run_id, print_json, print_page};
+use crate::{
+    args::TraceArgs,
+    exit::{Exit, Failure},
+    project::Project,
+};
+
+const NO_HOST: &str = "no server is named; name one with --server, or have one started with --start";
+
+pub(crate) async fn trace(project: &Project, args: &TraceArgs, json: bool) -> Result<Exit, Failure> {
+    let extent = if args.full { Extent::Whole } else { Extent::Excerpt };
+    let config = project.load()?.config;
+    let may_ask = args.start || args.host.server.is_some() || config.opencode.url.is_some();
+    let orchestrator = project.orchestrator(config, &args.host).await?;
+    let traced = match SessionId::parse(&args.target) {
+        Ok(session) => session_trace(&orchestrator, &session, may_ask)
+            .await
+            .map(|trace| (trace.page(extent), show(&trace))),
+        Err(_) => {
+            run_trace(&orchestrator, args, may_ask).await.map(|trace| (trace.page(extent), show(&trace)))
+        }
+    };
+    orchestrator.shutdown().await;
+    let (page, value) = traced?;
+    if json {
+        print_json(&value?)?
+    } else {
+        print_page(&page)?
+    }
+    Ok(Exit::Success)
+}
+
+fn show(trace: &impl serde::Serialize) -> Result<serde_json::Value, Failure> {
+    Ok(serde_json::to_value(trace).map_err(std::io::Error::from)?)
+}
+
+async fn run_trace(
+    orchestrator: &Orchestrator,
+    args: &TraceArgs,
+    may_ask: bool,
+) -> Result<RunTrace, Failure> {
+    let run = run_id(&args.target)?;
+    let mut trace = orchestrator.trace(&run).await?;
+    if let Some(step) = &args.step
+        && !trace.only(step)
+    {
+        let message = format!("nothing has happened yet in a step {step:?} of run {run}");
+        return Err(Failure::usage("orch::run::unknown-step", message)
+            .help(format!("its steps are listed by `{}`", orch::ux::command::SHOW.on(&run))));
+    }
+    match reach(orchestrator, may_ask).await {
+        Ok(host) => trace.look_up(&*host).await,
+        Err(failure) => trace.without_host(&failure.message),
+    }
+    Ok(trace)
+}
+
+async fn session_trace(
+    orchestrator: &Orchestrator,
+    session: &SessionId,
+    may_ask: bool,
+) -> Result<SessionTrace, Failure> {
+    let host = reach(orchestrator, may_ask).await?;
+    Ok(SessionTrace::read(&*host, session).await.map_err(orch::Error::from)?)
+}
+
+/// The host, where one is named or may be started.
+async fn reach(orchestrator: &Orchestrator, may_ask: bool) -> Result<Arc<dyn OpenCode>, Failure> {
+    if !may_ask {
+        return Err(Failure::usage("orch::cli::no-host", NO_HOST));
+    }
+    Ok(orchestrator.host().await?)
+}

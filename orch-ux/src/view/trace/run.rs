@@ -1,0 +1,282 @@
+//! A run, attempt by attempt and moment by moment.
+
+use std::collections::HashMap;
+
+use orch_config::{
+    id::{ProfileId, StepId},
+    kind::WorkerKind,
+};
+use orch_opencode::{OpenCode, SessionId};
+use orch_workflow::{
+    attempt::{DispatchId, Outcome, RunId, Timestamp, Warning},
+    event::{Event, EventBody, StepProgress},
+    record::RunStatus,
+    view::{ErrorView, RunView, Tokens},
+};
+use serde::Serialize;
+
+use super::{
+    moment::{Moment, Teller},
+    session::SessionTrace,
+};
+
+/// What happened in a run. The serialised form is that of `orch trace <run> --json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RunTrace {
+    /// The run.
+    pub run: RunId,
+    /// The workflow.
+    pub workflow: String,
+    /// The task.
+    pub task: String,
+    /// Where the run stands.
+    pub status: RunStatus,
+    /// The parent session.
+    pub parent_session: Option<String>,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Time at work, in milliseconds.
+    pub active_ms: u64,
+    /// Tokens spent.
+    pub tokens: Tokens,
+    /// Money spent, in US dollars.
+    pub cost_usd: f64,
+    /// Every attempt of every step, oldest first.
+    pub attempts: Vec<AttemptTrace>,
+    /// Everything that happened, in order.
+    pub moments: Vec<Moment>,
+    /// The sessions that were looked up, in the order of their first use.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<SessionTrace>,
+    /// The sessions that could not be, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<NotThere>,
+}
+
+/// One attempt of a step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct AttemptTrace {
+    /// Its first dispatch.
+    pub dispatch: DispatchId,
+    /// The step.
+    pub step: StepId,
+    /// The step's title.
+    pub title: String,
+    /// The worker profile.
+    pub worker: ProfileId,
+    /// What the worker runs as.
+    pub kind: WorkerKind,
+    /// The worker's session.
+    pub session: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it settled; `None` while it is at work.
+    pub finished_at: Option<Timestamp>,
+    /// How it ended; `None` while it is at work.
+    pub outcome: Option<Outcome>,
+    /// Its time at work, without waiting for people or limits.
+    pub active_ms: Option<u64>,
+    /// What it took, child sessions included; `None` while that is not known.
+    pub tokens: Option<Tokens>,
+    /// The same in US dollars.
+    pub cost_usd: Option<f64>,
+    /// How many prompts it took.
+    pub turns: u32,
+    /// The permissions and questions that it waited for.
+    pub asks: u32,
+    /// Its failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorView>,
+    /// Its remarks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+}
+
+/// A session that could not be looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct NotThere {
+    /// The session.
+    pub session: String,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// The trace of a run from its view and all its journaled events.
+#[must_use]
+pub fn run_trace(run: &RunView, events: &[Event]) -> RunTrace {
+    let mut attempts = Attempts::default();
+    let mut teller = Teller::new(run.started_at);
+    let mut moments = Vec::new();
+    for event in events {
+        attempts.observe(event);
+        moments.extend(teller.tell(event));
+    }
+    RunTrace {
+        run: run.id.clone(),
+        workflow: run.workflow.to_string(),
+        task: run.task.clone(),
+        status: run.status,
+        parent_session: run.parent_session.clone(),
+        started_at: run.started_at,
+        finished_at: run.finished_at,
+        active_ms: run.active_ms,
+        tokens: run.tokens,
+        cost_usd: run.cost_usd,
+        attempts: attempts.list,
+        moments,
+        sessions: Vec::new(),
+        missing: Vec::new(),
+    }
+}
+
+impl RunTrace {
+    /// The sessions that workers used, each once, in the order of their first use.
+    #[must_use]
+    pub fn session_ids(&self) -> Vec<String> {
+        let mut ids: Vec<String> = Vec::new();
+        for session in self.attempts.iter().filter_map(|attempt| attempt.session.as_ref()) {
+            if !ids.contains(session) {
+                ids.push(session.clone());
+            }
+        }
+        ids
+    }
+
+    /// The same, with only what concerns this step; `false` when the run has not come to such a step.
+    pub fn only(&mut self, step: &str) -> bool {
+        self.attempts.retain(|attempt| attempt.step.as_str() == step);
+        self.moments.retain(|moment| moment.step.as_ref().is_some_and(|id| id.as_str() == step));
+        !self.attempts.is_empty() || !self.moments.is_empty()
+    }
+
+    /// Adds the transcripts of the sessions, with those of their children. One that the host does not have is named
+    /// among the [`missing`](Self::missing), as are those that live on a server of their worker's own.
+    pub async fn look_up(&mut self, host: &dyn OpenCode) {
+        let own: HashMap<String, String> = self
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.kind == WorkerKind::Server)
+            .filter_map(|attempt| Some((attempt.session.clone()?, attempt.worker.to_string())))
+            .collect();
+        for session in self.session_ids() {
+            if let Some(worker) = own.get(&session) {
+                self.leave_out(
+                    &session,
+                    &format!("it lives on the server of worker {worker}, which is not started to look"),
+                );
+                continue;
+            }
+            let read = match SessionId::parse(&session) {
+                Ok(id) => SessionTrace::read(host, &id).await.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            match read {
+                Ok(trace) => self.sessions.push(trace),
+                Err(reason) => self.leave_out(&session, &reason),
+            }
+        }
+    }
+
+    /// Says of all sessions why they are not looked up.
+    pub fn without_host(&mut self, reason: &str) {
+        for session in self.session_ids() {
+            self.leave_out(&session, reason);
+        }
+    }
+
+    fn leave_out(&mut self, session: &str, reason: &str) {
+        self.missing.push(NotThere { session: session.to_owned(), reason: reason.to_owned() });
+    }
+}
+
+/// The attempts so far, oldest first.
+#[derive(Default)]
+struct Attempts {
+    list: Vec<AttemptTrace>,
+}
+
+impl Attempts {
+    fn observe(&mut self, event: &Event) {
+        match &event.body {
+            EventBody::StepStarted { step, title, dispatch, worker, kind, .. } => {
+                self.list.push(AttemptTrace {
+                    dispatch: dispatch.clone(),
+                    step: step.clone(),
+                    title: title.clone(),
+                    worker: worker.clone(),
+                    kind: *kind,
+                    session: None,
+                    started_at: event.at,
+                    finished_at: None,
+                    outcome: None,
+                    active_ms: None,
+                    tokens: None,
+                    cost_usd: None,
+                    turns: 1,
+                    asks: 0,
+                    error: None,
+                    warnings: Vec::new(),
+                })
+            }
+            EventBody::StepProgress { dispatch, progress, .. } => {
+                if let Some(attempt) = self.of(dispatch) {
+                    attempt.progress(progress);
+                }
+            }
+            EventBody::StepSettled {
+                dispatch,
+                outcome,
+                error,
+                warnings,
+                active_ms,
+                tokens,
+                cost_usd,
+                ..
+            } => {
+                if let Some(attempt) = self.of(dispatch) {
+                    attempt.finished_at = Some(event.at);
+                    attempt.outcome = Some(*outcome);
+                    attempt.active_ms = Some(*active_ms);
+                    attempt.tokens = tokens.or(attempt.tokens);
+                    attempt.cost_usd = cost_usd.or(attempt.cost_usd);
+                    attempt.error.clone_from(error);
+                    attempt.warnings.clone_from(warnings);
+                }
+            }
+            EventBody::AskOpened { step, .. } => {
+                if let Some(attempt) = self.list.iter_mut().rev().find(|attempt| attempt.step == *step) {
+                    attempt.asks += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn of(&mut self, dispatch: &DispatchId) -> Option<&mut AttemptTrace> {
+        let same = |attempt: &&mut AttemptTrace| {
+            attempt.dispatch.step == dispatch.step
+                && attempt.dispatch.iteration == dispatch.iteration
+                && attempt.dispatch.attempt == dispatch.attempt
+        };
+        self.list.iter_mut().rev().find(same)
+    }
+}
+
+impl AttemptTrace {
+    fn progress(&mut self, progress: &StepProgress) {
+        match progress {
+            StepProgress::Placed { session, .. } => self.session = Some(session.clone()),
+            StepProgress::Turn { .. } => self.turns += 1,
+            StepProgress::Used { tokens, cost_usd } => {
+                self.tokens = Some(*tokens);
+                self.cost_usd = Some(*cost_usd);
+            }
+            _ => {}
+        }
+    }
+}
