@@ -55,6 +55,10 @@ pub(crate) enum Command {
     Answer(AnswerArgs),
     /// List the runs of this project, newest first.
     Runs(RunsArgs),
+    /// Show all runs and workers of this project, what waits for whom, and the cost.
+    Dashboard(DashboardArgs),
+    /// List the workers that runs of this project have used, with their sessions.
+    Workers,
     /// Show a run: its steps, its gate, and the commands that go on.
     Show(ShowArgs),
     /// Say what a run waits for, since when, and who can move it.
@@ -265,6 +269,16 @@ pub(crate) struct OutputArgs {
     pub(crate) run: String,
     /// The step; by default the last one that has a result.
     pub(crate) step: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DashboardArgs {
+    /// Keep it up to date until Ctrl-C; in a pipe, write it again whenever something has changed.
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Show at most this many runs that have ended.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub(crate) ended: usize,
 }
 
 #[derive(Debug, Args)]

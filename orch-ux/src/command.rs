@@ -116,6 +116,10 @@ commands! {
         "Answers a permission (`once`, `always`, `reject`) or a question of a worker.";
     RUNS: "runs", "orch runs", "List runs",
         "Lists the runs of this project, the newest first.";
+    DASHBOARD: "dashboard", "orch dashboard", "See everything",
+        "Shows all runs and workers of this project, what waits for whom, and the cost; `--watch` keeps it up to date.";
+    WORKERS: "workers", "orch workers", "List workers",
+        "Lists the workers that runs of this project have used, with their sessions.";
     SHOW: "show", "orch show <run>", "Show a run",
         "Shows the steps of a run, its gate, and the commands that go on from there.";
     WHY: "why", "orch why <run>", "Explain a run",

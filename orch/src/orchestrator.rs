@@ -9,7 +9,11 @@ use std::{
 use orch_config::{Config, id::ProfileId};
 use orch_opencode::OpenCode;
 use orch_ux::{
-    view::trace::{RunTrace, run_trace},
+    view::{
+        dashboard::{Damaged, Dashboard, dashboard},
+        trace::{RunTrace, run_trace},
+        workers::{Workers, workers},
+    },
     why::{self, Why},
 };
 use orch_workers::{Connection, Connector, Shutdown};
@@ -310,6 +314,31 @@ impl Orchestrator {
     /// The run is unknown, or the store cannot be read.
     pub async fn why(&self, run: &RunId) -> Result<Why, Error> {
         Ok(why::why(&self.view(run).await?, self.inner.engine.now()))
+    }
+
+    /// All runs of the project and the workers of those that have not ended: what waits for whom, and what it costs.
+    /// Of the runs that have ended it names the newest `ended`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn dashboard(&self, ended: usize) -> Result<Dashboard, Error> {
+        let (mut views, mut damaged) = (Vec::new(), Vec::new());
+        for (run, view) in self.runs().await? {
+            match view {
+                Ok(view) => views.push(view),
+                Err(error) => damaged.push(Damaged::new(run, error.to_string())),
+            }
+        }
+        Ok(dashboard(&views, damaged, self.inner.engine.now(), ended))
+    }
+
+    /// The workers that the runs of the project have used, with their sessions and what they do.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn workers(&self) -> Result<Workers, Error> {
+        let views: Vec<_> = self.runs().await?.into_iter().filter_map(|(_, view)| view.ok()).collect();
+        Ok(workers(&views, self.inner.engine.now()))
     }
 
     /// What happened in a run, and what it took. [`look_up`](RunTrace::look_up) adds the transcripts of its workers'

@@ -3,6 +3,7 @@
 mod answer;
 mod config;
 mod config_file;
+mod dashboard;
 mod decide;
 mod demo;
 mod doctor;
@@ -59,6 +60,8 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Show(args) => look::show(&project, &args, json).await,
         Command::Why(args) => explain::why(&project, &args, json).await,
         Command::Output(args) => look::output(&project, &args, json).await,
+        Command::Dashboard(args) => dashboard::dashboard(&project, &args, json).await,
+        Command::Workers => dashboard::workers(&project, json).await,
         Command::Results(args) => look::results(&project, &args, json).await,
         Command::Trace(args) => trace::trace(&project, &args, json).await,
         Command::Events(args) => look::events(&project, &args).await,

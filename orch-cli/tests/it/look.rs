@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
+use nix::sys::signal::Signal;
 use orch::opencode::simulator::{Answer, Script, ToolCall, When};
 use serde_json::{Value, json};
 
@@ -227,4 +228,53 @@ async fn results_are_those_of_all_steps() {
     let data = alone(&world, &["results", &run, "--json"]).await.json();
     assert_eq!(data["results"][0]["text"], "一覧には一つのファイルがあります。");
     assert_eq!(data["results"][1]["text"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_has_all_runs_and_the_workers_of_those_that_are_open() {
+    let world = with_tools().await;
+    assert!(alone(&world, &["dashboard"]).await.stdout.starts_with("no runs yet; start one with `orch run"));
+    let ended = world.orch(["run", "last", "an early task", "--json"]).await.run();
+    let open = world.orch(["run", "two", "a task", "--execution", "step", "--json"]).await.run();
+    let shown = alone(&world, &["dashboard"]).await;
+    insta::assert_snapshot!(world.steady(&shown.stdout));
+    let data = alone(&world, &["dashboard", "--json"]).await.json();
+    let runs: Vec<_> =
+        data["runs"].as_array().unwrap().iter().map(|run| run["run"].as_str().unwrap()).collect();
+    assert_eq!(runs, [open.as_str(), ended.as_str()]);
+    assert_eq!(data["runs"][0]["waits"][0]["for"], "decision");
+    assert_eq!(
+        (&data["workers"][0]["worker"], &data["workers"][0]["state"]),
+        (&json!("w"), &json!("at-rest"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_are_listed_with_their_sessions() {
+    let world = with_tools().await;
+    let run = world.orch(["run", "two", "a task", "--execution", "step", "--json"]).await.run();
+    let shown = alone(&world, &["workers"]).await;
+    insta::assert_snapshot!(world.steady(&shown.stdout));
+    let data = alone(&world, &["workers", "--json"]).await.json();
+    let worker = &data["workers"][0];
+    assert_eq!(
+        (&worker["kind"], &worker["run"], &worker["step"]),
+        (&json!("agent"), &json!(run), &json!("one"))
+    );
+    assert!(worker["session"].as_str().unwrap().starts_with("ses_"), "{data:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watched_dashboard_in_a_pipe_is_written_again_when_something_has_changed() {
+    let world = with_tools().await;
+    let run = world.orch(["run", "two", "a task", "--execution", "step", "--json"]).await.run();
+    let mut watching = world.start(["dashboard", "--watch", "--json"]);
+    let status = |wanted: &'static str| move |board: &Value| board["runs"][0]["status"] == wanted;
+    watching.event_where("the paused run", status("paused")).await;
+    assert_eq!(world.orch(["continue", &run, "--execution", "auto", "--json"]).await.code, Some(0));
+    watching.event_where("its end", status("success")).await;
+    watching.signal(Signal::SIGINT);
+    let ended = watching.end().await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    assert!(ended.stdout.lines().count() < 12, "nothing is repeated: {ended:?}");
 }

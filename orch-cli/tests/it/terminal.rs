@@ -253,3 +253,18 @@ async fn a_permission_is_explained_and_granted_from_another_process() {
     let late = world.orch(["answer", &run, "once", "--json"]).await;
     assert_eq!((late.code, late.error().as_str()), (Some(1), "orch::run::unknown-ask"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watched_dashboard_keeps_the_terminal_up_to_date_and_leaves_it_as_it_was() {
+    let (world, mut gate) = at_gate().await;
+    let mut watching = Terminal::start(world.command(["dashboard", "--watch"]));
+    watching.shows("\u{1b}[?1049h").await;
+    watching.shows("1 run open").await;
+    watching.shows("your decision").await;
+    gate.types("s");
+    assert_eq!(gate.ends().await, Some(0), "{}", gate.shown);
+    watching.shows("0 runs open").await;
+    watching.interrupt();
+    watching.shows("\u{1b}[?25h\u{1b}[?1049l").await;
+    assert_eq!(watching.ends().await, Some(0), "{}", watching.shown);
+}

@@ -3,8 +3,10 @@
 //! Each view is made by a pure function from what the engine and the host say. Its data serialises to the stable JSON
 //! of the command of the same name; its [`Page`](crate::page::Page) is the same content for people.
 
+pub mod dashboard;
 pub mod results;
 mod summary;
 pub mod trace;
+pub mod workers;
 
 pub use self::summary::{output, step_lines, summary, summary_then};
