@@ -1,6 +1,6 @@
-//! Names that people choose: profiles, workflows, steps.
+//! Names that people choose: profiles, workflows, steps. Cheap to clone: they are in everything that a run does.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,7 @@ macro_rules! ids {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Accepts 1 to 64 printable characters without path separators.
@@ -47,13 +47,13 @@ macro_rules! ids {
             pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
                 check(&text)?;
-                Ok(Self(text))
+                Ok(Self(text.into()))
             }
 
             /// For the names in this crate's own source.
             pub(crate) fn literal(text: &'static str) -> Self {
                 debug_assert!(check(text).is_ok());
-                Self(text.to_owned())
+                Self(text.into())
             }
 
             /// The id as text.
@@ -77,7 +77,7 @@ macro_rules! ids {
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0
+                id.0.as_ref().to_owned()
             }
         }
 

@@ -1,6 +1,6 @@
 //! What workers and the engine say to each other about one try of a step.
 
-use std::{fmt, ops::AddAssign, str::FromStr};
+use std::{fmt, ops::AddAssign, str::FromStr, sync::Arc};
 
 use orch_config::{id::StepId, retry::RetryClass};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ impl Timestamp {
 /// One execution of a workflow, `run_` and a unique suffix that sorts by creation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct RunId(String);
+pub struct RunId(Arc<str>);
 
 impl RunId {
     /// Accepts `run_` followed by 1 to 60 characters of `[0-9A-Za-z_-]`.
@@ -44,7 +44,7 @@ impl RunId {
             (1..=60).contains(&rest.len())
                 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
         });
-        if valid { Ok(Self(text)) } else { Err(InvalidRunId(text)) }
+        if valid { Ok(Self(text.into())) } else { Err(InvalidRunId(text)) }
     }
 
     /// The id as text.
@@ -62,7 +62,7 @@ impl fmt::Display for RunId {
 
 impl From<RunId> for String {
     fn from(id: RunId) -> Self {
-        id.0
+        id.0.as_ref().to_owned()
     }
 }
 
