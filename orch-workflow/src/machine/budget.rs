@@ -236,7 +236,7 @@ fn due_within(
     working: &mut dyn Iterator<Item = &Follow>,
 ) -> Option<Timestamp> {
     let mut rested: u64 = 0;
-    for attempt in state.steps[steps].iter().flat_map(|step| &step.attempts) {
+    for attempt in state.steps.range(steps).flat_map(|step| &step.attempts) {
         rested += if attempt.end.is_some() { attempt.active_ms } else { attempt.known_active_ms() };
     }
     let (mut clocks, mut since) = (0, 0);

@@ -37,7 +37,7 @@ fn scope(state: &State, condition: &Expression, iteration: u32) -> Scope {
     let text = condition.as_str();
     let mentions = |id: &str| text.contains(id) || text.contains('\\');
     let mut scope = Scope::new(state.started.task.as_str(), iteration);
-    for (planned, step) in state.plan().steps.iter().zip(&state.steps) {
+    for (planned, step) in state.plan().steps.iter().zip(state.steps.iter()) {
         if mentions(planned.id.as_str()) {
             scope.insert(planned.id.as_str(), facts(step));
         }

@@ -148,7 +148,7 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
         }
         RecordBody::Skipped { step } => {
             if let Some(step) = state.index_of(step) {
-                left_out(&mut state.steps[step]);
+                state.change(step, left_out);
             }
         }
         RecordBody::Reused { step, result } => reused(state, step, result),
@@ -170,10 +170,11 @@ pub(crate) fn evolve(state: &mut State, record: &Record) {
             state.pause_requested = false;
             let finished = Finished { at, error: error.clone(), notes: notes.clone() };
             state.finished = Some(Arc::new(finished));
-            state.steps.iter_mut().for_each(|step| laid_to_rest(step, at));
-            for group in &mut state.groups {
-                if !group.is_over() && group.status != StepStatus::Pending {
-                    Arc::make_mut(group).status = StepStatus::Failed;
+            (0..state.steps.len()).for_each(|step| laid_to_rest(state, step, at));
+            for group in 0..state.groups.len() {
+                let resting = &state.groups[group];
+                if !resting.is_over() && resting.status != StepStatus::Pending {
+                    state.change_group(group, |group| group.status = StepStatus::Failed);
                 }
             }
         }
@@ -205,8 +206,7 @@ fn settled(state: &mut State, dispatch: &DispatchId, result: &Settled, active_ms
     });
 }
 
-fn left_out(step: &mut Arc<Step>) {
-    let step = Arc::make_mut(step);
+fn left_out(step: &mut Step) {
     step.status = StepStatus::Skipped;
     step.outcome = None;
     step.text = Arc::from("");
@@ -219,32 +219,35 @@ fn reused(state: &mut State, id: &StepId, result: &ReusedResult) {
     let planned = state.planned(index);
     let carries = planned.carry && result.outcome.is_some();
     let block = carries.then(|| Arc::new(Block::read(&planned.title, &result.text)));
-    let step = Arc::make_mut(&mut state.steps[index]);
-    step.status = if result.outcome.is_some() { StepStatus::Done } else { StepStatus::Skipped };
-    step.outcome = result.outcome;
-    step.text = Arc::from(result.text.as_str());
-    step.output = result.output.clone().map(Arc::new);
-    step.carry = block;
-    step.reused = Some(Arc::new(result.clone()));
+    state.change(index, |step| {
+        step.status = if result.outcome.is_some() { StepStatus::Done } else { StepStatus::Skipped };
+        step.outcome = result.outcome;
+        step.text = Arc::from(result.text.as_str());
+        step.output = result.output.clone().map(Arc::new);
+        step.carry = block;
+        step.reused = Some(Arc::new(result.clone()));
+    });
 }
 
 fn group_ended(state: &mut State, group: usize, end: GroupEnd) {
-    let passes = Arc::make_mut(&mut state.groups[group]);
-    passes.status = StepStatus::Done;
-    if end == GroupEnd::Skipped {
-        passes.status = StepStatus::Skipped;
+    let skipped = end == GroupEnd::Skipped;
+    let status = if skipped { StepStatus::Skipped } else { StepStatus::Done };
+    state.change_group(group, |group| group.status = status);
+    if skipped {
         let graph = Arc::clone(&state.graph);
-        graph.members(group).iter().for_each(|step| left_out(&mut state.steps[*step]));
+        graph.members(group).iter().for_each(|step| state.change(*step, left_out));
     }
 }
 
 /// A new pass replaces what its steps have given, and their tries count from the beginning.
 fn pass_started(state: &mut State, group: usize, iteration: u32) {
-    let passes = Arc::make_mut(&mut state.groups[group]);
-    passes.status = StepStatus::Running;
-    passes.iteration = iteration;
-    let note = passes.note.take();
-    let session = std::mem::take(&mut passes.session);
+    let (mut note, mut session) = (None, SessionChoice::default());
+    state.change_group(group, |passes| {
+        passes.status = StepStatus::Running;
+        passes.iteration = iteration;
+        note = passes.note.take();
+        session = std::mem::take(&mut passes.session);
+    });
     let graph = Arc::clone(&state.graph);
     for step in graph.members(group) {
         let mut fresh = state.steps[*step].in_pass(iteration);
@@ -253,7 +256,7 @@ fn pass_started(state: &mut State, group: usize, iteration: u32) {
         if graph.needs(Node::Step(*step)).is_empty() {
             fresh.note.clone_from(&note);
         }
-        state.steps[*step] = Arc::new(fresh);
+        state.change(*step, |step| *step = fresh);
     }
 }
 
@@ -265,13 +268,13 @@ fn gate_opened(state: &mut State, gate: &Gate) {
         return;
     }
     if let Some(group) = group_asking(state, gate) {
-        Arc::make_mut(&mut state.groups[group]).status = StepStatus::Gated;
+        state.change_group(group, |group| group.status = StepStatus::Gated);
     }
-    if let Some(step) = state.index_of(&gate.step).and_then(|index| state.steps.get_mut(index)) {
-        let step = Arc::make_mut(step);
-        let settled = matches!(step.status, StepStatus::Done | StepStatus::Failed | StepStatus::Backoff);
+    if let Some(step) = state.index_of(&gate.step) {
+        let status = state.steps[step].status;
+        let settled = matches!(status, StepStatus::Done | StepStatus::Failed | StepStatus::Backoff);
         if settled || matches!(gate.reason, GateReason::Interactive | GateReason::Budget) {
-            step.status = StepStatus::Gated;
+            state.change(step, |step| step.status = StepStatus::Gated);
         }
     }
 }
@@ -292,13 +295,12 @@ fn decided(state: &mut State, gate: &Gate, decision: &Decision, at: Timestamp) {
         _ => None,
     };
     let hands_over = state.planned(index).hands_over();
-    let Some(step) = state.steps.get_mut(index) else { return };
-    let step = Arc::make_mut(step);
+    let step = &state.steps[index];
     if !matches!(step.status, StepStatus::Gated | StepStatus::InDoubt) {
         return;
     }
     let failed = step.outcome == Some(Outcome::Error);
-    match decision {
+    state.change(index, |step| match decision {
         Decision::Continue if gate.reason == GateReason::Budget => allowed_more(step),
         Decision::Continue if step.open_attempt().is_some() && hands_over => step.status = StepStatus::Ready,
         Decision::Continue if step.open_attempt().is_some() => {
@@ -325,14 +327,13 @@ fn decided(state: &mut State, gate: &Gate, decision: &Decision, at: Timestamp) {
             step.carry = block;
         }
         Decision::Abort => {}
-    }
+    });
 }
 
 /// What else follows is in records of its own: that the group has ended, or that it is left out.
 fn decided_for_group(state: &mut State, group: usize, decision: &Decision) {
     let max = state.plan().groups[group].max;
-    let group = Arc::make_mut(&mut state.groups[group]);
-    match decision {
+    state.change_group(group, |group| match decision {
         _ if group.status != StepStatus::Gated => {}
         // Its condition is looked at once more.
         Decision::Continue | Decision::Retry { .. } if group.iteration == 0 => {
@@ -345,7 +346,7 @@ fn decided_for_group(state: &mut State, group: usize, decision: &Decision) {
             group.session = session.unwrap_or_default();
         }
         Decision::Continue | Decision::Skip | Decision::Replace { .. } | Decision::Abort => {}
-    }
+    });
 }
 
 /// What the step was about to do when its budget was spent is due again.
@@ -373,7 +374,8 @@ fn given_result(step: &mut Step, status: StepStatus, at: Timestamp) {
 }
 
 /// Nothing can happen any more: whatever waited has failed, whatever had an answer is done.
-fn laid_to_rest(step: &mut Arc<Step>, at: Timestamp) {
+fn laid_to_rest(state: &mut State, index: usize, at: Timestamp) {
+    let step = &state.steps[index];
     let answered = step.outcome.is_some_and(|outcome| outcome != Outcome::Error);
     let open = step.open_attempt().is_some();
     let rest = match step.status {
@@ -386,13 +388,14 @@ fn laid_to_rest(step: &mut Arc<Step>, at: Timestamp) {
     if rest == step.status && !open {
         return;
     }
-    let step = Arc::make_mut(step);
-    step.status = rest;
-    if open {
-        step.outcome = Some(Outcome::Error);
-        let error = AttemptError::new(ErrorCode::Aborted, "the run ended before the hand-off");
-        end_attempt(step, at, &Settled::failed(error), 0);
-    }
+    state.change(index, |step| {
+        step.status = rest;
+        if open {
+            step.outcome = Some(Outcome::Error);
+            let error = AttemptError::new(ErrorCode::Aborted, "the run ended before the hand-off");
+            end_attempt(step, at, &Settled::failed(error), 0);
+        }
+    });
 }
 
 fn end_attempt(step: &mut Step, at: Timestamp, result: &Settled, active_ms: u64) {
@@ -449,8 +452,8 @@ fn turn(dispatch: &DispatchId, prompt: &str, purpose: Option<TurnPurpose>, at: T
 }
 
 fn with_step(state: &mut State, dispatch: &DispatchId, change: impl FnOnce(&mut Step)) {
-    if let Some(step) = state.index_of(&dispatch.step).and_then(|index| state.steps.get_mut(index)) {
-        change(Arc::make_mut(step));
+    if let Some(step) = state.index_of(&dispatch.step) {
+        state.change(step, change);
     }
 }
 

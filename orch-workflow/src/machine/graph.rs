@@ -21,6 +21,8 @@ pub(crate) struct Graph {
     pub(crate) nodes: Vec<Node>,
     /// What each step waits for; for a step of a group, steps of that group.
     needs: Vec<Vec<Node>>,
+    /// What waits for each step.
+    dependents: Vec<Vec<Node>>,
     group_of: Vec<Option<usize>>,
     groups: Vec<Members>,
 }
@@ -28,6 +30,7 @@ pub(crate) struct Graph {
 #[derive(Debug, PartialEq)]
 struct Members {
     needs: Vec<Node>,
+    dependents: Vec<Node>,
     steps: Vec<usize>,
 }
 
@@ -43,11 +46,16 @@ impl Graph {
         let mut graph = Self {
             nodes: Vec::new(),
             needs: plan.steps.iter().map(|step| nodes_named(&step.needs)).collect(),
+            dependents: vec![Vec::new(); plan.steps.len()],
             group_of: Vec::with_capacity(plan.steps.len()),
             groups: plan
                 .groups
                 .iter()
-                .map(|group| Members { needs: nodes_named(&group.needs), steps: Vec::new() })
+                .map(|group| Members {
+                    needs: nodes_named(&group.needs),
+                    dependents: Vec::new(),
+                    steps: Vec::new(),
+                })
                 .collect(),
             index: HashMap::new(),
         };
@@ -67,6 +75,7 @@ impl Graph {
             graph.groups[group].steps.push(step);
         }
         graph.index = index;
+        graph.note_dependents();
         graph
     }
 
@@ -87,6 +96,27 @@ impl Graph {
         match node {
             Node::Step(step) => &self.needs[step],
             Node::Group(group) => &self.groups[group].needs,
+        }
+    }
+
+    /// What waits for a node.
+    pub(crate) fn dependents(&self, node: Node) -> &[Node] {
+        match node {
+            Node::Step(step) => &self.dependents[step],
+            Node::Group(group) => &self.groups[group].dependents,
+        }
+    }
+
+    fn note_dependents(&mut self) {
+        let steps = (0..self.needs.len()).map(Node::Step);
+        let all: Vec<Node> = steps.chain((0..self.groups.len()).map(Node::Group)).collect();
+        for node in all {
+            for need in self.needs(node).to_vec() {
+                match need {
+                    Node::Step(step) => self.dependents[step].push(node),
+                    Node::Group(group) => self.groups[group].dependents.push(node),
+                }
+            }
         }
     }
 

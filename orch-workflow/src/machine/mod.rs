@@ -33,6 +33,7 @@ mod schedule;
 mod settle;
 mod snapshot;
 mod state;
+mod steps;
 
 use std::sync::Arc;
 

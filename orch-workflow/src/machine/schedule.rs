@@ -12,6 +12,7 @@ use crate::{
         evolve::evolve,
         graph::Node,
         state::{Group, State, Step},
+        steps::Mark,
     },
     record::{GroupEnd, Record, RecordBody},
     view::StepStatus,
@@ -33,10 +34,19 @@ pub(crate) enum Due {
 /// The first thing that is due, in written order. What it needs of time and room is there.
 pub(crate) fn next(state: &State, now: Timestamp) -> Option<Due> {
     let room = Room::in_run(state);
-    state.graph.nodes.iter().find_map(|node| match *node {
-        Node::Step(step) => due_step(state, &room, step, now),
-        Node::Group(group) => due_group(state, &room, group, now),
-    })
+    let fits = |step: &usize| room.has(state, *step);
+    let ready = state.steps.with(Mark::Ready).find(fits);
+    let waited = |step: &usize| now >= state.steps[*step].until && fits(step);
+    let waited = state.steps.with(Mark::BackingOff).find(waited);
+    let step = ready.into_iter().chain(waited).min();
+    let group = (0..state.groups.len())
+        .find_map(|group| Some((*state.graph.members(group).first()?, due_group(state, group)?)));
+    match (step, group) {
+        // The steps of a group stand together, so that the first of them tells where it is written.
+        (Some(step), Some((first, due))) if first < step => Some(due),
+        (Some(step), _) => Some(due_step(state, step)),
+        (None, group) => group.map(|(_, due)| due),
+    }
 }
 
 /// The next time at which a step is tried again by itself, if there will be room for it then.
@@ -44,8 +54,7 @@ pub(crate) fn next_retry(state: &State) -> Option<(usize, Timestamp)> {
     if !state.gates.is_empty() || state.ending.is_some() {
         return None;
     }
-    let waiting = |step: &usize| state.steps[*step].status == StepStatus::Backoff;
-    let mut waiting = (0..state.steps.len()).filter(waiting).peekable();
+    let mut waiting = state.steps.with(Mark::BackingOff).peekable();
     waiting.peek()?;
     let room = Room::in_run(state);
     let waiting = waiting.filter(|step| room.has(state, *step));
@@ -76,7 +85,7 @@ pub(crate) fn left(state: &State, now: Timestamp) -> WorkLeft {
             Some(Due::Exhausted(_) | Due::Unclear(Node::Group(_), _)) | None => break,
         }
     }
-    let steps = ahead.steps.iter().any(|step| remains(step));
+    let steps = ahead.steps.with(Mark::Unfinished).any(|step| remains(&ahead.steps[step]));
     let passes = ahead.groups.iter().any(|group| group.may_go_on());
     if steps || passes { WorkLeft::Yes } else { WorkLeft::No }
 }
@@ -87,22 +96,18 @@ fn remains(step: &Step) -> bool {
     !step.is_over() && step.live().is_none() && !answered_at_gate
 }
 
-fn due_step(state: &State, room: &Room, step: usize, now: Timestamp) -> Option<Due> {
-    let waited = state.steps[step].status == StepStatus::Backoff && now >= state.steps[step].until;
-    let due = (waited || is_ready(state, step)) && room.has(state, step);
-    if !due {
-        return None;
-    }
+fn due_step(state: &State, step: usize) -> Due {
     // What has been at work once was wanted; nothing that its condition may see has changed since.
     let began = state.steps[step].this_pass().iter().any(|attempt| attempt.was_placed());
-    Some(match if began { Ok(true) } else { condition::wanted(state, Node::Step(step)) } {
+    match if began { Ok(true) } else { condition::wanted(state, Node::Step(step)) } {
         Ok(true) => Due::Start(step),
         Ok(false) => Due::Record(RecordBody::Skipped { step: state.planned(step).id.clone() }),
         Err(error) => Due::Unclear(Node::Step(step), error),
-    })
+    }
 }
 
-fn due_group(state: &State, room: &Room, group: usize, now: Timestamp) -> Option<Due> {
+/// What is due of a group as such. What is due in it is due of its steps.
+fn due_group(state: &State, group: usize) -> Option<Due> {
     let Group { status, iteration, most, .. } = *state.groups[group];
     let members = state.graph.members(group);
     match status {
@@ -122,7 +127,6 @@ fn due_group(state: &State, room: &Room, group: usize, now: Timestamp) -> Option
                 Err(error) => Due::Unclear(Node::Group(group), error),
             })
         }
-        StepStatus::Running => members.iter().find_map(|step| due_step(state, room, *step, now)),
         _ => None,
     }
 }
@@ -149,10 +153,9 @@ struct Room {
 impl Room {
     fn in_run(state: &State) -> Self {
         let most = usize::try_from(state.plan().limits.max_parallel.max(1)).unwrap_or(usize::MAX);
-        let open = |step: &usize| state.steps[*step].open_attempt().is_some();
         Self {
-            free: most.saturating_sub(state.live_steps().count()),
-            foreground: (0..state.steps.len()).filter(|step| is_foreground(state, *step)).find(open),
+            free: most.saturating_sub(state.steps.count(Mark::Live)),
+            foreground: state.steps.with(Mark::Open).find(|step| is_foreground(state, *step)),
         }
     }
 

@@ -5,8 +5,8 @@ use crate::{
     machine::{
         budget::Meter,
         graph::Node,
-        schedule,
         state::{Attempt, OpenAsk, State, Step, Turn},
+        steps::Mark,
     },
     record::ReusedResult,
     view::{
@@ -143,7 +143,7 @@ fn activity_view(state: &State, attempt: &Attempt, turn: &Turn) -> ActivityView 
 
 fn status(state: &State, step: usize) -> StepStatus {
     // A step that waits only for its turn, or for the decision at a gate, is due.
-    let due = !state.status.is_terminal() && schedule::is_ready(state, step);
+    let due = !state.status.is_terminal() && state.steps.is(Mark::Ready, step);
     if due { StepStatus::Ready } else { state.steps[step].status }
 }
 

@@ -13,7 +13,11 @@ use crate::{
     attempt::{AttemptError, DispatchId, ErrorCode, Outcome, RunId, Settled, Timestamp, Usage, Warning},
     carry::Block,
     decision::{DecisionKind, Gate, GateId},
-    machine::graph::{Graph, Node},
+    machine::{
+        graph::{Graph, Node},
+        schedule,
+        steps::{Mark, Steps},
+    },
     plan::{Plan, PlanStep},
     port::{Ask, AskReply, Locator, SessionChoice},
     record::{ReusedResult, RunStarted, RunStatus, StopReason, TurnPurpose},
@@ -35,7 +39,7 @@ pub(crate) struct State {
     pub(crate) budget: Budget,
     pub(crate) parent_session: Option<String>,
     /// In plan order.
-    pub(crate) steps: Vec<Arc<Step>>,
+    pub(crate) steps: Steps,
     /// In plan order.
     pub(crate) groups: Vec<Arc<Group>>,
     pub(crate) graph: Arc<Graph>,
@@ -183,9 +187,9 @@ pub(crate) struct End {
 impl State {
     /// A run of which nothing but its beginning is known.
     pub(crate) fn begun(started: Arc<RunStarted>, at: Timestamp) -> Self {
-        Self {
+        let mut state = Self {
             graph: Arc::new(Graph::of(&started.plan)),
-            steps: started.plan.steps.iter().map(|_| Arc::new(Step::pending())).collect(),
+            steps: Steps::pending(started.plan.steps.len()),
             groups: started.plan.groups.iter().map(|group| Arc::new(Group::pending(group.max))).collect(),
             policy: started.policy,
             budget: started.budget,
@@ -201,7 +205,45 @@ impl State {
             ending: None,
             ending_since: None,
             finished: None,
+        };
+        (0..state.steps.len()).for_each(|step| state.review(step));
+        state
+    }
+
+    /// Changes a step, and what follows from it for others.
+    pub(crate) fn change<T>(&mut self, step: usize, change: impl FnOnce(&mut Step) -> T) -> T {
+        let over = self.steps[step].is_over();
+        let result = self.steps.change(step, change);
+        self.review(step);
+        if over != self.steps[step].is_over() {
+            self.review_dependents(Node::Step(step));
         }
+        result
+    }
+
+    /// Changes a group, and what follows from it for its steps and for others.
+    pub(crate) fn change_group(&mut self, group: usize, change: impl FnOnce(&mut Group)) {
+        let over = self.groups[group].is_over();
+        change(Arc::make_mut(&mut self.groups[group]));
+        let graph = Arc::clone(&self.graph);
+        graph.members(group).iter().for_each(|step| self.review(*step));
+        if over != self.groups[group].is_over() {
+            self.review_dependents(Node::Group(group));
+        }
+    }
+
+    fn review_dependents(&mut self, node: Node) {
+        let graph = Arc::clone(&self.graph);
+        for dependent in graph.dependents(node) {
+            if let Node::Step(step) = dependent {
+                self.review(*step);
+            }
+        }
+    }
+
+    fn review(&mut self, step: usize) {
+        let ready = schedule::is_ready(self, step);
+        self.steps.set(Mark::Ready, step, ready);
     }
 
     pub(crate) fn run(&self) -> &RunId {
@@ -234,8 +276,7 @@ impl State {
         let of_step = gate.budget.as_ref().and_then(|spent| self.index_of(spent.step.as_ref()?));
         match of_step {
             Some(step) => {
-                let step = Arc::make_mut(&mut self.steps[step]);
-                step.budget = step.budget.then(budget);
+                self.change(step, |step| step.budget = step.budget.then(budget));
             }
             None => self.budget = self.budget.then(budget),
         }
@@ -243,16 +284,14 @@ impl State {
 
     /// The step and turn that a dispatch names, if it is live: intended, and without a result.
     pub(crate) fn live(&self, dispatch: &DispatchId) -> Option<(usize, &Attempt, &Turn)> {
-        let step = self.index_of(&dispatch.step)?;
-        let (attempt, turn) = self.steps[step].live()?;
-        (turn.dispatch == *dispatch).then_some((step, attempt, turn))
+        self.live_steps().find(|(_, _, turn)| turn.dispatch == *dispatch)
     }
 
     /// Every step that has a live dispatch.
     pub(crate) fn live_steps(&self) -> impl Iterator<Item = (usize, &Attempt, &Turn)> {
-        self.steps.iter().enumerate().filter_map(|(index, step)| {
-            let (attempt, turn) = step.live()?;
-            Some((index, attempt, turn))
+        self.steps.with(Mark::Live).filter_map(|step| {
+            let (attempt, turn) = self.steps[step].live()?;
+            Some((step, attempt, turn))
         })
     }
 
@@ -268,7 +307,7 @@ impl State {
     }
 
     pub(crate) fn anything_live(&self) -> bool {
-        self.live_steps().next().is_some()
+        self.steps.with(Mark::Live).next().is_some()
     }
 
     /// Whether what waits for a node may go on.
@@ -337,7 +376,7 @@ impl Group {
 }
 
 impl Step {
-    fn pending() -> Self {
+    pub(crate) fn pending() -> Self {
         Self {
             status: StepStatus::Pending,
             iteration: 1,
