@@ -10,16 +10,17 @@
 mod durable;
 mod many;
 mod pure;
+mod story;
 mod table;
 
-use std::alloc::System;
-
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+/// What measures one part of the engine.
+type Part = fn() -> Vec<table::Row>;
 
 fn main() {
-    let rows = [pure::rows(), durable::rows(), many::rows()].concat();
+    // `cargo bench --bench engine -- pure` measures only what is asked for.
+    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
+    let parts: [(&str, Part); 3] = [("pure", pure::rows), ("durable", durable::rows), ("many", many::rows)];
+    let rows: Vec<_> = parts.iter().filter(|(name, _)| wanted(name)).flat_map(|(_, rows)| rows()).collect();
     table::print(&rows);
 }

@@ -15,14 +15,13 @@ use orch_workflow::{
     store::MemoryStore,
 };
 use serde_json::Value;
-use stats_alloc::Region;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::Notify,
     time::sleep,
 };
 
-use crate::{ALLOCATOR, pure::plan, table::Row};
+use crate::{story::plan, table::Row};
 
 const STEPS: usize = 4;
 
@@ -71,17 +70,15 @@ fn idle_kib(runtime: &Runtime, runs: usize) -> f64 {
     let host = Arc::new(Host { never: true, ..Host::default() });
     runtime.block_on(async {
         let engine = Engine::builder(Arc::new(MemoryStore::new()), Arc::clone(&host) as _).build();
-        let region = Region::new(ALLOCATOR);
+        let before = resident_kib();
         let started = start(&engine, runs).await;
         while host.state.lock().unwrap().at_work < runs {
             host.more.notified().await;
         }
-        let change = region.change();
-        let kept =
-            change.bytes_allocated as f64 - change.bytes_deallocated as f64 + change.bytes_reallocated as f64;
+        let kept = resident_kib() - before;
         drop(started);
         engine.shutdown(Duration::ZERO).await;
-        kept / runs as f64 / 1024.0
+        kept / runs as f64
     })
 }
 
@@ -92,6 +89,13 @@ async fn start(engine: &Engine, runs: usize) -> Vec<Run> {
         started.push(engine.start(NewRun::new(plan.clone(), "the task", "project")).await.unwrap());
     }
     started
+}
+
+/// The memory of this process that is in use.
+fn resident_kib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
 }
 
 /// The processor time of this process: what it waits for costs nothing.
