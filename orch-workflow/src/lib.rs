@@ -9,6 +9,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// Says that the driver has come to one of the places of `failpoint`. Without that feature it is nothing at all.
+#[cfg(feature = "runtime")]
 macro_rules! failpoint {
     ($place:ident($($what:expr),+)) => {
         #[cfg(feature = "failpoints")]
