@@ -91,7 +91,8 @@ impl<'m> Meter<'m> {
     }
 
     fn add_open(&self, step: usize, attempt: &Attempt, used: &mut Used) {
-        let turn = attempt.turns.last();
+        // What a turn that was answered has used is in the attempt's own sum already.
+        let turn = attempt.turns.last().filter(|turn| !turn.answered);
         let follow =
             turn.and_then(|turn| self.follows.iter().find(|follow| follow.dispatch == turn.dispatch));
         let mut usage = turn.map_or_else(Usage::default, |turn| turn.used);

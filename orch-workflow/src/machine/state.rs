@@ -449,7 +449,8 @@ impl Attempt {
 
     /// Time at work as far as the journal tells, without the waits for people.
     pub(crate) fn known_active_ms(&self) -> u64 {
-        let turn = self.turns.last().map_or(0, |turn| {
+        // The time of a turn that was answered is in `active_ms` already.
+        let turn = self.turns.last().filter(|turn| !turn.answered).map_or(0, |turn| {
             let until = if turn.asks.is_empty() { turn.seen_at } else { turn.asking_since };
             until.ms_since(turn.started_at).saturating_sub(turn.waited_ms)
         });

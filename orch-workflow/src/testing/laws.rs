@@ -10,7 +10,7 @@ use crate::{
     machine::{Effect, Machine},
     plan::Plan,
     port::AskId,
-    record::{Record, RecordBody, RunStatus},
+    record::{Record, RecordBody, RunStatus, TurnPurpose},
 };
 
 /// The invariants of a run, checked while its journal grows.
@@ -193,9 +193,13 @@ impl Laws {
                 self.takes_over = started.forked_from.is_some();
             }
             RecordBody::AttemptStarted { dispatch, .. } => self.attempt_started(dispatch)?,
-            RecordBody::TurnStarted { dispatch, .. } => {
+            RecordBody::TurnStarted { dispatch, purpose, .. } => {
                 let open = self.steps.get(&dispatch.step).is_some_and(|step| step.open);
                 hold!(open, "{dispatch} is a turn of no attempt");
+                // A repair is part of what was in flight before the gate opened, or the pause was asked for.
+                if *purpose != TurnPurpose::Repair {
+                    self.free_to_begin(dispatch)?;
+                }
                 self.begun(dispatch)?;
             }
             RecordBody::Placed { dispatch, .. } => {
@@ -271,6 +275,7 @@ impl Laws {
     }
 
     fn attempt_started(&mut self, dispatch: &DispatchId) -> Result<(), Broken> {
+        self.free_to_begin(dispatch)?;
         self.begun(dispatch)?;
         self.in_pass(dispatch)?;
         let step = self.steps.entry(dispatch.step.clone()).or_default();
@@ -287,11 +292,15 @@ impl Laws {
         self.one_foreground()
     }
 
+    fn free_to_begin(&self, dispatch: &DispatchId) -> Result<(), Broken> {
+        hold!(self.open_gates.is_empty(), "{dispatch} begins while a gate is open");
+        hold!(!self.to_pause, "{dispatch} begins although somebody wants a pause");
+        Ok(())
+    }
+
     fn begun(&mut self, dispatch: &DispatchId) -> Result<(), Broken> {
         hold!(self.status == Some(RunStatus::Running), "{dispatch} begins in a run that rests");
-        hold!(self.open_gates.is_empty(), "{dispatch} begins while a gate is open");
         hold!(!self.ending, "{dispatch} begins in a run that ends");
-        hold!(!self.to_pause, "{dispatch} begins although somebody wants a pause");
         hold!(self.begun.insert(dispatch.clone()), "{dispatch} begins twice");
         self.takes_over = false;
         let step = self.steps.entry(dispatch.step.clone()).or_default();

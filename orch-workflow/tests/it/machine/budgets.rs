@@ -295,6 +295,24 @@ fn a_hand_off_and_a_repair_are_dispatches_like_any_other() {
 }
 
 #[test]
+fn what_a_turn_has_used_is_counted_once() {
+    let mut plan = two_steps();
+    plan.steps[0].output = Some(serde_json::json!({ "enum": [1] }));
+    plan.budget = Budget { max_active_ms: Some(10_000), ..tokens(1_000) };
+    let mut repair = Story::of(run_started(plan.clone(), default_policy()));
+    repair.place().wait(3_000).uses("one", 600).wait(3_000).settle(costing(600)).wanted();
+    assert_eq!((repair.status(), repair.dispatch().turn), (RunStatus::Running, 2));
+
+    plan.steps[0].execution = orch_config::kind::ExecutionMode::Foreground;
+    let mut talk = Story::of(run_started(plan, default_policy()));
+    talk.place().wait(3_000).uses("one", 850).wait(3_000).settle(costing(850));
+    let used: Vec<_> = talk.view().budgets.iter().map(|spent| spent.used).collect();
+    assert_eq!(used, [850.0, 6_000.0]);
+    talk.decide(Decision::Continue);
+    assert_eq!((talk.status(), talk.dispatch().turn), (RunStatus::Running, 2));
+}
+
+#[test]
 fn time_at_work_runs_out_by_itself_and_waiting_costs_none() {
     let mut story = of_run(active(10_000));
     story.place().wanted();

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use orch_config::{
+    budget::Budget,
     expression::Expression,
     id::StepId,
     kind::ExecutionMode,
@@ -11,13 +12,13 @@ use orch_config::{
     workflow::GateDefault,
 };
 use orch_workflow::{
-    attempt::{AttemptError, DispatchId, ErrorCode, Settled, Timestamp},
-    decision::{Decision, Gate, GateId, GateReason},
+    attempt::{AttemptError, DispatchId, ErrorCode, Settled, Timestamp, Usage},
+    decision::{Bound, Decision, Gate, GateId, GateReason},
     event::Projector,
     machine::{Effect, Input, Machine},
     plan::{Plan, PlanStep},
     port::{Ask, AskId, AskReply},
-    record::{Record, RecordBody, RunStatus},
+    record::{Record, RecordBody, RunStatus, TurnPurpose},
     view::{StepStatus, StepView},
 };
 use proptest::prelude::*;
@@ -41,6 +42,7 @@ enum Move {
     AskClosed(usize, u8),
     Answer(u8),
     Waiting(usize, bool),
+    Used(usize, u64),
     Decide(u8, Option<u8>),
     Pause,
     Interrupt,
@@ -65,7 +67,8 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => (ago.clone(), 0..2_u8).prop_map(|(ago, ask)| Move::Ask(ago, ask)),
         1 => (ago.clone(), 0..2_u8).prop_map(|(ago, ask)| Move::AskClosed(ago, ask)),
         1 => (0..2_u8).prop_map(Move::Answer),
-        1 => (ago, any::<bool>()).prop_map(|(ago, waiting)| Move::Waiting(ago, waiting)),
+        1 => (ago.clone(), any::<bool>()).prop_map(|(ago, waiting)| Move::Waiting(ago, waiting)),
+        2 => (ago, 0..600_u64).prop_map(|(ago, input)| Move::Used(ago, input)),
         6 => (0..5_u8, prop::option::weighted(0.2, 0..20_u8)).prop_map(|(kind, gate)| Move::Decide(kind, gate)),
         1 => Just(Move::Pause),
         1 => Just(Move::Interrupt),
@@ -102,8 +105,9 @@ fn stories() -> impl Strategy<Value = Story> {
         Just(GateDefault::Skip),
         Just(GateDefault::Abort)
     ]);
-    (steps, group, execution, intervene, default, 1..4_u32).prop_map(
-        |(shapes, group, execution, intervene, default, parallel)| {
+    let spending = (0..4_usize, prop::option::weighted(0.3, 300..2_000_u64), 0..16_usize);
+    (steps, group, execution, intervene, default, 1..4_u32, spending).prop_map(
+        |(shapes, group, execution, intervene, default, parallel, spending)| {
             let steps = shapes.iter().zip(["one", "two", "three", "four"]).map(|(shape, id)| {
                 let (foreground, carry, attempts, ..) = *shape;
                 let mut step = step(id);
@@ -125,6 +129,7 @@ fn stories() -> impl Strategy<Value = Story> {
             if let Some(group) = group {
                 plan = gathered(plan, group);
             }
+            spend(&mut plan, spending);
             Story::of(run_started(plan, policy(execution, intervene)))
         },
     )
@@ -182,6 +187,23 @@ fn gathered(mut plan: Plan, (first, length, max, until): Loop) -> Plan {
     super::story::repeat(plan, "loop", &outside, &members, max, &until)
 }
 
+/// Bounds for the run or for one of its steps, and which steps must answer in a form.
+fn spend(plan: &mut Plan, (whose, bound, structured): (usize, Option<u64>, usize)) {
+    let budget = Budget {
+        max_tokens: bound,
+        max_cost_usd: bound.map(|bound| bound as f64 * 1.5),
+        max_active_ms: bound.map(|bound| bound * 20),
+    };
+    match plan.steps.get_mut(whose) {
+        Some(step) => step.budget = budget,
+        None => plan.budget = budget,
+    }
+    let schema = json!({ "type": "object", "properties": { "ok": { "const": true } }, "required": ["ok"] });
+    for (number, step) in plan.steps.iter_mut().enumerate() {
+        step.output = (structured >> number & 1 == 1).then(|| schema.clone());
+    }
+}
+
 fn input(story: &Story, step: &Move) -> Option<Input> {
     let begun: Vec<DispatchId> = story
         .journal
@@ -223,6 +245,10 @@ fn input(story: &Story, step: &Move) -> Option<Input> {
         }
         Move::Answer(number) => Input::Answer { ask: ask(number), reply: AskReply::Once, by: by() },
         Move::Waiting(ago, waiting) => Input::Waiting { dispatch: dispatch(ago)?, waiting: *waiting },
+        Move::Used(ago, input) => {
+            let usage = Usage { input: *input, cost_usd: *input as f64, ..Usage::default() };
+            Input::Used { dispatch: dispatch(ago)?, usage }
+        }
         Move::Decide(kind, gate) => Input::Decide {
             gate: gate.map(|number| GateId(format!("g{number}"))),
             decision: match kind {
@@ -233,7 +259,7 @@ fn input(story: &Story, step: &Move) -> Option<Input> {
                 _ => Decision::Abort,
             },
             policy: PolicyPatch::default(),
-            budget: Default::default(),
+            budget: higher(story, *kind),
             by: by(),
         },
         Move::Pause => Input::Pause { by: by() },
@@ -243,6 +269,19 @@ fn input(story: &Story, step: &Move) -> Option<Input> {
         Move::TakenUp => Input::TakenUp,
         Move::Pass(_) | Move::Crash | Move::Reopen => return None,
     })
+}
+
+/// Mostly enough to go on with, where the open gate is over a budget.
+fn higher(story: &Story, kind: u8) -> Budget {
+    let spent = story.view().gate.and_then(|gate| gate.budget).filter(|_| kind == 0);
+    let (bound, used) = spent.map_or((None, 0.0), |spent| (Some(spent.bound), spent.used));
+    let more = used + 200.0;
+    match bound {
+        Some(Bound::Tokens) => Budget { max_tokens: Some(more as u64), ..Budget::default() },
+        Some(Bound::CostUsd) => Budget { max_cost_usd: Some(more), ..Budget::default() },
+        Some(Bound::ActiveMs) => Budget { max_active_ms: Some(more as u64), ..Budget::default() },
+        _ => Budget::default(),
+    }
 }
 
 fn result(kind: u8) -> Settled {
@@ -277,6 +316,8 @@ struct Ledger {
     /// The passes that were made, and may be made without a decision.
     passes: u32,
     most: u32,
+    /// What was begun since the last look.
+    latest: Vec<StepId>,
     read: usize,
 }
 
@@ -317,7 +358,9 @@ impl Ledger {
             }
             RecordBody::AttemptStarted { dispatch, .. } | RecordBody::TurnStarted { dispatch, .. } => {
                 prop_assert_eq!(self.status, Some(RunStatus::Running), "a paused run dispatches nothing");
-                prop_assert!(self.open_gates.is_empty(), "nothing new while a gate is open");
+                let repairs = matches!(body, RecordBody::TurnStarted { purpose: TurnPurpose::Repair, .. });
+                prop_assert!(self.open_gates.is_empty() || repairs, "nothing new while a gate is open");
+                self.latest.push(dispatch.step.clone());
                 prop_assert!(!self.ending, "nothing new once the end is asked for");
                 prop_assert!(self.begun.insert(dispatch.clone()), "{} begun twice", dispatch);
                 let before = self.live.insert(dispatch.step.to_string(), dispatch.clone());
@@ -432,6 +475,12 @@ fn check(story: &mut Story, ledger: &mut Ledger) -> Result<(), TestCaseError> {
     prop_assert_eq!(&replayed.view(), &story.view(), "the journal tells another story");
     prop_assert!(replayed == story.machine, "the journal tells another story");
     let view = story.view();
+    for begun in ledger.latest.drain(..) {
+        let around =
+            view.budgets.iter().filter(|spent| spent.step.as_ref().is_none_or(|step| *step == begun));
+        let spent: Vec<_> = around.filter(|spent| spent.is_all()).collect();
+        prop_assert!(spent.is_empty(), "{begun} is begun although {spent:?}");
+    }
     prop_assert_eq!(Some(view.status), ledger.status);
     let plan = ledger.plan.as_ref().unwrap();
     let begun = |step: &&PlanStep| {
