@@ -14,10 +14,20 @@ use orch::config::{
 #[derive(Debug, Parser)]
 #[command(name = "orch", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "\
-Exit codes: 0 success, 1 error, 2 usage or configuration, 3 paused at a gate, 4 another process drives the run,
-130 interrupted (the run is left paused and can be continued).
+Exit codes:
+  0    success
+  1    the run, or the command, failed
+  2    the call or the configuration is wrong
+  3    the run is paused at a gate
+  4    another process drives the run
+  130  interrupted; the run is left paused and can be continued
 
-Environment: ORCH_SERVER, OPENCODE_SERVER_PASSWORD, OPENCODE_SERVER_USERNAME, ORCH_OPENCODE, ORCH_STATE_DIR, NO_COLOR.")]
+Environment:
+  ORCH_SERVER, OPENCODE_SERVER_USERNAME, OPENCODE_SERVER_PASSWORD
+       a running OpenCode server, and how to log in there
+  ORCH_OPENCODE   the opencode binary to start
+  ORCH_STATE_DIR  where runs are kept
+  NO_COLOR        no colours")]
 pub(crate) struct Cli {
     /// The project directory; the current one by default.
     #[arg(long, global = true, value_name = "DIR")]
@@ -91,6 +101,10 @@ pub(crate) enum Command {
     Schema,
     /// Check this machine: OpenCode, the server, the configuration, the store.
     Doctor(HostArgs),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual: a man page, or Markdown.
+    Man(ManArgs),
 }
 
 impl Command {
@@ -132,10 +146,10 @@ pub(crate) struct RunArgs {
     pub(crate) budget: BudgetArgs,
     /// The session whose children the subagents become, or `new`. By default one is created, and a workflow that a
     /// person takes part in, such as docs, goes on under the one of its last run in this project.
-    #[arg(long, value_name = "SESSION")]
+    #[arg(long, value_name = "SESSION", help_heading = None::<&str>)]
     pub(crate) parent: Option<String>,
     /// A file for every step that needs no other step: text or an image, as it is now. May be given more than once.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = None::<&str>)]
     pub(crate) attach: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) drive: DriveArgs,
@@ -151,21 +165,19 @@ pub(crate) struct ContinueArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RetryArgs {
-    #[command(flatten)]
-    pub(crate) decide: DecideArgs,
     /// Appended to the step's prompt.
-    #[arg(long)]
+    #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
     /// The session to try in; by default the same, or a fresh one after a context overflow.
     #[arg(long, value_enum)]
     pub(crate) session: Option<SessionArg>,
+    #[command(flatten)]
+    pub(crate) decide: DecideArgs,
 }
 
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(crate) struct ReplaceArgs {
-    #[command(flatten)]
-    pub(crate) decide: DecideArgs,
     /// The text that counts as the step's result; `-` reads standard input.
     #[arg(
         long,
@@ -177,6 +189,8 @@ pub(crate) struct ReplaceArgs {
     /// Take the latest answer in the worker's session, after you repaired it there.
     #[arg(long)]
     pub(crate) from_session: bool,
+    #[command(flatten)]
+    pub(crate) decide: DecideArgs,
 }
 
 #[derive(Debug, Args)]
@@ -229,7 +243,7 @@ pub(crate) struct ForkArgs {
     #[command(flatten)]
     pub(crate) budget: BudgetArgs,
     /// The session whose children the subagents become; by default the one given with the run, else a new one.
-    #[arg(long, value_name = "SESSION")]
+    #[arg(long, value_name = "SESSION", help_heading = None::<&str>)]
     pub(crate) parent: Option<String>,
     #[command(flatten)]
     pub(crate) drive: DriveArgs,
@@ -377,6 +391,22 @@ pub(crate) struct TrustArgs {
     pub(crate) yes: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Write a page for each command into this directory.
+    #[arg(long, value_name = "DIR", conflicts_with = "markdown")]
+    pub(crate) out: Option<PathBuf>,
+    /// The manual of all commands as Markdown.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
 /// The policy for the run, over that of the workflow.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Policy")]
@@ -444,7 +474,7 @@ fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, 
 #[derive(Debug, Args)]
 pub(crate) struct DriveArgs {
     /// Never ask: exit with code 3 at a gate, deny permissions that no rule answers.
-    #[arg(long)]
+    #[arg(long, help_heading = None::<&str>)]
     pub(crate) no_input: bool,
     #[command(flatten)]
     pub(crate) host: HostArgs,
@@ -455,11 +485,11 @@ pub(crate) struct DriveArgs {
 #[command(next_help_heading = "Host")]
 pub(crate) struct HostArgs {
     /// A running OpenCode server; its password comes from OPENCODE_SERVER_PASSWORD.
-    #[arg(long, env = "ORCH_SERVER", value_name = "URL")]
+    #[arg(long, env = "ORCH_SERVER", hide_env_values = true, value_name = "URL")]
     pub(crate) server: Option<String>,
     /// The opencode binary to start, for the run and for workers with a server of their own; `opencode` on PATH by
     /// default.
-    #[arg(long, env = "ORCH_OPENCODE", value_name = "PATH")]
+    #[arg(long, env = "ORCH_OPENCODE", hide_env_values = true, value_name = "PATH")]
     pub(crate) opencode: Option<PathBuf>,
 }
 

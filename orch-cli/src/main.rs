@@ -10,6 +10,7 @@ mod failpoint;
 mod follow;
 mod interrupt;
 mod log;
+mod manual;
 mod person;
 mod project;
 mod report;
@@ -17,7 +18,7 @@ mod trust;
 
 use std::{io::Write as _, process::ExitCode};
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 
 use crate::{
     args::Cli,
@@ -25,7 +26,8 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = manual::command().try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return refuse(error),
     };

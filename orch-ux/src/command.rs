@@ -154,6 +154,10 @@ commands! {
         "Prints the JSON Schema of `orchestrator.json`.";
     DOCTOR: "doctor", "orch doctor", "Examine the set-up",
         "Checks host, configuration and store, and says how to repair what is broken.";
+    COMPLETIONS: "completions", "orch completions bash", "Complete in a shell",
+        "Prints completions for bash, zsh, fish, elvish or powershell.";
+    MAN: "man", "orch man", "Read the manual",
+        "Prints the manual as a man page; `--out` writes a page for each command, `--markdown` all of it as Markdown.";
 }
 
 /// A word as a shell takes it. Step ids may hold spaces, quotes and worse; what cannot be seen is written out, in

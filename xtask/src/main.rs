@@ -28,7 +28,7 @@ Usage: cargo xtask <command>
 
   test [stage…]     everything CI runs, or only the named stages
   test --list       the stages
-  schema            writes schema/orchestrator.schema.json
+  schema            writes what is generated: schema/*.json, docs/cli.md
   bench [crate…]    every benchmark, or those of the named crates";
 
 fn main() -> ExitCode {

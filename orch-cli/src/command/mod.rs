@@ -11,6 +11,7 @@ mod explain;
 mod fork;
 mod list;
 mod look;
+mod manual;
 mod models;
 mod profiles;
 mod run;
@@ -41,12 +42,18 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
     if let Command::Demo(args) = &cli.command {
         return demo::demo(args, json).await;
     }
+    match &cli.command {
+        Command::Completions(args) => return manual::completions(args),
+        Command::Man(args) => return manual::man(args),
+        _ => {}
+    }
     if cli.command.drives() {
         refuse_inside_a_worker()?;
     }
     let project = Project::find(cli.dir.as_deref())?;
     match cli.command {
-        Command::Demo(_) => Ok(Exit::Success),
+        // Carried out above: they need no project.
+        Command::Demo(_) | Command::Completions(_) | Command::Man(_) => Ok(Exit::Success),
         Command::Run(args) => run::run(&project, args, json).await,
         Command::Continue(args) => decide::decide(&project, decide::proceed(args), json).await,
         Command::Retry(args) => decide::decide(&project, decide::retry(args), json).await,

@@ -14,6 +14,7 @@ mod interrupts;
 mod kills;
 mod live;
 mod look;
+mod manual;
 mod newcomer;
 mod offer;
 mod output;

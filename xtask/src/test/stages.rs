@@ -33,7 +33,11 @@ pub(super) const STAGES: &[Stage] = &[
         run: check_arrows,
     },
     Stage { name: "msrv", about: "no dependency asks for a newer Rust than we promise", run: check_msrv },
-    Stage { name: "schema", about: "the committed JSON Schema is the one of the types", run: check_schema },
+    Stage {
+        name: "schema",
+        about: "committed schemas and the command's manual are those of the code",
+        run: check_schema,
+    },
     Stage { name: "deny", about: "advisories, licences and sources of the dependencies", run: deny },
     Stage { name: "clippy", about: "no warning, with all features and with none", run: clippy },
     Stage { name: "docs", about: "the documentation builds without a warning", run: docs },

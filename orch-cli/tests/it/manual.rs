@@ -1,0 +1,69 @@
+//! What the command says of itself.
+
+use std::fs;
+
+use orch::{opencode::simulator::Script, ux::command::COMMANDS};
+
+use crate::world::{World, write};
+
+async fn world() -> World {
+    World::new(Script::new()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_committed_manual_is_the_one_that_the_command_prints() {
+    let printed = world().await.orch(["man", "--markdown"]).await;
+    let committed =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md")).unwrap_or_default();
+    assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""));
+    assert!(
+        printed.stdout == committed,
+        "docs/cli.md is not up to date: run `cargo xtask schema` and commit the result"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_help_of_the_command() {
+    insta::assert_snapshot!(world().await.orch(["--help"]).await.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_help_of_a_command_ends_with_examples() {
+    insta::assert_snapshot!(world().await.orch(["retry", "--help"]).await.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn completions_know_every_command_in_every_shell() {
+    let world = world().await;
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = world.orch(["completions", shell]).await;
+        assert_eq!((script.code, script.stderr.as_str()), (Some(0), ""), "{shell}");
+        for command in COMMANDS {
+            for word in command.name.split(' ') {
+                assert!(script.stdout.contains(word), "{shell}: {word}");
+            }
+        }
+    }
+    let bash = write(&world.path("orch.bash"), &world.orch(["completions", "bash"]).await.stdout);
+    let checked = std::process::Command::new("bash").args(["-n", &bash]).output().unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+    assert_eq!(world.orch(["completions", "tcsh"]).await.code, Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_man_page_is_printed_and_a_page_for_each_command_is_written() {
+    let world = world().await;
+    let page = world.orch(["man"]).await;
+    assert_eq!(page.code, Some(0));
+    assert!(page.stdout.contains(".TH orch 1") && page.stdout.contains("Exit codes"), "{}", page.stdout);
+    let directory = world.path("man1");
+    let out = directory.to_string_lossy().into_owned();
+    assert_eq!(world.orch(["man", "--out", &out]).await.code, Some(0));
+    for command in COMMANDS {
+        let file = directory.join(format!("orch-{}.1", command.name.replace(' ', "-")));
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert!(text.contains("xample"), "{}", file.display());
+    }
+    let refused = world.orch(["man", "--out", "/proc/none", "--json"]).await;
+    assert_eq!((refused.code, refused.error().as_str()), (Some(2), "orch::cli::unwritable"));
+}
