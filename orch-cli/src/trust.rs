@@ -111,7 +111,7 @@ impl Proposal {
 fn difference(path: &Path, before: &Evidence, now: &Evidence) -> String {
     let text = |evidence: &Evidence| evidence.files.get(path).cloned().unwrap_or_default();
     let name = path.display().to_string();
-    TextDiff::from_lines(&text(before), &text(now))
+    TextDiff::from_lines(text(before).as_str(), text(now).as_str())
         .unified_diff()
         .context_radius(3)
         .header(&name, &name)

@@ -61,24 +61,56 @@ pub(crate) fn tools(id: &str) -> Table<bool> {
     Table(refused.iter().map(|tool| ((*tool).to_owned(), false)).collect())
 }
 
+/// A built-in by its id, made only when it is asked for: most of what a large file names is not built in.
+type Listed<T> = (&'static str, fn() -> T);
+
+/// In the order they are listed.
+const PROFILES: &[Listed<Profile>] = &[
+    ("vision", vision),
+    ("docs", docs),
+    ("coder", coder),
+    ("architect", architect),
+    ("explorer", explorer),
+    ("memory", memory),
+    ("reviewer", reviewer),
+];
+
+/// In the order they are listed.
+const WORKFLOWS: &[Listed<WorkflowDefinition>] =
+    &[("build", build), (ROOCODE_BOOMERANG, roocode_boomerang), ("docs", docs_workflow)];
+
+/// The id of the predecessor's own workflow, which `workflows.roocodeBoomerang` configures.
+pub(crate) const ROOCODE_BOOMERANG: &str = "roocode-boomerang";
+
 /// The built-in profiles, in the order they are listed.
 pub(crate) fn profiles() -> impl Iterator<Item = Profile> {
-    [vision(), docs(), coder(), architect(), explorer(), memory(), reviewer()].into_iter()
+    PROFILES.iter().map(|(_, make)| make())
+}
+
+/// The built-in profile with this id.
+pub(crate) fn profile(id: &str) -> Option<Profile> {
+    made(PROFILES, id)
 }
 
 /// The built-in workflows, in the order they are listed.
 pub(crate) fn workflows() -> impl Iterator<Item = WorkflowDefinition> {
-    [build(), roocode_boomerang(), docs_workflow()].into_iter()
+    WORKFLOWS.iter().map(|(_, make)| make())
 }
 
-/// The id of the predecessor's own workflow, which `workflows.roocodeBoomerang` configures.
-pub(crate) const ROOCODE_BOOMERANG: &str = "roocode-boomerang";
+/// The built-in workflow with this id.
+pub(crate) fn workflow(id: &str) -> Option<WorkflowDefinition> {
+    made(WORKFLOWS, id)
+}
+
+fn made<T>(listed: &[Listed<T>], id: &str) -> Option<T> {
+    listed.iter().find(|(known, _)| *known == id).map(|(_, make)| make())
+}
 
 fn vision() -> Profile {
     Profile {
         model: Some("node:vision".to_owned()),
         supports_vision: true,
-        ..profile(
+        ..worker(
             "vision",
             "Vision Analyst",
             "Analyze images, screenshots, diagrams, and visual content",
@@ -94,7 +126,7 @@ fn docs() -> Profile {
         model: Some("node:docs".to_owned()),
         supports_web: true,
         inject_repo_context: true,
-        ..profile(
+        ..worker(
             "docs",
             "Documentation Librarian",
             "Research documentation, find examples, explain APIs and libraries",
@@ -106,7 +138,7 @@ fn docs() -> Profile {
 }
 
 fn coder() -> Profile {
-    profile(
+    worker(
         "coder",
         "Code Implementer",
         "Write, edit, and refactor code with full tool access",
@@ -116,7 +148,7 @@ fn coder() -> Profile {
 }
 
 fn architect() -> Profile {
-    profile(
+    worker(
         "architect",
         "System Architect",
         "Design changes and systems, weigh alternatives, write plans that others carry out",
@@ -129,7 +161,7 @@ fn explorer() -> Profile {
     Profile {
         model: Some("node:fast".to_owned()),
         temperature: Some(0.1),
-        ..profile(
+        ..worker(
             "explorer",
             "Code Explorer",
             "Quickly search and navigate the codebase",
@@ -140,7 +172,7 @@ fn explorer() -> Profile {
 }
 
 fn memory() -> Profile {
-    profile(
+    worker(
         "memory",
         "Memory Curator",
         "Keep the decisions, constraints and conventions of a project that will still matter later",
@@ -152,7 +184,7 @@ fn memory() -> Profile {
 fn reviewer() -> Profile {
     Profile {
         kind: WorkerKind::Subagent,
-        ..profile(
+        ..worker(
             "reviewer",
             "Code Reviewer",
             "Judge a change against its task: correctness, completeness, safety, tests",
@@ -184,7 +216,7 @@ fn build() -> WorkflowDefinition {
             "Plan a change, implement it, then review it and fix what the review found until it is approved"
                 .to_owned(),
         ),
-        ..workflow(
+        ..listed(
             "build",
             [
                 Node::from(carrying(subagent("plan", "Plan", "architect", step_prompt!("build/plan")))),
@@ -230,7 +262,7 @@ fn roocode_boomerang() -> WorkflowDefinition {
     WorkflowDefinition {
         name: "RooCode Boomerang".to_owned(),
         description: Some("Plan, implement, review and fix, each on its own server".to_owned()),
-        ..workflow(
+        ..listed(
             ROOCODE_BOOMERANG,
             [
                 carrying(step("plan", "Plan", "architect", step_prompt!("roocode-boomerang/plan"))),
@@ -257,23 +289,23 @@ fn docs_workflow() -> WorkflowDefinition {
         description: Some(
             "Build up documentation knowledge in a session of its own, then hand it over".to_owned(),
         ),
-        ..workflow("docs", [docs])
+        ..listed("docs", [docs])
     }
 }
 
-fn profile(id: &'static str, name: &str, purpose: &str, when_to_use: &str, prompt: &str) -> Profile {
+fn worker(id: &'static str, name: &str, purpose: &str, when_to_use: &str, prompt: &str) -> Profile {
     Profile {
         name: name.to_owned(),
         purpose: purpose.to_owned(),
         when_to_use: when_to_use.to_owned(),
         model: Some("node".to_owned()),
         system_prompt: Some(prompt.to_owned()),
-        permission: from_tools(&tools(id).0),
+        permission: from_tools(tools(id)),
         ..Profile::new(ProfileId::literal(id))
     }
 }
 
-fn workflow(id: &'static str, nodes: impl IntoIterator<Item = impl Into<Node>>) -> WorkflowDefinition {
+fn listed(id: &'static str, nodes: impl IntoIterator<Item = impl Into<Node>>) -> WorkflowDefinition {
     WorkflowDefinition::new(WorkflowId::literal(id), nodes)
 }
 

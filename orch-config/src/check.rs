@@ -125,7 +125,7 @@ fn check_profile(config: &Config, profile: &Profile, issues: &mut Vec<Issue>) {
         let issue = Issue::error(code::UNKNOWN_MODEL_TAG, place().key("model"), unknown.to_string());
         issues.push(issue.suggest(&unknown.text, tags));
     }
-    let built_in = || builtin::profiles().find(|built_in| built_in.id == profile.id);
+    let built_in = || builtin::profile(profile.id.as_str());
     if profile.inject_repo_context && !built_in().is_some_and(|built_in| built_in.inject_repo_context) {
         let way_out = "write what the worker should know into `systemPrompt` or a `promptFile`";
         issues.push(not_supported(place().key("injectRepoContext"), way_out));

@@ -39,6 +39,7 @@ pub mod settings;
 mod show;
 mod skill;
 mod snippet;
+mod source_text;
 pub mod starter;
 pub mod suggest;
 pub mod trust;
@@ -52,6 +53,7 @@ pub use self::{
     origin::{Origin, Setting},
     profile::Profile,
     skill::{InvalidSkillName, SkillName},
+    source_text::SourceText,
     suggest::suggest,
     trust::{Trust, TrustRecords},
     workflow::{GroupDefinition, Limits, Node, StepDefinition, WorkflowDefinition},

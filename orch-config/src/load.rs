@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    check, code,
+    SourceText, check, code,
     config::Config,
     diagnostic::{Diagnostic, Diagnostics, Severity},
     document::{self, Document, Read},
@@ -131,7 +131,7 @@ pub struct SourceFile {
     /// Where it is; overrides have no file.
     pub path: Option<PathBuf>,
     /// Its text, so that problems in it can be shown. Spans count in its bytes.
-    pub text: String,
+    pub text: SourceText,
 }
 
 /// A configuration, and what it came from.
@@ -375,7 +375,11 @@ impl<'d> Stack<'d> {
         resolve::gather_profiles(&mut root);
         let inlined = prompts.inline(&mut root);
         if layer == Layer::Project {
-            self.evidence.add(self.directory, path.unwrap_or(FilePath::new(FILE_NAME)), &document.text);
+            self.evidence.add(
+                self.directory,
+                path.unwrap_or(FilePath::new(FILE_NAME)),
+                document.text.clone(),
+            );
             self.witness(&inlined.files);
         }
         issues.extend(inlined.issues);
@@ -387,7 +391,7 @@ impl<'d> Stack<'d> {
 
     fn witness(&mut self, prompts: &[PromptFile]) {
         for file in prompts {
-            self.evidence.add(self.directory, &file.path, &file.text);
+            self.evidence.add(self.directory, &file.path, file.text.clone().into());
         }
     }
 

@@ -73,28 +73,24 @@ impl Prompts {
         let mut inlined = Inlined::default();
         for entry in root.profiles.iter_mut().flat_map(|profiles| &mut profiles.0) {
             let ProfileEntry::Patch(patch) = entry else { continue };
-            let place = Path::profile(patch.id.as_str());
+            let id = &patch.id;
+            let place = || Path::profile(id.as_str());
             let key = match patch.prompt_file.take() {
                 None => "systemPrompt",
                 Some(_) if patch.system_prompt.is_some() => {
                     let message = "`promptFile` has no effect beside `systemPrompt`";
-                    inlined.issues.push(Issue::warning(
-                        code::NO_EFFECT,
-                        place.clone().key("promptFile"),
-                        message,
-                    ));
+                    inlined.issues.push(Issue::warning(code::NO_EFFECT, place().key("promptFile"), message));
                     "systemPrompt"
                 }
                 Some(name) => {
                     match self.find(&name.0) {
                         Ok(found) => {
-                            inlined.read(&found, Some(&patch.id));
+                            inlined.read(&found, Some(id));
                             patch.system_prompt = found.text.into();
                         }
                         Err(reason) => {
                             let message = format!("the prompt file {:?} {reason}", name.0);
-                            let issue =
-                                Issue::error(code::PROMPT_FILE, place.clone().key("promptFile"), message);
+                            let issue = Issue::error(code::PROMPT_FILE, place().key("promptFile"), message);
                             inlined.issues.push(issue.help(format!("looked in {}", self.describe())));
                         }
                     }
@@ -102,7 +98,7 @@ impl Prompts {
                 }
             };
             if let Some(text) = patch.system_prompt.as_mut() {
-                self.put_in(text, || place.key(key), &mut inlined);
+                self.put_in(text, || place().key(key), &mut inlined);
             }
         }
         let Some(workflows) = root.workflows.as_mut() else { return inlined };

@@ -76,9 +76,10 @@ impl<'t> Iterator for References<'t> {
     type Item = Reference<'t>;
 
     fn next(&mut self) -> Option<Reference<'t>> {
-        while let Some(start) = self.template[self.from..].find("{{").map(|at| self.from + at) {
+        // One byte is found faster than two, and most templates have few braces.
+        while let Some(start) = self.template[self.from..].find('{').map(|at| self.from + at) {
             self.from = start + 1;
-            if self.template[..start].ends_with('\\') {
+            if !self.template[self.from..].starts_with('{') || self.template[..start].ends_with('\\') {
                 continue;
             }
             let inside = &self.template[start + 2..];

@@ -28,11 +28,14 @@ pub(super) fn check(config: &Config, workflow: &WorkflowDefinition, issues: &mut
     }
     check_budget(&workflow.budget, || Path::workflow(workflow.id.as_str()), issues);
     unique_ids(workflow, issues);
+    // What ships with the library is checked by its tests; reading its schemas and conditions again would take longer
+    // than all the rest of a small configuration.
+    let built_in = is_built_in(workflow);
     let mut outputs = HashMap::new();
     for (step, place) in workflow.steps().zip(places(workflow)) {
         let place = || place.path(&workflow.id);
         check_step(config, step, place, issues);
-        if let Some(schema) = &step.output {
+        if let Some(schema) = step.output.as_ref().filter(|_| !built_in) {
             match OutputSchema::new(schema) {
                 Ok(schema) => drop(outputs.insert(step.id.as_str(), schema)),
                 Err(error) => {
@@ -42,9 +45,7 @@ pub(super) fn check(config: &Config, workflow: &WorkflowDefinition, issues: &mut
             }
         }
     }
-    // What ships with the library is checked by its tests; reading its conditions again would take longer than all the
-    // rest of a small configuration.
-    if is_built_in(workflow) {
+    if built_in {
         return;
     }
     let order = check_order(workflow, issues);
@@ -53,9 +54,7 @@ pub(super) fn check(config: &Config, workflow: &WorkflowDefinition, issues: &mut
 
 /// Whether a workflow has exactly the steps of the built-in one, whatever its limits are.
 fn is_built_in(workflow: &WorkflowDefinition) -> bool {
-    let Some(mut built_in) = builtin::workflows().find(|built_in| built_in.id == workflow.id) else {
-        return false;
-    };
+    let Some(mut built_in) = builtin::workflow(workflow.id.as_str()) else { return false };
     for (step, other) in built_in.steps_mut().zip(workflow.steps()) {
         (step.timeout_ms, step.idle_warning_ms) = (other.timeout_ms, other.idle_warning_ms);
     }
@@ -71,8 +70,7 @@ fn too_many_steps(workflow: &WorkflowDefinition, place: Path) -> Issue {
     );
     let ids =
         |workflow: &WorkflowDefinition| workflow.steps().map(|step| step.id.clone()).collect::<Vec<_>>();
-    let untouched =
-        builtin::workflows().any(|builtin| builtin.id == workflow.id && ids(&builtin) == ids(workflow));
+    let untouched = builtin::workflow(id).is_some_and(|builtin| ids(&builtin) == ids(workflow));
     let issue = if untouched {
         Issue::warning(code::TOO_MANY_STEPS, place, message)
     } else {
@@ -87,7 +85,7 @@ fn unique_ids(workflow: &WorkflowDefinition, issues: &mut Vec<Issue>) {
     let groups = groups.map(|(index, node)| (node.id(), Place::node(index)));
     let mut ids: Vec<_> = groups.chain(workflow.steps().map(|step| &step.id).zip(places(workflow))).collect();
     ids.sort_by_key(|(_, place)| (place.node, place.member));
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::with_capacity(ids.len());
     for (id, place) in ids {
         if !seen.insert(id) {
             let message = format!("a second step or group has the id {:?}", id.as_str());
@@ -163,7 +161,7 @@ fn check_order<'a>(workflow: &'a WorkflowDefinition, issues: &mut Vec<Issue>) ->
     report_stuck(&nodes, |node| place(Place::node(node)), issues);
     let mut groups = HashMap::new();
     for (index, node) in workflow.nodes.iter().enumerate() {
-        check_when(node.when(), place(Place::node(index)), issues);
+        check_when(node.when(), || place(Place::node(index)), issues);
         if let Node::Group(group) = node {
             groups.insert(index, check_group(workflow, index, group, issues));
         }
@@ -201,7 +199,7 @@ fn check_group<'a>(
     }
     report_stuck(&steps, at, issues);
     for (member, step) in group.steps.iter().enumerate() {
-        check_when(step.when.as_ref(), at(member), issues);
+        check_when(step.when.as_ref(), || at(member), issues);
     }
     steps
 }
@@ -216,16 +214,18 @@ fn unknown_need(node: &str, need: &str, place: Path) -> Issue {
 
 /// Says which nodes wait for each other, and which wait for those.
 fn report_stuck(order: &Order<'_>, place: impl Fn(usize) -> Path, issues: &mut Vec<Issue>) {
-    let cycles = order.cycles();
+    let stuck = order.stuck();
+    if !stuck.contains(&true) {
+        return;
+    }
     let mut named: HashSet<usize> = HashSet::new();
-    for cycle in cycles {
+    for cycle in order.cycles() {
         let way = cycle.iter().chain(&cycle[..1]).map(|node| format!("{:?}", order.id(*node)));
         let message = format!("these wait for each other: {}", way.collect::<Vec<_>>().join(" needs "));
         let issue = Issue::error(code::CYCLE, place(cycle[0]).key("needs"), message);
         issues.push(issue.help("leave one of the needs out"));
         named.extend(cycle);
     }
-    let stuck = order.stuck();
     for node in (0..stuck.len()).filter(|node| stuck[*node] && !named.contains(node)) {
         let blocked = order.needs(node).iter().find(|need| stuck[**need]).map_or("", |need| order.id(*need));
         let message = format!("{:?} can never start: it waits for {blocked:?}", order.id(node));
@@ -233,9 +233,9 @@ fn report_stuck(order: &Order<'_>, place: impl Fn(usize) -> Path, issues: &mut V
     }
 }
 
-fn check_when(when: Option<&Expression>, place: Path, issues: &mut Vec<Issue>) {
+fn check_when(when: Option<&Expression>, place: impl Fn() -> Path, issues: &mut Vec<Issue>) {
     if when.is_some_and(Expression::is_never) {
         let message = "this condition never holds: nothing behind it would ever be done";
-        issues.push(Issue::error(code::UNREACHABLE, place.key("when"), message));
+        issues.push(Issue::error(code::UNREACHABLE, place().key("when"), message));
     }
 }

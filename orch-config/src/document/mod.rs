@@ -15,7 +15,7 @@ pub(crate) use self::{
     walk::{alternative, fragment, resolve},
 };
 use crate::{
-    code,
+    SourceText, code,
     diagnostic::{Diagnostic, Severity},
     issue::Issue,
     model::Root,
@@ -31,7 +31,7 @@ pub const MAX_DEPTH: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Document {
     pub(crate) file: Option<PathBuf>,
-    pub(crate) text: String,
+    pub(crate) text: SourceText,
 }
 
 /// What a file came to.
@@ -98,8 +98,8 @@ impl Document {
     /// The text of a file's bytes, whatever it says.
     pub(crate) fn open(bytes: Vec<u8>, file: Option<PathBuf>) -> Result<Self, Box<Read>> {
         match scan::decode(bytes) {
-            Ok(text) => Ok(Self { file, text }),
-            Err(flaw) => Err(Box::new(Read::hopeless(Self { file, text: flaw.text.clone() }, flaw))),
+            Ok(text) => Ok(Self { file, text: text.into() }),
+            Err(flaw) => Err(Box::new(Read::hopeless(Self { file, text: flaw.text.clone().into() }, flaw))),
         }
     }
 

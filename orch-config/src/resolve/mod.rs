@@ -63,7 +63,7 @@ fn report_twice<'a>(
     list: &str,
     ids: impl Iterator<Item = (usize, &'a str)>,
 ) {
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::with_capacity(ids.size_hint().1.unwrap_or(0));
     for (index, id) in ids {
         if !seen.insert(id) {
             let place = Path::keys(list).index(index).key("id");

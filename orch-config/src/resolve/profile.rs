@@ -1,8 +1,6 @@
 //! Profiles: the built-in one or an empty one, and the changes on top of it.
 
-use std::borrow::Cow;
-
-use indexmap::{IndexMap, map::Entry};
+use indexmap::map::Entry;
 
 use super::{set, unknown_profile, word};
 use crate::{
@@ -33,14 +31,18 @@ pub(super) struct Written {
 
 impl Written {
     fn of(patch: &ProfilePatch) -> Option<Self> {
-        let written = Self {
+        let env = patch.env.as_ref().is_some_and(|env| !env.0.is_empty());
+        let restart =
+            patch.restart.as_ref().map(restart).is_some_and(|restart| restart != Restart::default());
+        let context = word(&patch.context).is_some_and(|context| context != Context::default());
+        let port = patch.port.is_some();
+        (env || restart || context || port).then(|| Self {
             id: patch.id.clone(),
-            env: patch.env.as_ref().is_some_and(|env| !env.0.is_empty()),
-            restart: patch.restart.as_ref().map(restart).is_some_and(|restart| restart != Restart::default()),
-            context: word(&patch.context).is_some_and(|context| context != Context::default()),
-            port: patch.port.is_some(),
-        };
-        (written.env || written.restart || written.context || written.port).then_some(written)
+            env,
+            restart,
+            context,
+            port,
+        })
     }
 }
 
@@ -93,8 +95,10 @@ fn patched(builtin: Option<Profile>, patch: ProfilePatch, issues: &mut Vec<Issue
         ),
     }
     crate::model::layer::Merge::merge(&mut tools, patch.tools.0.unwrap_or_default());
-    profile.permission = from_tools(&tools.0);
-    for rule in from_permission(patch.permission.0.unwrap_or_default()) {
+    profile.permission = from_tools(tools);
+    let written = from_permission(patch.permission.0.unwrap_or_default());
+    profile.permission.reserve_exact(written.len());
+    for rule in written {
         // Only the last rule for a pattern can ever decide.
         profile
             .permission
@@ -129,14 +133,14 @@ fn patched(builtin: Option<Profile>, patch: ProfilePatch, issues: &mut Vec<Issue
 }
 
 /// A tool that is switched off is refused; one that is on needs no rule, the host's own rules hold for it.
-pub(crate) fn from_tools(tools: &IndexMap<String, bool>) -> Vec<PermissionRule> {
-    let mut rules: Vec<PermissionRule> = Vec::new();
-    for (tool, _) in tools.iter().filter(|(_, enabled)| !**enabled) {
-        let tool = match tool.chars().any(char::is_uppercase) {
-            true => Cow::Owned(tool.to_lowercase()),
-            false => Cow::Borrowed(tool.as_str()),
+pub(crate) fn from_tools(tools: Table<bool>) -> Vec<PermissionRule> {
+    let mut rules: Vec<PermissionRule> = Vec::with_capacity(tools.0.len());
+    for (tool, _) in tools.0.into_iter().filter(|(_, enabled)| !enabled) {
+        let tool = if tool.chars().any(char::is_uppercase) { tool.to_lowercase() } else { tool };
+        let rule = match crate::permission::of_tool(&tool) {
+            other if other != tool => PermissionRule::deny(other),
+            _ => PermissionRule::deny(tool),
         };
-        let rule = PermissionRule::deny(crate::permission::of_tool(&tool));
         if !rules.contains(&rule) {
             rules.push(rule);
         }

@@ -1,5 +1,7 @@
 //! Workflows: the built-in ones, the ones of the files, and the caps on both.
 
+use indexmap::map::Entry;
+
 use super::{set, word};
 use crate::{
     budget::Budget,
@@ -18,7 +20,7 @@ use crate::{
         },
     },
     path::Path,
-    place::places,
+    place::{Place, places},
     policy::PolicyPatch,
     retry::Retry,
     workflow::{GateDefault, GroupDefinition, Limits, Node, StepDefinition, WorkflowDefinition},
@@ -45,10 +47,19 @@ pub(super) fn resolve(config: &mut Config, workflows: Workflows, issues: &mut Ve
     for workflow in config.workflows.values_mut() {
         (workflow.gate_timeout_ms, workflow.gate_default) = (gate.timeout_ms, gate.default);
     }
-    for definition in workflows.definitions.0.unwrap_or_default().0 {
-        let base = config.workflows.get(&definition.id).cloned();
-        let workflow = defined(base, definition, caps, gate, issues);
-        config.workflows.insert(workflow.id.clone(), workflow);
+    let definitions = workflows.definitions.0.unwrap_or_default().0;
+    config.workflows.reserve(definitions.len());
+    for definition in definitions {
+        // One that was there keeps its place in the list.
+        match config.workflows.entry(definition.id.clone()) {
+            Entry::Occupied(mut base) => {
+                let workflow = defined(Some(base.get().clone()), definition, caps, gate, issues);
+                base.insert(workflow);
+            }
+            Entry::Vacant(free) => {
+                free.insert(defined(None, definition, caps, gate, issues));
+            }
+        }
     }
     let spent = budget(workflows.budget.as_ref());
     for workflow in config.workflows.values_mut() {
@@ -116,42 +127,41 @@ fn defined(
     workflow.ui = workflow.ui.then(policy(definition.ui.as_ref()));
     workflow.budget = budget(definition.budget.as_ref()).capped(workflow.budget);
     let nodes = definition.steps.0.map(|nodes| {
-        let place = Path::workflow(workflow.id.as_str()).key("steps");
+        let id = &workflow.id;
         let nodes = nodes.into_iter().enumerate();
-        nodes.map(|(index, written)| node(written, place.clone().index(index), issues)).collect()
+        nodes.map(|(index, written)| node(written, || Place::node(index).path(id), issues)).collect()
     });
     set(&mut workflow.nodes, nodes);
     workflow
 }
 
-fn node(written: Written, place: Path, issues: &mut Vec<Issue>) -> Node {
+/// Here and below, places are only spelt out where something is wrong.
+fn node(written: Written, place: impl Fn() -> Path, issues: &mut Vec<Issue>) -> Node {
     match written {
         Written::Step(written) => step(*written, place, issues).into(),
         Written::Group(written) => group(*written, place, issues).into(),
     }
 }
 
-fn group(written: Group, place: Path, issues: &mut Vec<Issue>) -> GroupDefinition {
-    let until = place.clone().key("repeat").key("until");
-    let until = condition(written.repeat.until, until, issues);
+fn group(written: Group, place: impl Fn() -> Path, issues: &mut Vec<Issue>) -> GroupDefinition {
+    let until = condition(written.repeat.until, || place().key("repeat").key("until"), issues);
     let steps = written.steps.into_iter().enumerate();
-    let steps = steps
-        .map(|(index, written)| step(written, place.clone().key("steps").index(index), issues))
-        .collect();
+    let steps =
+        steps.map(|(index, written)| step(written, || place().key("steps").index(index), issues)).collect();
     // What was refused is never evaluated: a configuration with an error is refused whole.
     let until = until.unwrap_or_else(Expression::never);
     let mut group = GroupDefinition::new(written.id, written.repeat.max.small(), until, steps);
     set(&mut group.title, written.title.0);
     group.needs = written.needs.0;
-    group.when = written.when.0.and_then(|when| condition(when, place.key("when"), issues));
+    group.when = written.when.0.and_then(|when| condition(when, || place().key("when"), issues));
     group
 }
 
-fn condition(written: Condition, place: Path, issues: &mut Vec<Issue>) -> Option<Expression> {
+fn condition(written: Condition, place: impl Fn() -> Path, issues: &mut Vec<Issue>) -> Option<Expression> {
     match Expression::parse(written.0) {
         Ok(expression) => Some(expression),
         Err(error) => {
-            issues.push(Issue::of_expression(error, place));
+            issues.push(Issue::of_expression(error, place()));
             None
         }
     }
@@ -167,7 +177,7 @@ pub(crate) fn budget(part: Option<&BudgetPart>) -> Budget {
     }
 }
 
-fn step(written: Step, place: Path, issues: &mut Vec<Issue>) -> StepDefinition {
+fn step(written: Step, place: impl Fn() -> Path, issues: &mut Vec<Issue>) -> StepDefinition {
     let mut step = StepDefinition::new(written.id, written.worker_id, written.prompt);
     (step.timeout_ms, step.idle_warning_ms) = (UNSAID, UNSAID);
     set(&mut step.title, written.title.0);
@@ -180,7 +190,7 @@ fn step(written: Step, place: Path, issues: &mut Vec<Issue>) -> StepDefinition {
     step.execution = word(&written.execution);
     set(&mut step.retry, written.retry.0.map(retry));
     step.needs = written.needs.0;
-    step.when = written.when.0.and_then(|when| condition(when, place.key("when"), issues));
+    step.when = written.when.0.and_then(|when| condition(when, || place().key("when"), issues));
     step.output = written.output.0.map(|schema| schema.0.into());
     step.budget = budget(written.budget.as_ref());
     step
@@ -244,13 +254,14 @@ fn boomerang_step(builtin: &WorkflowDefinition, written: BoomerangStep) -> StepD
 
 /// No step may take longer than the limit, and one that says nothing takes the limit.
 fn settle_steps(workflow: &mut WorkflowDefinition, issues: &mut Vec<Issue>) {
-    let (id, cap) = (workflow.id.clone(), workflow.limits.per_step_timeout_ms);
+    let cap = workflow.limits.per_step_timeout_ms;
     let idle_warning_ms = workflow.limits.idle_warning_ms;
-    let places: Vec<_> = places(workflow).collect();
-    for (step, place) in workflow.steps_mut().zip(places) {
+    for (step, place) in workflow.steps().zip(places(workflow)) {
         if step.timeout_ms > cap && step.timeout_ms != UNSAID {
-            issues.push(capped(place.path(&id), step.timeout_ms, cap));
+            issues.push(capped(place.path(&workflow.id), step.timeout_ms, cap));
         }
+    }
+    for step in workflow.steps_mut() {
         step.timeout_ms = step.timeout_ms.min(cap);
         if step.idle_warning_ms == UNSAID {
             step.idle_warning_ms = idle_warning_ms;

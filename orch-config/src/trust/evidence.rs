@@ -7,6 +7,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::SourceText;
+
 /// A project's directory, and the texts in it that have a say: its configuration and the prompts that belong to it.
 ///
 /// They are the very texts that were loaded. Trust is bound to them whole rather than to a digest, so that a later
@@ -17,7 +19,7 @@ pub struct Evidence {
     /// The directory, without symbolic links.
     pub directory: PathBuf,
     /// Each file's text, by its path: relative to the directory where the file is in it.
-    pub files: BTreeMap<PathBuf, String>,
+    pub files: BTreeMap<PathBuf, SourceText>,
 }
 
 impl Evidence {
@@ -29,8 +31,8 @@ impl Evidence {
 
     /// Takes in a file of the project that is found in `directory` as the caller names it. It goes by the name under
     /// which it was looked up, wherever that leads: what a link points to may change.
-    pub(crate) fn add(&mut self, directory: &Path, file: &Path, text: &str) {
+    pub(crate) fn add(&mut self, directory: &Path, file: &Path, text: SourceText) {
         let name = file.strip_prefix(directory).unwrap_or(file);
-        self.files.insert(name.to_owned(), text.to_owned());
+        self.files.insert(name.to_owned(), text);
     }
 }

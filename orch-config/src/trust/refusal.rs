@@ -38,8 +38,7 @@ pub(crate) fn refusals(project: &Root, person: &Root) -> Vec<Issue> {
     }
     raised_budget(project, person, &mut issues);
     for patch in patches(project) {
-        let own: Vec<_> = patches(person).filter(|own| own.id == patch.id).collect();
-        refused_in_profile(patch, &own, &mut issues);
+        refused_in_profile(patch, person, &mut issues);
     }
     issues
 }
@@ -88,34 +87,29 @@ fn raised_budget(project: &Root, person: &Root, issues: &mut Vec<Issue>) {
     }
 }
 
-fn refused_in_profile(patch: &ProfilePatch, own: &[&ProfilePatch], issues: &mut Vec<Issue>) {
-    let place = Path::profile(patch.id.as_str());
+/// Places are only spelt out where something is refused.
+fn refused_in_profile(patch: &ProfilePatch, person: &Root, issues: &mut Vec<Issue>) {
+    let place = || Path::profile(patch.id.as_str());
     if patch.env.as_ref().is_some_and(|env| !env.0.is_empty()) {
-        issues.push(refusal(place.clone().key("env"), "set a worker's environment"));
+        issues.push(refusal(place().key("env"), "set a worker's environment"));
     }
     for (name, value) in patch.permission.iter().flat_map(|permission| &permission.0) {
-        let place = place.clone().key("permission").key(name.as_str());
+        let place = || place().key("permission").key(name.as_str());
         match value {
             PermissionValue::Action(Word(PermissionAction::Deny)) => {}
-            PermissionValue::Action(_) => issues.push(refusal(place, "widen permissions")),
+            PermissionValue::Action(_) => issues.push(refusal(place(), "widen permissions")),
             PermissionValue::Patterns(patterns) => {
                 let wider = patterns.0.iter().filter(|(_, action)| action.0 != PermissionAction::Deny);
                 issues.extend(
-                    wider.map(|(pattern, _)| {
-                        refusal(place.clone().key(pattern.as_str()), "widen permissions")
-                    }),
+                    wider.map(|(pattern, _)| refusal(place().key(pattern.as_str()), "widen permissions")),
                 );
             }
         }
     }
     for (tool, _) in patch.tools.iter().flat_map(|tools| &tools.0).filter(|(_, enabled)| **enabled) {
-        let refused =
-            own.iter().any(|own| own.tools.as_ref().is_some_and(|tools| tools.0.get(tool) == Some(&false)));
-        if refused {
-            issues.push(refusal(
-                place.clone().key("tools").key(tool.as_str()),
-                "allow a tool that you refused",
-            ));
+        let mut own = patches(person).filter(|own| own.id == patch.id);
+        if own.any(|own| own.tools.as_ref().is_some_and(|tools| tools.0.get(tool) == Some(&false))) {
+            issues.push(refusal(place().key("tools").key(tool.as_str()), "allow a tool that you refused"));
         }
     }
 }
