@@ -29,8 +29,9 @@ use crate::error::{Error, ErrorKind};
 const HOMES: usize = 16;
 /// First ports of servers that start at the same time are this far apart.
 const PORT_STRIDE: u16 = 16;
-/// A server that does not answer within this time has failed one health check.
-const HEALTH: Duration = Duration::from_secs(10);
+/// A server that does not answer before the next check is due has failed one, but never sooner than the first of these,
+/// for it may be busy, and never later than the second.
+const HEALTH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// Failed health checks in a row before a server counts as dead.
 const STRIKES: u32 = 3;
 
@@ -109,12 +110,14 @@ impl Supervisor {
         }
     }
 
-    /// Ends servers whose owner was killed, then starts one on a claimed data directory and watches it.
+    /// Ends servers whose owner was killed, then starts one on a claimed data directory and watches it. `hung` hears of
+    /// it when the server has to be ended because it answers no more.
     pub(crate) async fn start(
         &self,
         profile: &Profile,
         home: &Path,
         progress: impl Fn(Progress) + Clone + Send + Sync + 'static,
+        hung: impl FnOnce(String) + Send + 'static,
     ) -> Result<Running, HostError> {
         let records = self.state_dir.join("servers/records");
         self.sweep(records.clone()).await;
@@ -135,7 +138,7 @@ impl Supervisor {
                 return Err(HostError::new(HostErrorKind::Spawn, "keep the started server", "", detail));
             }
         }
-        tokio::spawn(watch(Arc::downgrade(&server), running.clone(), self.health_every));
+        tokio::spawn(watch(Arc::downgrade(&server), running.clone(), self.health_every, hung));
         Ok(running)
     }
 
@@ -184,7 +187,7 @@ impl Supervisor {
 }
 
 /// Says when a server has ended. A broken event stream is the first sign of it; health checks find one that hangs.
-async fn watch(server: Weak<Server>, running: Running, every: Duration) {
+async fn watch(server: Weak<Server>, running: Running, every: Duration, hung: impl FnOnce(String)) {
     let mut events = running.client.events().await.ok();
     let mut checks = interval(every.max(Duration::from_millis(100)));
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -218,12 +221,19 @@ async fn watch(server: Weak<Server>, running: Running, every: Duration) {
                 if has_ended(&server).await {
                     return running.gone.cancel();
                 }
-                let healthy = matches!(timeout(HEALTH, running.client.health()).await, Ok(Ok(_)));
-                strikes = if healthy { 0 } else { strikes + 1 };
+                let patience = every.clamp(HEALTH.0, HEALTH.1);
+                if matches!(timeout(patience, running.client.health()).await, Ok(Ok(_))) {
+                    strikes = 0;
+                    continue;
+                }
+                strikes += 1;
+                let origin = running.client.origin();
+                tracing::warn!(origin, checks = strikes, ?patience, "a worker's server did not answer in time");
                 if strikes >= STRIKES {
                     if let Some(server) = server.upgrade() {
                         server.stop(Duration::ZERO).await;
                     }
+                    hung(format!("its server at {origin} answered none of {strikes} health checks and was ended"));
                     return running.gone.cancel();
                 }
             }

@@ -48,7 +48,8 @@ layer! {
         base_port: Port = 14_096,
         /// How long a worker's own server may take to start, in milliseconds.
         startup_timeout: Millis = 30_000,
-        /// How often a worker's own server is asked whether it lives, in milliseconds.
+        /// How often a worker's own server is asked whether it lives, in milliseconds. One that leaves three checks in a
+        /// row without an answer is ended and started again.
         health_check_interval: Millis = 30_000,
         /// Not supported by this version: toasts tell when a run stops or ends (`ui.toasts`).
         notifications: Ignored<Notifications>,

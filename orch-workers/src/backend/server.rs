@@ -91,8 +91,15 @@ impl Backend for OwnServer {
                 });
             }
         };
+        let hung = {
+            let (cx, worker) = (cx.clone(), self.profile.id.clone());
+            move |note| {
+                let event = WorkerEvent::new(worker, WorkerKind::Server, WorkerStatus::Failed);
+                cx.report(event.with_note(note));
+            }
+        };
         let started = tokio::select! {
-            started = self.supervisor.start(&self.profile, &house.home, progress) => started,
+            started = self.supervisor.start(&self.profile, &house.home, progress, hung) => started,
             () = self.closing.cancelled() => return Err(self.stopping().into()),
             () = cx.stopped() => return Err(self.stopping().into()),
         };

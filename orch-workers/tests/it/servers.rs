@@ -13,7 +13,7 @@ use orch_opencode::simulator::{Answer, Hold, Script, Simulator, SimulatorOptions
 use orch_workers::{
     Pool, PoolBuilder,
     testing::{ANSWER, HELD},
-    worker::{Context, WorkerStatus},
+    worker::{Context, WorkerEvent, WorkerStatus},
 };
 use orch_workflow::{
     attempt::{ErrorCode, Outcome},
@@ -138,6 +138,12 @@ fn kill(pid: u32) {
     assert!(status.success());
 }
 
+/// The process is there, its connections are open, and it answers nothing.
+fn hang(pid: u32) {
+    let status = std::process::Command::new("kill").args(["-STOP", &pid.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
 fn dispatch(prompt: &str) -> Dispatch {
     world::dispatch(WorkerKind::Server, prompt)
 }
@@ -222,6 +228,40 @@ async fn a_server_that_dies_under_a_step_is_started_again_and_the_step_is_lost_n
     assert!(!alive(yard.pids()[1].0));
     // The tool of a server that somebody else killed was nobody's child any more; it is not ours to find.
     kill(yard.pids()[0].1);
+}
+
+/// `healthCheckInterval`: a server that hangs is told from one that takes its time, ended and started again.
+#[tokio::test]
+async fn a_server_that_answers_no_health_check_is_ended_and_started_again() {
+    let (yard, simulator) = (Yard::new(), elsewhere().await);
+    let mut config = Config::builtin();
+    config.insert_profile(profile("w", WorkerKind::Server));
+    config.health_check_interval_ms = 100;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let observer = move |event: WorkerEvent| {
+        if event.status == WorkerStatus::Failed {
+            tell.send(event.note.unwrap_or_default()).unwrap_or_default();
+        }
+    };
+    let pool = yard.builder_of(&simulator, config).on_worker(observer).build();
+    let dispatch = dispatch(HELD);
+    let placement = pool.place(&dispatch).await.unwrap();
+    let mut task = pool.send(&placement.locator, &dispatch).await.unwrap();
+    let (server, tool) = yard.pids()[0];
+    hang(server);
+    let restarted = |update: &Update| match update {
+        Update::Warned(warning) => Some(warning.message.clone()),
+        _ => None,
+    };
+    assert_eq!(wait_for(&mut task, restarted).await, "the worker's server was started again");
+    let note = told.recv().await.unwrap();
+    assert!(note.starts_with("its server at http://127.0.0.1:"), "{note}");
+    assert!(note.ends_with(" answered none of 3 health checks and was ended"), "{note}");
+    assert!(!alive(server) && !alive(tool), "the one that hung is gone, and what it had started");
+    let (_, settled) = outcome(task).await;
+    assert_eq!(settled.error.unwrap().code, ErrorCode::WorkerLost);
+    assert!(pool.shutdown(Duration::from_secs(5)).await.is_clean());
+    assert!(!yard.anything_alive());
 }
 
 /// `basePort`, a profile's `port` and `temperature`: a taken port is skipped, and the program is told the rest.
