@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use crate::ask::{Answers, PermissionAsk, PermissionReply, QuestionAsk};
 use crate::catalog::{Agent, Catalog, Health};
@@ -31,6 +32,10 @@ pub trait OpenCode: Send + Sync + Debug {
 
     /// The host is there, accepts our password and says its version.
     async fn health(&self) -> Result<Health, HostError>;
+
+    /// What the host says it offers: its OpenAPI document. [`drift::compare`](crate::drift::compare) holds it against
+    /// what we rely on.
+    async fn description(&self) -> Result<Value, HostError>;
 
     /// The agents known in the directory.
     async fn agents(&self) -> Result<Vec<Agent>, HostError>;

@@ -30,6 +30,7 @@ mod ask;
 #[cfg(feature = "http")]
 mod backoff;
 mod catalog;
+pub mod drift;
 mod error;
 mod event;
 mod host;

@@ -1,5 +1,6 @@
 //! `orch doctor`: what works here, what does not, and how to mend it.
 
+use orch::opencode::drift::{self, Capability, Standing};
 use serde::Serialize;
 use serde_json::json;
 
@@ -31,10 +32,13 @@ impl Check {
 }
 
 pub(crate) async fn doctor(project: &Project, host: &HostArgs, json: bool) -> Result<Exit, Failure> {
-    let checks = vec![configuration(project), store(project).await, search(), reach(project, host).await];
+    let mut checks = vec![configuration(project), store(project).await, search()];
+    let Examined { host, capabilities } = reach(project, host).await;
+    checks.push(host);
+    checks.extend(capabilities.as_deref().map(interface));
     let ok = checks.iter().all(|check| check.ok);
     if json {
-        print_json(&json!({ "ok": ok, "checks": checks }))?;
+        print_json(&json!({ "ok": ok, "checks": checks, "capabilities": capabilities }))?;
     } else {
         let paint = Paint::stdout();
         for Check { name, ok, message, help } in &checks {
@@ -98,8 +102,15 @@ fn search() -> Check {
     }
 }
 
+/// What came of reaching the host, and what it says of itself.
+struct Examined {
+    host: Check,
+    /// None where there is no host, or where it does not describe itself.
+    capabilities: Option<Vec<Capability>>,
+}
+
 /// Reaches the host the way a run would: an own one is started and ended again.
-async fn reach(project: &Project, host: &HostArgs) -> Check {
+async fn reach(project: &Project, host: &HostArgs) -> Examined {
     let config = match project.load() {
         Ok(loaded) => loaded.config,
         Err(_) => orch::config::Config::builtin(),
@@ -110,29 +121,53 @@ async fn reach(project: &Project, host: &HostArgs) -> Check {
             let host = orchestrator.host().await?;
             let (health, agents) = (host.health().await?, host.agents().await?);
             let catalog = host.catalog().await?;
-            Ok::<_, orch::Error>((
-                host.origin().to_owned(),
+            let description = host.description().await.ok();
+            let message = format!(
+                "{} at {}, {} agents, {} providers",
                 health.version,
+                host.origin(),
                 agents.len(),
-                catalog.providers.len(),
-            ))
+                catalog.providers.len()
+            );
+            let capabilities = description.as_ref().map(drift::compare);
+            Ok::<_, orch::Error>((message, catalog.providers.is_empty(), capabilities))
         };
         let examined = examined.await;
         orchestrator.shutdown().await;
         Ok::<_, Failure>(examined?)
     };
     match examined.await {
-        Ok((origin, version, agents, providers)) => {
-            let problem = (providers == 0).then_some("no provider is set up: run `opencode auth login`");
-            let message = format!("{version} at {origin}, {agents} agents, {providers} providers");
-            match problem {
-                None => Check::passed("opencode", message),
-                Some(help) => {
-                    let failure = Failure::new(Exit::Error, "orch::doctor::no-provider", message);
-                    Check::failed("opencode", failure.help(help))
-                }
-            }
+        Ok((message, false, capabilities)) => {
+            Examined { host: Check::passed("opencode", message), capabilities }
         }
-        Err(failure) => Check::failed("opencode", failure),
+        Ok((message, true, capabilities)) => {
+            let failure = Failure::new(Exit::Error, "orch::doctor::no-provider", message);
+            let help = "no provider is set up: run `opencode auth login`";
+            Examined { host: Check::failed("opencode", failure.help(help)), capabilities }
+        }
+        Err(failure) => Examined { host: Check::failed("opencode", failure), capabilities: None },
     }
+}
+
+/// Whether the host still offers what orch relies on.
+fn interface(capabilities: &[Capability]) -> Check {
+    let differing = |standing| capabilities.iter().filter(move |one| one.standing == standing);
+    let told = |standing, word: &'static str| {
+        differing(standing).map(move |one| format!("{} {word}: {}", one.name, one.differences.join(", ")))
+    };
+    let troubles: Vec<_> =
+        told(Standing::Missing, "missing").chain(told(Standing::Degraded, "degraded")).collect();
+    if troubles.is_empty() {
+        let message = format!("all {} capabilities that are relied on work", capabilities.len());
+        return Check::passed("interface", message);
+    }
+    let message = troubles.join("; ");
+    if differing(Standing::Missing).next().is_none() {
+        return Check::passed("interface", message);
+    }
+    Check::failed(
+        "interface",
+        Failure::new(Exit::Error, "orch::doctor::interface-moved", message)
+            .help("use a newer orch, or a version of OpenCode that it is tested with (docs/opencode.md)"),
+    )
 }

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use nix::sys::signal::Signal;
-use orch::opencode::simulator::{Answer, Script, ToolCall, When};
+use orch::opencode::simulator::{Answer, Script, SimulatorOptions, ToolCall, When};
 use serde_json::{Value, json};
 
 use crate::world::{Output, World, output, standard};
@@ -130,11 +130,34 @@ async fn doctor_says_what_works_and_how_to_mend_what_does_not() {
     };
     let found = checks(&world.orch(["doctor", "--json"]).await);
     assert!(found.contains(&("opencode".to_owned(), true)), "{found:?}");
+    assert!(found.contains(&("interface".to_owned(), true)), "{found:?}");
 
     let without = alone(&world, &["doctor", "--json"]).await;
     assert_eq!(without.code, Some(1), "{without:?}");
     assert!(checks(&without).contains(&("opencode".to_owned(), false)));
     assert!(without.stdout.contains("npm install -g opencode-ai"), "{}", without.stdout);
+}
+
+/// A newer host whose interface has moved is known before a run depends on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_what_a_host_no_longer_offers() {
+    let moved = json!({ "openapi": "3.1.0", "paths": { "/global/health": { "get": {} } } });
+    let world = World::with(SimulatorOptions::new(Script::new()).description(moved)).await;
+    let examined = world.orch(["doctor", "--json"]).await;
+    assert_eq!(examined.code, Some(1), "{examined:?}");
+    let found = examined.json();
+    let capabilities = found["capabilities"].as_array().unwrap();
+    let standing = |name: &str| {
+        capabilities.iter().find(|one| one["name"] == name).map(|one| (&one["standing"], &one["differences"]))
+    };
+    let (missing, differences) = standing("permissions").unwrap();
+    assert_eq!((missing, &differences[0]), (&json!("missing"), &json!("GET /permission is not there")));
+    let told = world.orch(["doctor"]).await.stdout;
+    let line = told.lines().find(|line| line.contains("interface")).unwrap();
+    assert!(
+        line.starts_with('✗') && line.contains("POST /session/{sessionID}/prompt_async is not there"),
+        "{line}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

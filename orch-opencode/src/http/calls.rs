@@ -6,6 +6,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::client::HttpOpenCode;
 use super::transport::Call;
@@ -42,6 +43,10 @@ impl OpenCode for HttpOpenCode {
             return Err(HostError::new(HostErrorKind::Server, "ask for health", self.origin(), detail));
         }
         Ok(info.into())
+    }
+
+    async fn description(&self) -> Result<Value, HostError> {
+        self.fetch(Call::get("read the host's description of itself", &["doc"])).await
     }
 
     async fn agents(&self) -> Result<Vec<Agent>, HostError> {

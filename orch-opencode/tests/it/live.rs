@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use orch_opencode::drift::{Standing, compare};
 use orch_opencode::serve::{Environment, Serve, Server};
 use orch_opencode::simulator::{Answer, Hold, Script, ScriptedModel, ToolCall, When};
 use orch_opencode::tracker::{Activity, Follower, Patience, Probed, Settled, Sign, probe};
@@ -89,6 +90,19 @@ fn text(settled: &Settled) -> &str {
 
 fn bash(command: &str) -> Answer {
     Answer::tool(ToolCall::new("bash", json!({ "command": command, "description": "Run" })))
+}
+
+/// The host that we fetch for these tests describes everything that we rely on.
+#[tokio::test]
+async fn the_host_offers_what_is_relied_on() {
+    let Some(program) = live_binary() else { return };
+    let world = World::start(&program, Script::new()).await;
+    let troubled: Vec<_> = compare(&world.host.description().await.unwrap())
+        .into_iter()
+        .filter(|capability| capability.standing != Standing::Works)
+        .collect();
+    assert_eq!(troubled, []);
+    world.stop().await;
 }
 
 #[tokio::test]

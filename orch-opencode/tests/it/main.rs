@@ -10,6 +10,8 @@
 )]
 
 #[cfg(feature = "http")]
+mod drift;
+#[cfg(feature = "http")]
 mod events;
 #[cfg(feature = "http")]
 mod http;

@@ -23,6 +23,8 @@ pub struct SimulatorOptions {
     pub providers: Vec<SimulatedProvider>,
     /// The names of the skills of `GET /skill`, beside the one that is built in.
     pub skills: Vec<String>,
+    /// What `GET /doc` says the host offers; what the real one says unless given, as far as it concerns us.
+    pub description: Option<Value>,
     /// The time between two heartbeats of an event stream.
     pub heartbeat: Duration,
 }
@@ -45,6 +47,7 @@ impl Default for SimulatorOptions {
             ],
             providers: vec![SimulatedProvider::new("stub", ["stub"])],
             skills: Vec::new(),
+            description: None,
             heartbeat: Duration::from_secs(10),
         }
     }
@@ -83,6 +86,12 @@ impl SimulatorOptions {
     /// Adds a skill of the project.
     pub fn skill(mut self, name: impl Into<String>) -> Self {
         self.skills.push(name.into());
+        self
+    }
+
+    /// Replaces what the host says it offers.
+    pub fn description(mut self, document: Value) -> Self {
+        self.description = Some(document);
         self
     }
 

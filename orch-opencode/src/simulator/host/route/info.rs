@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::{Directory, Shared};
@@ -9,6 +11,14 @@ use crate::simulator::host::wire::VERSION;
 
 pub(super) async fn health() -> Json<Value> {
     Json(json!({ "healthy": true, "version": VERSION }))
+}
+
+pub(super) async fn description(State(host): Shared) -> Response {
+    const RECORDED: &str = include_str!("../../../../tests/fixtures/opencode-1.18.33/openapi.json");
+    match &host.options.description {
+        Some(document) => Json(document).into_response(),
+        None => ([(header::CONTENT_TYPE, "application/json")], RECORDED).into_response(),
+    }
 }
 
 pub(super) async fn agents(State(host): Shared) -> Json<Vec<Value>> {

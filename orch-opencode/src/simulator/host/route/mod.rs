@@ -26,6 +26,7 @@ type Shared = axum::extract::State<Arc<Host>>;
 pub(super) fn router(host: Arc<Host>) -> Router {
     Router::new()
         .route("/global/health", get(info::health))
+        .route("/doc", get(info::description))
         .route("/global/event", get(event::global))
         .route("/agent", get(info::agents))
         .route("/config", get(info::config))
