@@ -97,8 +97,8 @@ pub(crate) enum Command {
     /// Shows what it asks for, then asks. Trust is bound to the directory and to the very texts of its orchestrator.json
     /// and its prompt files: after any change it is asked for again, with the difference.
     Trust(TrustArgs),
-    /// Print the JSON Schema of orchestrator.json.
-    Schema,
+    /// Print the JSON Schema of orchestrator.json, or of the events.
+    Schema(SchemaArgs),
     /// Check this machine: OpenCode, the server, the configuration, the store.
     Doctor(HostArgs),
     /// Print completions for a shell.
@@ -389,6 +389,13 @@ pub(crate) struct TrustArgs {
     /// Trust it as it is now without being asked.
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// That of the events, which `orch run --json` and `orch events` print.
+    #[arg(long)]
+    pub(crate) events: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,10 @@
 //! Bounds of tokens, money and time.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a run or a step may spend. A bound that is not given does not bind.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Budget {
     /// Tokens of all kinds that the provider bills, child sessions included.

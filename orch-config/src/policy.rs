@@ -41,7 +41,7 @@ pub struct Policy {
 }
 
 /// A change of policy: what is absent stays as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyPatch {
     /// The new execution, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -151,7 +151,7 @@ commands! {
     TRUST: "trust", "orch trust", "Trust a project",
         "Shows what a project asks for that only a trusted one may have, and asks; `--show` only shows.";
     SCHEMA: "schema", "orch schema", "Print the schema",
-        "Prints the JSON Schema of `orchestrator.json`.";
+        "Prints the JSON Schema of `orchestrator.json`; `--events` that of the events.";
     DOCTOR: "doctor", "orch doctor", "Examine the set-up",
         "Checks host, configuration and store, and says how to repair what is broken.";
     COMPLETIONS: "completions", "orch completions bash", "Complete in a shell",

@@ -3,6 +3,7 @@
 use std::{fmt, ops::AddAssign, str::FromStr, sync::Arc};
 
 use orch_config::{id::StepId, retry::RetryClass};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -10,7 +11,9 @@ use serde_json::Value;
 ///
 /// The driver derives it from one reading of the wall clock plus monotonic time, so that a jump of the wall
 /// clock can neither fire nor starve a deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
 
@@ -29,7 +32,7 @@ impl Timestamp {
 }
 
 /// One execution of a workflow, `run_` and a unique suffix that sorts by creation.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(Arc<str>);
 
@@ -90,7 +93,7 @@ pub struct InvalidRunId(pub String);
 /// One prompt of one attempt. Derived, never random, so that replaying a run names the same work again.
 ///
 /// As text: `run_…/implement/1/2/1`, that is run, step, iteration, attempt, turn, the counters from 1.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct DispatchId {
     /// The run it belongs to.
@@ -143,7 +146,7 @@ impl TryFrom<String> for DispatchId {
 }
 
 /// How an attempt ended, in the three classes that the gate table knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// An answer, and nothing to remark.
@@ -155,7 +158,7 @@ pub enum Outcome {
 }
 
 /// Why an answer deserves a second look. Only these raise [`Outcome::Warning`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WarningCode {
@@ -231,7 +234,7 @@ impl WarningCode {
 }
 
 /// A remark on an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Warning {
     /// Its class.
     pub code: WarningCode,
@@ -247,7 +250,7 @@ impl Warning {
 }
 
 /// Why an attempt has no usable answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorCode {

@@ -5,6 +5,7 @@ mod spent;
 use std::fmt;
 
 use orch_config::{budget::Budget, id::StepId, policy::PolicyPatch};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Names one gate of a run: `g` and the journal number of its opening.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct GateId(pub String);
 
@@ -26,7 +27,7 @@ impl fmt::Display for GateId {
 }
 
 /// Why a run stopped to ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum GateReason {
@@ -61,7 +62,7 @@ pub enum GateReason {
 }
 
 /// The kinds of decision, for `allowed` lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DecisionKind {
     /// Go on.
@@ -156,7 +157,7 @@ impl Decision {
 }
 
 /// An open gate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Gate {
     /// Names it.

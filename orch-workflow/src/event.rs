@@ -4,6 +4,7 @@
 //! progress carries the last committed `seq` and `live: true`; it is lossy.
 
 mod projector;
+pub mod schema;
 
 use orch_config::{
     budget::Budget,
@@ -11,6 +12,7 @@ use orch_config::{
     kind::WorkerKind,
     policy::PolicyPatch,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,7 +26,7 @@ use crate::{
 };
 
 /// One event of one run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// The number of its record, or of the last one before it for a live event.
     pub seq: u64,
@@ -41,7 +43,7 @@ pub struct Event {
 }
 
 /// What an event says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 #[non_exhaustive]
 pub enum EventBody {
@@ -250,13 +252,13 @@ pub enum EventBody {
         /// Whose budget, and how much of it.
         message: String,
     },
-    /// A step, or a condition of a group, failed for good and nobody is to be asked: the run ends as `error` once
-    /// what else is in flight has been stopped.
+    /// The run fails: what else is at work is being stopped, and it will end as `error`. Told once.
     #[serde(rename = "error")]
     Error {
-        /// The step or group.
-        step: StepId,
-        /// The failure.
+        /// The step or group that it fails at, if it is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepId>,
+        /// Why.
         error: ErrorView,
     },
     /// A remark while an attempt runs.
@@ -299,7 +301,7 @@ impl EventBody {
 }
 
 /// How a step moved on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "phase", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum StepProgress {

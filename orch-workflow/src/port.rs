@@ -8,6 +8,7 @@ use orch_config::{
     id::{ProfileId, WorkflowId},
     kind::{ExecutionMode, WorkerKind},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -218,7 +219,7 @@ pub enum Update {
 }
 
 /// A sign of life of a worker, for people to watch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Progress {
@@ -254,7 +255,7 @@ pub enum Progress {
 }
 
 /// Names one permission or question, in the host's terms.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct AskId(pub String);
 
@@ -265,7 +266,7 @@ impl fmt::Display for AskId {
 }
 
 /// A permission or a question that a worker, or a session below it, waits for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Ask {
     /// Names it.
@@ -301,7 +302,7 @@ impl Ask {
 }
 
 /// What a worker asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AskKind {
     /// May it do this?

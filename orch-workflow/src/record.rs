@@ -3,6 +3,7 @@
 //! A run is the fold of its records. Fields are only ever added, with a default.
 
 use orch_config::{budget::Budget, id::StepId, policy::PolicyPatch};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -238,7 +239,7 @@ pub enum RecordBody {
 }
 
 /// Why a group is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum GroupEnd {
@@ -251,7 +252,7 @@ pub enum GroupEnd {
 }
 
 /// What a further prompt of an attempt is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum TurnPurpose {
@@ -340,7 +341,7 @@ pub struct RunStarted {
 }
 
 /// Where a run was forked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ForkedFrom {
     /// The run. It may be forgotten meanwhile.
     pub run: RunId,
@@ -376,7 +377,7 @@ pub struct ReusedResult {
 }
 
 /// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunStatus {
     /// Work is in flight or about to be.

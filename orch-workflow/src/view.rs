@@ -7,6 +7,7 @@ use orch_config::{
     kind::WorkerKind,
     policy::{Execution, Intervene},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -281,7 +282,7 @@ pub struct AttemptView {
 }
 
 /// A failure, for people and programs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorView {
     /// Its class.
     pub code: ErrorCode,
@@ -296,7 +297,7 @@ impl From<Usage> for Tokens {
 }
 
 /// Tokens spent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Tokens {
     /// Read by the model.
     pub input: u64,

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use orch::{
     config::{Diagnostics, LoadOptions, Origin, Setting, load, load::SourceFile, schema as config_schema},
     ux::text::plain,
+    workflow::event::schema as event_schema,
 };
 use serde_json::json;
 
 use super::{config_file, print, print_json};
 use crate::{
-    args::ConfigCommand,
+    args::{ConfigCommand, SchemaArgs},
     exit::{Exit, Failure},
     project::Project,
     report,
@@ -26,8 +27,8 @@ pub(crate) fn execute(project: &Project, command: ConfigCommand, json: bool) -> 
     }
 }
 
-pub(crate) fn schema() -> Result<Exit, Failure> {
-    print(&config_schema::json())?;
+pub(crate) fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
+    print(&if args.events { event_schema::json() } else { config_schema::json() })?;
     Ok(Exit::Success)
 }
 

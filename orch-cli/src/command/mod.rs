@@ -78,7 +78,7 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Models(args) => models::models(&project, &args, json).await,
         Command::Config(args) => config::execute(&project, args, json),
         Command::Trust(args) => trust::trust(&project, &args, json),
-        Command::Schema => config::schema(),
+        Command::Schema(args) => config::schema(&args),
         Command::Doctor(args) => doctor::doctor(&project, &args, json).await,
     }
 }

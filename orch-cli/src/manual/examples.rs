@@ -195,7 +195,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("orch trust --revoke", "take the trust back"),
         ],
     ),
-    ("schema", &[("orch schema > orchestrator.schema.json", "for an editor that checks orchestrator.json")]),
+    (
+        "schema",
+        &[
+            ("orch schema > orchestrator.schema.json", "for an editor that checks orchestrator.json"),
+            ("orch schema --events > events.schema.json", "for a program that reads events"),
+        ],
+    ),
     ("doctor", &[("orch doctor", "what works here, and how to mend what does not")]),
     (
         "completions",

@@ -59,6 +59,9 @@ fn mistake(root: &Command, call: &str) -> Option<String> {
             if !flag.is_empty() && !known {
                 return Some(format!("`{} {word}`: no such flag", at.get_name()));
             }
+        } else if word.starts_with(|char: char| char.is_ascii_uppercase()) {
+            // `COMMAND` stands for any of them.
+            return None;
         } else if at.has_subcommands() && !word.is_empty() && !word.starts_with(['<', '-']) {
             match at.find_subcommand(word) {
                 Some(sub) => at = sub,

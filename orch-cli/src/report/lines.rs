@@ -31,6 +31,8 @@ pub(super) fn titled(title: &str, dispatch: &DispatchId) -> String {
 struct Heard {
     title: String,
     session: String,
+    /// Remarks on the attempt at work that have a line already.
+    said: Vec<String>,
 }
 
 impl Lines {
@@ -81,10 +83,11 @@ impl Lines {
                     Outcome::Warning => paint.remark("!"),
                     Outcome::Error => paint.bad("✗"),
                 };
-                let Heard { title, session } = self.steps.entry(step.clone()).or_default();
+                let Heard { title, session, said } = self.steps.entry(step.clone()).or_default();
                 let facts = paint.faint(&format!("{}  {session}", duration(*active_ms)));
                 let mut line = format!("  {mark} {title}  {facts}");
-                for warning in warnings {
+                let said = std::mem::take(said);
+                for warning in warnings.iter().filter(|warning| !said.contains(&warning.message)) {
                     line.push_str(&format!("\n      {}", paint.remark(&plain(&warning.message, 200))));
                 }
                 if let Some(error) = error {
@@ -109,7 +112,12 @@ impl Lines {
             EventBody::GroupFinished { title, end: GroupEnd::Skipped, .. } => {
                 format!("  {} {}  {}", paint.faint("–"), plain(title, TITLE_CHARS), paint.faint("left out"))
             }
+            EventBody::BudgetLow { step, message, .. } => {
+                self.steps.entry(step.clone()).or_default().said.push(message.clone());
+                format!("  {} {step}  {}", paint.remark("!"), plain(message, 200))
+            }
             EventBody::Warning { step, warning } => {
+                self.steps.entry(step.clone()).or_default().said.push(warning.message.clone());
                 format!("  {} {step}  {}", paint.remark("!"), plain(&warning.message, 200))
             }
             EventBody::GateOpened { gate } => {

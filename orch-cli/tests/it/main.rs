@@ -6,6 +6,7 @@ mod configuration;
 mod contract;
 mod crashes;
 mod decisions;
+mod events;
 mod gates;
 mod graph;
 mod history;

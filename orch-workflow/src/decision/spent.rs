@@ -3,10 +3,11 @@
 use std::fmt;
 
 use orch_config::id::StepId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A bound of a budget and how much of it is used.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Spent {
     /// The step whose budget it is; none for the run's.
@@ -21,7 +22,7 @@ pub struct Spent {
 }
 
 /// What a budget bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Bound {

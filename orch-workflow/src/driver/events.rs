@@ -76,7 +76,7 @@ impl RunFeed {
     /// The events of the next records. Every record of the run goes through here once, in order, whether or not its
     /// event is published.
     pub(super) fn project(&mut self, records: &[Record]) -> Vec<Event> {
-        records.iter().filter_map(|record| self.projector.project(record)).collect()
+        records.iter().flat_map(|record| self.projector.project(record)).collect()
     }
 
     pub(super) fn publish(&self, events: Vec<Event>) {

@@ -67,7 +67,7 @@ impl Engine {
     pub async fn events(&self, run: &RunId, after: u64) -> Result<Vec<Event>, EngineError> {
         let mut projector = Projector::new();
         let records = self.records(run, 0).await?;
-        let events = records.iter().filter_map(|record| projector.project(record));
+        let events = records.iter().flat_map(|record| projector.project(record));
         Ok(events.filter(|event| event.seq > after).collect())
     }
 

@@ -8,11 +8,11 @@ use super::{Event, EventBody, StepProgress};
 use crate::{
     attempt::{AttemptError, DispatchId, RunId, Settled, Usage, Warning, WarningCode},
     plan::{Plan, PlanGroup, PlanStep},
-    record::{Record, RecordBody, ReusedResult},
+    record::{Record, RecordBody, ReusedResult, RunStatus},
     view::ErrorView,
 };
 
-/// Folds a journal into events: each record gives at most one, with the record's own number.
+/// Folds a journal into events: each record gives none, one or a few, with the record's own number.
 ///
 /// Feed it every record of one run from the first on, whether or not its event is wanted: later events need what
 /// earlier records said.
@@ -21,6 +21,10 @@ pub struct Projector {
     run: Option<(RunId, Arc<Plan>)>,
     /// What is known of attempts that have not settled, by step.
     open: HashMap<StepId, OpenAttempt>,
+    /// The step that failed last, and why.
+    failed: Option<(StepId, AttemptError)>,
+    /// Whether it was told that the run fails.
+    failing: bool,
 }
 
 /// What earlier records said of an attempt, and its result does not repeat.
@@ -46,14 +50,41 @@ impl Projector {
         Self::default()
     }
 
-    /// Takes in the next record. `None` for a record that means nothing outside, or before the run's start.
-    pub fn project(&mut self, record: &Record) -> Option<Event> {
+    /// Takes in the next record. Nothing for a record that means nothing outside, or before the run's start.
+    pub fn project(&mut self, record: &Record) -> impl Iterator<Item = Event> + use<> {
         if let RecordBody::RunStarted(started) = &record.body {
             self.run = Some((started.run.clone(), Arc::new(started.plan.clone())));
         }
-        let (run, plan) = self.run.clone()?;
-        let body = self.body(&plan, &record.body)?;
-        Some(Event { seq: record.seq, at: record.at, run, live: false, body })
+        let (seq, at) = (record.seq, record.at);
+        let known = self.run.clone().map(|(run, plan)| {
+            let asides = self.asides(&record.body);
+            (run, asides.into_iter().chain(self.body(&plan, &record.body)))
+        });
+        known.into_iter().flat_map(move |(run, bodies)| {
+            bodies.map(move |body| Event { seq, at, run: run.clone(), live: false, body })
+        })
+    }
+
+    /// What a record says by the way and has an event of its own, told before the record's.
+    fn asides(&mut self, record: &RecordBody) -> Vec<EventBody> {
+        match record {
+            RecordBody::Settled { dispatch, result, .. } => {
+                if let Some(error) = &result.error {
+                    self.failed = Some((dispatch.step.clone(), error.clone()));
+                }
+                let low = |warning: &&Warning| warning.code == WarningCode::BudgetLow;
+                result.warnings.iter().filter(low).map(|warning| remark(dispatch, warning)).collect()
+            }
+            RecordBody::Failing { .. } => {
+                self.failing = true;
+                Vec::new()
+            }
+            RecordBody::Finished { status: RunStatus::Error, error: Some(error), .. } if !self.failing => {
+                let failed = self.failed.take().filter(|(_, known)| known == error);
+                vec![EventBody::Error { step: failed.map(|(step, _)| step), error: error_view(error) }]
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn body(&mut self, plan: &Plan, record: &RecordBody) -> Option<EventBody> {
@@ -95,7 +126,7 @@ impl Projector {
             // The worker has not taken the answer yet; `ask.resolved` follows when it has.
             RecordBody::AskAnswered { .. } => return None,
             RecordBody::Failing { step, error } => {
-                EventBody::Error { step: step.clone(), error: error_view(error) }
+                EventBody::Error { step: Some(step.clone()), error: error_view(error) }
             }
             RecordBody::Skipped { step } => {
                 let PlanStep { id, title, when, .. } = plan.step(step)?;

@@ -140,6 +140,10 @@ impl Teller {
                     if self.asks.iter().any(|(id, _)| *id == ask.0) { "ask" } else { "an earlier ask" };
                 (Some(step.clone()), format!("{kind} {} answered by {by}", plain(&ask.0, ID_CHARS)))
             }
+            EventBody::BudgetLow { step, message, .. } => (Some(step.clone()), message.clone()),
+            EventBody::Error { step, error } => {
+                (step.clone(), format!("the run fails, {}: {}", word(&error.code), error.message))
+            }
             EventBody::Warning { step, warning } => {
                 (Some(step.clone()), format!("{}: {}", word(&warning.code), warning.message))
             }

@@ -396,7 +396,7 @@ fn what_a_group_does_is_told_in_events() {
     let told: Vec<_> = story
         .journal
         .iter()
-        .filter_map(|record| projector.project(record))
+        .flat_map(|record| projector.project(record))
         .filter_map(|event| match event.body {
             EventBody::GroupIteration { group, iteration, .. } => {
                 Some(format!("{group} begins pass {iteration}"))

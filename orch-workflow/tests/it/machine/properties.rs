@@ -557,7 +557,7 @@ proptest! {
         for record in &story.journal {
             let json = serde_json::to_string(record).unwrap();
             prop_assert_eq!(&serde_json::from_str::<Record>(&json).unwrap(), record);
-            if let Some(event) = projector.project(record) {
+            for event in projector.project(record) {
                 prop_assert_eq!(event.seq, record.seq);
                 let json = serde_json::to_string(&event).unwrap();
                 prop_assert_eq!(serde_json::from_str::<orch_workflow::event::Event>(&json).unwrap(), event);
