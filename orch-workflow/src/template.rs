@@ -170,11 +170,13 @@ impl<'t> Iterator for Parts<'t> {
         let mut from = 0;
         while let Some(at) = self.rest[from..].find('{').map(|at| from + at) {
             let known = braced(&self.rest[at..]).and_then(|inner| Some((parse(inner)?, inner.len() + 2)));
-            match known {
-                Some((placeholder, length)) if at == 0 => {
+            let escaped = self.rest[..at].ends_with('\\');
+            let length = known.as_ref().map(|(_, length)| *length);
+            match (known, length.or_else(|| snippet(&self.rest[at..]).filter(|_| escaped))) {
+                (Some((placeholder, length)), _) if at == 0 => {
                     return Some(Part::Value(placeholder, self.take(length)));
                 }
-                Some((_, length)) if self.rest[..at].ends_with('\\') => {
+                (_, Some(length)) if escaped => {
                     // The text before the backslash, or, once that is out, the placeholder as it is written.
                     if at > 1 {
                         return Some(Part::Literal(self.take(at - 1)));
@@ -182,12 +184,21 @@ impl<'t> Iterator for Parts<'t> {
                     self.take(1);
                     return Some(Part::Literal(self.take(length)));
                 }
-                Some(_) => return Some(Part::Literal(self.take(at))),
-                None => from = at + 1,
+                (Some(_), _) => return Some(Part::Literal(self.take(at))),
+                (None, _) => from = at + 1,
             }
         }
         Some(Part::Literal(self.take(self.rest.len())))
     }
+}
+
+/// The length of the `{{snippet:name}}` that `text` begins with. Such a text is put in when the configuration is read,
+/// unless it is escaped; then it comes as far as this, and the backslash has done its work.
+fn snippet(text: &str) -> Option<usize> {
+    let inner = text.strip_prefix("{{")?;
+    let name = inner.trim_start_matches(' ').strip_prefix("snippet:")?;
+    let end = name.find("}}").filter(|end| !name[..*end].contains(['\n', '{']))?;
+    Some(text.len() - name.len() + end + 2)
 }
 
 /// What stands between the brace that `text` begins with and the next closing one, on one line.

@@ -53,6 +53,10 @@ fn placeholders_are_replaced_and_values_are_never_looked_into() {
         ("a \\{task} b \\{carry}", "a {task} b {carry}"),
         ("\\{json}", "\\{json}"),
         ("\\\\{task}", "\\{task}"),
+        ("\\{{snippet:handoff}}", "{{snippet:handoff}}"),
+        ("a \\{{ snippet:x.md }} {carry}", "a {{ snippet:x.md }} CARRY {task}"),
+        ("\\{{snippet:x} }", "\\{{snippet:x} }"),
+        ("\\{{snippet:{task}}}", "\\{{snippet:build {carry} {{x}} $1 \\{task}}}"),
         ("\\", "\\"),
     ] {
         assert_eq!(rendered(template).as_deref(), Ok(expected), "{template:?}");

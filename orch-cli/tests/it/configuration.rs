@@ -241,7 +241,7 @@ async fn a_file_found_in_a_real_project_is_planned_and_run() {
     assert_eq!(prompts.len(), 3, "{prompts:#?}");
     assert!(prompts[0].contains("请先计划：一个任务"), "{prompts:#?}");
     assert!(
-        prompts[1].contains("Implement the following task") && prompts[1].contains("done"),
+        prompts[1].contains("You carry out the plan below") && prompts[1].contains("done"),
         "{prompts:#?}"
     );
     assert!(prompts[2].contains("翻译 ") && prompts[2].contains("done"), "{prompts:#?}");
