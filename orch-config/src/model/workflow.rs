@@ -184,7 +184,7 @@ layer! {
         #[schemars(example = json!(["implement"]))]
         needs: Vec<StepId>,
         /// The whole group is skipped unless this holds: see `when` of a step.
-        #[schemars(example = &"steps.plan.status == 'ok'")]
+        #[schemars(example = &"steps.plan.status == 'done'")]
         when: Condition,
     }
 }
