@@ -145,6 +145,7 @@ impl Connector {
         host.health().await?;
         let mut pool = Pool::builder(Arc::clone(&self.config), Arc::clone(&host))
             .environment(self.environment.iter().cloned())
+            .guarded_host(server.is_some() && self.state.is_some())
             .create_parent(true);
         if let Some(state) = &self.state {
             pool = pool.state_dir(state.join("workers")).server_command(self.server_command());

@@ -34,6 +34,20 @@ pub(crate) fn session_rules(profile: &[PermissionRule]) -> Vec<PermissionRule> {
     profile.iter().cloned().chain(own).collect()
 }
 
+/// Whether a worker may change files with the host's own tools: by editing, in a shell, or through a worker of its own,
+/// as long as its rules do not deny all three without exception.
+pub(crate) fn may_change_files(profile: &Profile) -> bool {
+    let rules = rules(profile);
+    ["edit", "bash", "task"].into_iter().any(|permission| !denied_whatever(&rules, permission))
+}
+
+fn denied_whatever(rules: &[PermissionRule], permission: &str) -> bool {
+    let mut deciding = rules.iter().rev().filter(|rule| wildcard(&rule.permission, permission));
+    let denies = |rule: &PermissionRule| rule.action == PermissionAction::Deny;
+    // Narrow denials change nothing; the first other rule from the end has the last word.
+    deciding.find(|rule| !denies(rule) || rule.pattern == "*").is_some_and(denies)
+}
+
 /// What becomes of a permission that a session asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Ruling {
@@ -194,6 +208,35 @@ mod tests {
         let ruling = rule(&ask("external_directory", &["/etc/*"]), &[], AskPolicy::Deny);
         let expected = "`external_directory: /etc/*` was denied, because nobody could be asked";
         assert_eq!(ruling, Ruling::Deny(Warning::new(WarningCode::PermissionDenied, expected)));
+    }
+
+    #[test]
+    fn only_a_profile_that_denies_every_way_changes_no_files() {
+        use config::PermissionAction as Says;
+        let denied = |names: &[&'static str]| -> Vec<_> {
+            names.iter().map(|name| config::PermissionRule::new(*name, "*", Says::Deny)).collect()
+        };
+        let but = |mut rules: Vec<_>, name: &str, pattern: &str, says| {
+            rules.push(config::PermissionRule::new(name, pattern, says));
+            rules
+        };
+        let all = || denied(&["edit", "bash", "task"]);
+        let table = [
+            (vec![], true),
+            (denied(&["edit"]), true),
+            (denied(&["edit", "bash"]), true),
+            (all(), false),
+            (denied(&["*"]), false),
+            (but(all(), "bash", "git *", Says::Allow), true),
+            (but(all(), "edit", "*", Says::Ask), true),
+            (but(all(), "edit", "*.rs", Says::Deny), false),
+            (but(all(), "read", "*", Says::Allow), false),
+        ];
+        for (rules, expected) in table {
+            let mut profile = Profile::new("w".parse().unwrap());
+            profile.permission = rules;
+            assert_eq!(may_change_files(&profile), expected, "{:?}", profile.permission);
+        }
     }
 
     #[test]

@@ -123,6 +123,40 @@ mod tests {
         }
     }
 
+    /// Every cell: kind × mode × parent × servers × created parents.
+    #[test]
+    fn the_routing_table_is_whole() {
+        let mut cells = 0;
+        for kind in [WorkerKind::Agent, WorkerKind::Subagent, WorkerKind::Server] {
+            for execution in [ExecutionMode::Background, ExecutionMode::Foreground] {
+                for (parent, servers, create_parent) in (0..8).map(|n| (n & 1 == 1, n & 2 == 2, n & 4 == 4)) {
+                    let host = HostCapabilities { servers, create_parent };
+                    let routed = route(&worker(), kind, execution, parent.then_some("PARENT"), host);
+                    let said = match &routed {
+                        Ok(Route::RootSession) => "root",
+                        Ok(Route::ChildSession { parent }) => parent,
+                        Ok(Route::ChildOfNewParent) => "child of new",
+                        Ok(Route::OwnServer) => "server",
+                        Err(error) => error.code(),
+                    };
+                    let foreground = execution == ExecutionMode::Foreground;
+                    let expected = match (kind, parent, foreground, servers, create_parent) {
+                        (WorkerKind::Agent, ..) => "root",
+                        (WorkerKind::Subagent, true, ..) => "PARENT",
+                        (WorkerKind::Subagent, false, _, _, true) => "child of new",
+                        (WorkerKind::Subagent, false, _, _, false) => "orch::workers::no-parent",
+                        (WorkerKind::Server, _, true, ..) => "orch::workers::foreground-server",
+                        (WorkerKind::Server, _, false, true, _) => "server",
+                        (WorkerKind::Server, _, false, false, _) => "orch::workers::no-server-command",
+                    };
+                    assert_eq!(said, expected, "{kind} {execution:?} {parent} {host:?}");
+                    cells += 1;
+                }
+            }
+        }
+        assert_eq!(cells, 48);
+    }
+
     #[test]
     fn a_subagent_without_a_parent_says_what_to_do() {
         let error =

@@ -23,7 +23,10 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    permission,
+};
 
 /// Servers that one profile may have at once, each on a data directory of its own, for as many programs.
 const HOMES: usize = 16;
@@ -167,9 +170,14 @@ impl Supervisor {
             .records(records)
             .trusted(self.trusted)
             .startup_timeout(self.startup);
-        match profile.temperature {
+        let serve = match profile.temperature {
             Some(temperature) => serve.temperature(temperature),
             None => serve,
+        };
+        match permission::may_change_files(profile) {
+            true => serve,
+            // There is nothing to undo.
+            false => serve.without_snapshots(),
         }
     }
 

@@ -101,12 +101,14 @@ pub fn sweep(directory: &Path) -> io::Result<Swept> {
             continue;
         }
         let alive = |who: &Identity| this_boot && process::identity(who.pid).as_ref() == Some(who);
+        // Nobody starts the first process, and everything descends from it.
+        let is_running = |server: &Identity| server.pid > 1 && alive(server);
         if alive(&started.owner) {
-            if alive(&started.server) {
+            if is_running(&started.server) {
                 continue;
             }
             swept.stale += 1;
-        } else if alive(&started.server) {
+        } else if is_running(&started.server) {
             let below = process::below(Some(started.server.pid), &started.mark);
             process::signal(&started.server, Signal::SIGKILL);
             end(&below, &started.mark);
@@ -130,98 +132,4 @@ fn end(below: &[Identity], mark: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::process::{Child, Command};
-
-    use super::*;
-
-    fn sleeper() -> Child {
-        Command::new("sleep").arg("60").spawn().unwrap()
-    }
-
-    fn rewrite(directory: &Path, pid: u32, change: impl FnOnce(&mut Started)) {
-        let path = directory.join(format!("{pid}.json"));
-        let mut started: Started = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        change(&mut started);
-        fs::write(&path, serde_json::to_vec(&started).unwrap()).unwrap();
-    }
-
-    #[test]
-    fn only_a_server_without_its_owner_is_ended() {
-        let directory = tempfile::tempdir().unwrap();
-        let (mut owned, mut orphan, mut reused, mut earlier) = (sleeper(), sleeper(), sleeper(), sleeper());
-        let records = [&owned, &orphan, &reused, &earlier]
-            .map(|child| Record::write(directory.path(), child.id(), "").unwrap());
-        let nobody = |started: &mut Started| started.owner.started = "never".to_owned();
-        rewrite(directory.path(), orphan.id(), nobody);
-        rewrite(directory.path(), reused.id(), |started| {
-            nobody(started);
-            started.server.started = "never".to_owned();
-        });
-        rewrite(directory.path(), earlier.id(), |started| {
-            nobody(started);
-            started.boot = "another".to_owned();
-        });
-        fs::write(directory.path().join("7.json"), "not a record").unwrap();
-
-        let swept = sweep(directory.path()).unwrap();
-
-        assert_eq!(swept, Swept { ended: vec![orphan.id()], stale: 2, survivors: vec![] });
-        assert!(!orphan.wait().unwrap().success());
-        for child in [&mut owned, &mut reused, &mut earlier] {
-            assert!(child.try_wait().unwrap().is_none(), "a process that is not ours to end was ended");
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
-        drop(records);
-        let left: Vec<_> =
-            fs::read_dir(directory.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
-        assert_eq!(left, ["7.json"]);
-    }
-
-    /// The server is gone, and with it everything that led to the tool but its mark.
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn what_a_dead_server_left_behind_is_found_by_its_mark() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut server = sleeper();
-        let mark = format!("mark-{}", crate::id::random());
-        let record = Record::write(directory.path(), server.id(), &mark).unwrap();
-        let mut tool = Command::new("sleep").arg("60").env(process::MARK_VARIABLE, &mark).spawn().unwrap();
-        let mut stranger =
-            Command::new("sleep").arg("60").env(process::MARK_VARIABLE, "another").spawn().unwrap();
-        rewrite(directory.path(), server.id(), |started| started.owner.started = "never".to_owned());
-        server.kill().unwrap();
-        server.wait().unwrap();
-
-        let swept = sweep(directory.path()).unwrap();
-
-        assert_eq!(swept, Swept { ended: vec![], stale: 1, survivors: vec![tool.id()] });
-        assert!(!tool.wait().unwrap().success());
-        assert!(stranger.try_wait().unwrap().is_none(), "a process with another mark was ended");
-        stranger.kill().unwrap();
-        stranger.wait().unwrap();
-        drop(record);
-    }
-
-    #[test]
-    fn a_record_of_another_container_is_left_alone() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut server = sleeper();
-        let record = Record::write(directory.path(), server.id(), "").unwrap();
-        rewrite(directory.path(), server.id(), |started| {
-            started.namespace = "another".to_owned();
-            started.owner.started = "never".to_owned();
-        });
-        assert_eq!(sweep(directory.path()).unwrap(), Swept::default());
-        assert!(server.try_wait().unwrap().is_none());
-        server.kill().unwrap();
-        server.wait().unwrap();
-        drop(record);
-    }
-
-    #[test]
-    fn nothing_recorded_is_nothing_to_do() {
-        assert_eq!(sweep(Path::new("/nowhere/at/all")).unwrap(), Swept::default());
-    }
-}
+mod tests;

@@ -59,6 +59,8 @@ pub(super) struct Inner {
     pub(super) patience: Patience,
     slots: tokio::sync::Mutex<Slots>,
     selection: Mutex<Option<Selection>>,
+    /// Our plugin runs in the host.
+    guarded: bool,
     busy: AtomicUsize,
 }
 
@@ -82,6 +84,7 @@ impl OpenCodeWorker {
             patience: Patience::default(),
             slots: tokio::sync::Mutex::new(Slots::new(limit)),
             selection: Mutex::default(),
+            guarded: false,
             busy: AtomicUsize::new(0),
         };
         Self { inner: Arc::new(inner) }
@@ -92,6 +95,16 @@ impl OpenCodeWorker {
     pub fn with_patience(mut self, patience: Patience) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
             inner.patience = patience;
+        }
+        self
+    }
+
+    /// The same worker, not yet in use, on a host in which our plugin runs: one that was
+    /// [started by us](orch_opencode::serve::Serve::data_dir). It applies the profile's temperature there.
+    #[must_use]
+    pub fn on_guarded_host(mut self, guarded: bool) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.guarded = guarded;
         }
         self
     }
@@ -371,7 +384,7 @@ impl Inner {
             agent: selection.as_ref().map(|selection| selection.agent.name.clone()),
             model: selection.map(|selection| selection.model.model),
             permission: permission::session_rules(&permission::rules(&self.profile)),
-            metadata: scope.tag(self.profile.id.as_str(), &kind),
+            metadata: scope.tag(&self.profile, &kind),
         }
     }
 
@@ -402,7 +415,7 @@ impl Inner {
     fn report(&self, cx: &Context, status: WorkerStatus) {
         let kind = self.backend.kind();
         let event = WorkerEvent::new(self.profile.id.clone(), kind, status);
-        cx.report(match preflight::without_effect(&self.profile, kind) {
+        cx.report(match preflight::without_effect(&self.profile, kind, self.guarded) {
             Some(note) => event.with_note(note),
             None => event,
         });

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use orch_config::Profile;
 use orch_opencode::{MessageId, SessionId};
 use orch_workflow::{attempt::RunId, port::Dispatch};
 use serde_json::{Map, Value, json};
@@ -34,9 +35,13 @@ impl Scope {
     }
 
     /// What we leave on a session, so that another process finds it again.
-    pub(crate) fn tag(&self, profile: &str, kind: &str) -> Map<String, Value> {
+    /// Our plugin reads the temperature there, in hosts that we started.
+    pub(crate) fn tag(&self, profile: &Profile, kind: &str) -> Map<String, Value> {
         let parent = self.parent.as_ref().map(SessionId::as_str);
-        let tag = json!({ "profile": profile, "kind": kind, "run": self.run, "parent": parent });
+        let mut tag = json!({ "profile": profile.id, "kind": kind, "run": self.run, "parent": parent });
+        if let Some(temperature) = profile.temperature {
+            tag["temperature"] = temperature.into();
+        }
         Map::from_iter([("orch".to_owned(), tag)])
     }
 

@@ -28,6 +28,7 @@ pub struct PoolBuilder {
     state_dir: Option<PathBuf>,
     environment: Vec<(String, String)>,
     create_parent: bool,
+    guarded: bool,
     patience: Patience,
     registered: HashMap<ProfileId, Arc<dyn Worker>>,
     observer: Arc<dyn Fn(WorkerEvent) + Send + Sync>,
@@ -53,6 +54,7 @@ impl PoolBuilder {
             state_dir: None,
             environment: Vec::new(),
             create_parent: false,
+            guarded: false,
             patience: Patience::default(),
             registered: HashMap::new(),
             observer: Arc::new(|_| ()),
@@ -86,6 +88,14 @@ impl PoolBuilder {
     #[must_use]
     pub fn create_parent(mut self, create: bool) -> Self {
         self.create_parent = create;
+        self
+    }
+
+    /// Whether our plugin runs in the given host, as it does in those that orch starts with a data directory: then a
+    /// profile's temperature applies there, too. No unless said.
+    #[must_use]
+    pub fn guarded_host(mut self, guarded: bool) -> Self {
+        self.guarded = guarded;
         self
     }
 
@@ -144,6 +154,7 @@ impl PoolBuilder {
             host: self.host,
             supervisor,
             can,
+            guarded: self.guarded,
             patience: self.patience,
             registered: self.registered,
             workers: Mutex::default(),

@@ -32,7 +32,7 @@ use crate::{
     shutdown::ShutdownReport,
     supervise::Supervisor,
     verdict,
-    worker::{Context, Worker, WorkerEvent},
+    worker::{Context, Worker, WorkerEvent, WorkerStatus},
 };
 
 /// Workers by profile and kind, made when they are first needed.
@@ -52,6 +52,7 @@ struct Inner {
     host: Arc<dyn OpenCode>,
     supervisor: Option<Arc<Supervisor>>,
     can: HostCapabilities,
+    guarded: bool,
     patience: Patience,
     registered: HashMap<ProfileId, Arc<dyn Worker>>,
     workers: Mutex<HashMap<Key, OpenCodeWorker>>,
@@ -105,7 +106,7 @@ impl Pool {
     /// given host stay as they are. A pool that was shut down refuses further work.
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         self.inner.stop.cancel();
-        let workers: Vec<_> = lock(&self.inner.workers).drain().map(|(_, worker)| worker).collect();
+        let (own, workers): (Vec<_>, Vec<_>) = lock(&self.inner.workers).drain().unzip();
         let registered = self.inner.registered.values().cloned();
         let mut ending = JoinSet::new();
         let workers = workers.into_iter().map(|worker| Arc::new(worker) as Arc<dyn Worker>);
@@ -120,6 +121,10 @@ impl Pool {
                     report.problems.push(format!("a worker broke down while it was ended: {error}"))
                 }
             }
+        }
+        // One that was made and never needed has nothing to stop.
+        for (id, kind) in own.into_iter().filter(|key| lock(&self.inner.seen).contains_key(key)) {
+            self.inner.cx.report(WorkerEvent::new(id, kind, WorkerStatus::Stopped));
         }
         report
     }
@@ -175,7 +180,7 @@ impl Inner {
                 OpenCodeWorker::server(profile, Arc::clone(supervisor))
             }
         };
-        let worker = worker.with_patience(self.patience.clone());
+        let worker = worker.with_patience(self.patience.clone()).on_guarded_host(self.guarded);
         workers.insert((id.clone(), kind), worker.clone());
         Ok(worker)
     }

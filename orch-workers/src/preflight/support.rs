@@ -20,11 +20,12 @@ pub(crate) fn supported(profile: &Profile, kind: WorkerKind) -> Result<(), Error
     Err(Error::new(ErrorKind::Unsupported, message))
 }
 
-/// What the profile says that has no effect on a worker of this kind, for people to know.
-pub(crate) fn without_effect(profile: &Profile, kind: WorkerKind) -> Option<String> {
+/// What the profile says that has no effect on a worker of this kind, for people to know. In a `guarded` host our plugin
+/// applies what the host's interface has no place for.
+pub(crate) fn without_effect(profile: &Profile, kind: WorkerKind, guarded: bool) -> Option<String> {
     let mut settings = Vec::new();
-    if profile.temperature.is_some() && kind != WorkerKind::Server {
-        settings.push("`temperature` (it needs a server of the worker's own)");
+    if profile.temperature.is_some() && kind != WorkerKind::Server && !guarded {
+        settings.push("`temperature` (it needs a host that orch starts, or a server of the worker's own)");
     }
     if !profile.env.is_empty() && kind != WorkerKind::Server {
         settings.push("`env` (it needs a server of the worker's own)");

@@ -13,9 +13,10 @@ use orch_config::{
     id::ProfileId,
     kind::WorkerKind,
     permission::{PermissionAction, PermissionRule},
+    trust::Trust,
 };
 use orch_opencode::{
-    HttpOpenCode, OpenCode, SessionId,
+    HttpOpenCode, NewSession, OpenCode, Prompt, SessionId,
     serve::{Environment, Serve, Server},
     simulator::{Answer, CallKind, Hold, ModelCall, Script, ScriptedModel, ToolCall, When},
 };
@@ -27,28 +28,30 @@ use orch_workflow::{
     attempt::{ErrorCode, Outcome, WarningCode},
     port::{Dispatch, Placement, Probe, StepExecutor as _},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::world::{self, codes, outcome, profile};
 
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 /// More than the suite's checks hold, for both kinds.
 const HELD_PROMPTS: usize = 32;
 
 /// A real host with a project, and the model that it talks to.
-struct Real {
-    model: ScriptedModel,
+pub(crate) struct Real {
+    pub(crate) model: ScriptedModel,
     /// One for each prompt that says so, in the order in which they come.
     holds: Vec<Hold>,
     server: Option<Server>,
-    host: HttpOpenCode,
+    pub(crate) host: HttpOpenCode,
     binary: String,
-    home: TempDir,
+    pub(crate) home: TempDir,
+    /// What the user's OpenCode is configured with.
+    settings: Value,
 }
 
 #[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn binary() -> Option<String> {
+pub(crate) fn binary() -> Option<String> {
     if let Ok(path) = std::env::var("ORCH_TEST_OPENCODE") {
         return Some(path);
     }
@@ -60,7 +63,7 @@ fn binary() -> Option<String> {
 
 impl Real {
     async fn start() -> Option<Self> {
-        let binary = binary()?;
+        binary()?;
         let holds: Vec<_> = (0..HELD_PROMPTS).map(|_| Hold::new()).collect();
         let bash = ToolCall::new("bash", json!({ "command": "echo hi", "description": "Say hi" }));
         let question = json!({ "questions": [{ "question": "Which?", "header": "H", "options": [
@@ -77,28 +80,41 @@ impl Real {
                 [Answer::tool(ToolCall::new("question", question)), Answer::text("went on")],
             )
             .otherwise(ANSWER);
+        let mut real = Self::start_with(script, |_, _| ()).await?;
+        real.holds = holds;
+        Some(real)
+    }
+
+    /// A host whose user has this in their home and their configuration before it is started.
+    pub(crate) async fn start_with(script: Script, furnish: impl FnOnce(&Path, &mut Value)) -> Option<Self> {
+        let binary = binary()?;
         let model = ScriptedModel::start(script).await.unwrap();
         let home = tempfile::tempdir().unwrap();
         let project = home.path().join("project");
         std::fs::create_dir(&project).unwrap();
         seed_plugin_package(&home.path().join("config/opencode"));
-        let environment = Environment::inherit(environment(&model, &home));
-        let serve = Serve::new([&binary], &project, environment).data_dir(home.path().join("host"));
+        let mut settings = model.opencode_config();
+        furnish(home.path(), &mut settings);
+        let environment = Environment::inherit(environment(&settings, &home));
+        let serve =
+            Serve::new([&binary], &project, environment).data_dir(home.path().join("host")).trusted(true);
         let server = serve.startup_timeout(Duration::from_secs(90)).start().await.unwrap();
         let host = server.client();
-        Some(Self { model, holds, server: Some(server), host, binary, home })
+        Some(Self { model, holds: Vec::new(), server: Some(server), host, binary, home, settings })
     }
 
-    fn pool(&self, profiles: impl IntoIterator<Item = Profile>) -> Pool {
+    pub(crate) fn pool(&self, profiles: impl IntoIterator<Item = Profile>) -> Pool {
         let mut config = Config::builtin();
         config.startup_timeout_ms = 90_000;
+        config.trust = Trust::Trusted;
         for profile in profiles {
             config.insert_profile(profile);
         }
         Pool::builder(Arc::new(config), Arc::new(self.host.clone()))
             .server_command([&self.binary])
             .state_dir(self.home.path().join("state"))
-            .environment(environment(&self.model, &self.home))
+            .environment(environment(&self.settings, &self.home))
+            .guarded_host(true)
             .create_parent(true)
             .build()
     }
@@ -112,7 +128,15 @@ impl Real {
         self.model.wait_log(|log| log.iter().filter(is_prompt).count() >= times).await;
     }
 
-    async fn end(mut self) {
+    /// A prompt in a session that is nobody's worker; returns when the model was asked.
+    pub(crate) async fn person_asks(&self, text: &str) {
+        let session = self.host.create_session(NewSession::default()).await.unwrap().id;
+        self.host.prompt(&session, Prompt::text(text)).await.unwrap();
+        let asked = |call: &ModelCall| call.kind == CallKind::Prompt && call.text.contains(text);
+        self.model.wait_log(|log| log.iter().any(asked)).await;
+    }
+
+    pub(crate) async fn end(mut self) {
         self.holds.iter().for_each(Hold::release);
         if let Some(server) = self.server.take() {
             server.stop(GRACE).await;
@@ -122,7 +146,7 @@ impl Real {
 
 /// As a user's configuration directory looks once OpenCode has been used: without it the first request of every server
 /// waits for an installation over the network.
-fn seed_plugin_package(config: &Path) {
+pub(crate) fn seed_plugin_package(config: &Path) {
     const PACKAGE: &str = "@opencode-ai/plugin";
     const VERSION: &str = "1.18.33";
     let modules = config.join("node_modules").join(PACKAGE);
@@ -136,11 +160,11 @@ fn seed_plugin_package(config: &Path) {
     std::fs::write(config.join("package-lock.json"), lock.to_string()).unwrap();
 }
 
-fn environment(model: &ScriptedModel, home: &TempDir) -> Vec<(String, String)> {
+fn environment(settings: &Value, home: &TempDir) -> Vec<(String, String)> {
     let mut variables = vec![
         ("PATH".to_owned(), std::env::var("PATH").unwrap()),
         ("HOME".to_owned(), home.path().display().to_string()),
-        ("OPENCODE_CONFIG_CONTENT".to_owned(), model.opencode_config().to_string()),
+        ("OPENCODE_CONFIG_CONTENT".to_owned(), settings.to_string()),
         ("OPENCODE_DISABLE_MODELS_FETCH".to_owned(), "1".to_owned()),
     ];
     for name in ["DATA", "CONFIG", "STATE", "CACHE"] {
@@ -150,13 +174,13 @@ fn environment(model: &ScriptedModel, home: &TempDir) -> Vec<(String, String)> {
     variables
 }
 
-fn dispatch(worker: &str, kind: WorkerKind, prompt: &str) -> Dispatch {
+pub(crate) fn dispatch(worker: &str, kind: WorkerKind, prompt: &str) -> Dispatch {
     let mut dispatch = world::dispatch(kind, prompt);
     dispatch.worker = ProfileId::new(worker).unwrap();
     dispatch
 }
 
-async fn run(pool: &Pool, dispatch: &Dispatch) -> Placement {
+pub(crate) async fn run(pool: &Pool, dispatch: &Dispatch) -> Placement {
     let placement = pool.place(dispatch).await.unwrap();
     let task = pool.send(&placement.locator, dispatch).await.unwrap();
     let (_, settled) = outcome(task).await;

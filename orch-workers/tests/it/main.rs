@@ -7,6 +7,7 @@ mod children;
 mod conversation;
 mod custom;
 mod live;
+mod live_settings;
 mod outcomes;
 mod pool;
 mod predecessor;

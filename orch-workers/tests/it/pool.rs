@@ -174,15 +174,40 @@ async fn every_change_of_a_worker_is_told_and_a_stopped_pool_refuses() {
     let dispatch = world::dispatch(WorkerKind::Agent, "go");
     assert!(pool.warm_up([ProfileId::new("w").unwrap()]).await.is_empty());
     run(&pool, &dispatch).await;
-    use WorkerStatus::{Busy, Ready};
+    use WorkerStatus::{Busy, Ready, Stopped};
     assert_eq!(*heard.lock().unwrap(), [Ready, Busy, Ready]);
     assert_eq!(pool.workers().len(), 1);
 
     let report = pool.shutdown(std::time::Duration::from_secs(1)).await;
     assert!(report.is_clean() && report.ended.is_empty());
+    assert_eq!(*heard.lock().unwrap(), [Ready, Busy, Ready, Stopped]);
     let error = pool.place(&dispatch).await.unwrap_err();
     assert_eq!(error.message, "worker `w`: the pool is shutting down");
     assert_eq!(simulator.sessions().len(), 1, "in-process sessions stay as they are");
+}
+
+/// The budget of a step. What the host offers is looked up once for each worker, and is counted apart.
+#[tokio::test]
+async fn no_step_takes_more_than_eight_calls_of_the_host_beside_the_look_at_its_offer() {
+    for kind in [WorkerKind::Agent, WorkerKind::Subagent] {
+        let simulator = world::simulator(Script::new()).await;
+        let pool = pool(&simulator);
+        let mut dispatch = world::dispatch(kind, "go");
+        dispatch.parent_session = Some(world::parent(&*world::host(&simulator)).await);
+        let mut looks = 0;
+        for step in 1..=4 {
+            let before = simulator.requests().len();
+            dispatch.id.step = format!("step-{step}").parse().unwrap();
+            run(&pool, &dispatch).await;
+            let (look, calls): (Vec<_>, Vec<_>) =
+                simulator.requests().split_off(before).into_iter().partition(|request| {
+                    ["/agent", "/config", "/config/providers"].contains(&request.path.as_str())
+                });
+            looks += look.len();
+            assert!((2..=8).contains(&calls.len()), "{kind}, step {step}: {calls:#?}");
+        }
+        assert_eq!(looks, 3, "{kind}: once for all its steps");
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,12 @@ use std::{
     time::Duration,
 };
 
-use orch_config::{Config, Profile, id::ProfileId, kind::WorkerKind};
+use orch_config::{
+    Config, Profile,
+    id::ProfileId,
+    kind::WorkerKind,
+    permission::{PermissionAction, PermissionRule},
+};
 use orch_opencode::simulator::{Answer, Hold, Script, Simulator, SimulatorOptions, When};
 use orch_workers::{
     Pool, PoolBuilder,
@@ -264,13 +269,17 @@ async fn a_server_that_answers_no_health_check_is_ended_and_started_again() {
     assert!(!yard.anything_alive());
 }
 
-/// `basePort`, a profile's `port` and `temperature`: a taken port is skipped, and the program is told the rest.
+/// `basePort`, a profile's `port` and `temperature`, and that there is nothing to undo where nothing may change: a taken
+/// port is skipped, and the program is told the rest.
 #[tokio::test]
 async fn the_settings_for_servers_reach_the_program() {
     let (yard, simulator) = (Yard::new(), elsewhere().await);
     let called = yard.path("called");
     let script = fs::read_to_string(yard.path("opencode")).unwrap();
-    let log = format!("echo \"$* temperature=$ORCH_TEMPERATURE\" >> {}\n", called.display());
+    let log = format!(
+        "echo \"$* temperature=$ORCH_TEMPERATURE settings=$OPENCODE_CONFIG_CONTENT\" >> {}\n",
+        called.display()
+    );
     yard.program("opencode", &script.replace("exit 0; fi\n", &format!("exit 0; fi\n{log}")));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let base = taken.local_addr().unwrap().port();
@@ -281,8 +290,12 @@ async fn the_settings_for_servers_reach_the_program() {
     let mut warm = profile("warm", WorkerKind::Server);
     (warm.temperature, warm.port) = (Some(0.25), Some(base));
     config.insert_profile(warm);
+    let mut reader = profile("reader", WorkerKind::Server);
+    reader.permission =
+        ["edit", "bash", "task"].map(|tool| PermissionRule::new(tool, "*", PermissionAction::Deny)).into();
+    config.insert_profile(reader);
     let pool = yard.builder_of(&simulator, config).build();
-    for worker in ["plain", "warm"] {
+    for worker in ["plain", "warm", "reader"] {
         let worker = pool.worker(&ProfileId::new(worker).unwrap(), WorkerKind::Server).unwrap();
         worker.ready(&Context::default()).await.unwrap();
     }
@@ -301,7 +314,15 @@ async fn the_settings_for_servers_reach_the_program() {
             .parse()
             .unwrap()
     };
-    assert!(calls[0].ends_with("temperature=") && calls[1].ends_with("temperature=0.25"), "{calls:?}");
+    let said: Vec<_> = calls.iter().map(|call| call.split_once("temperature=").unwrap().1).collect();
+    assert_eq!(
+        said,
+        [
+            r#" settings={"autoupdate":false}"#,
+            r#"0.25 settings={"autoupdate":false}"#,
+            r#" settings={"autoupdate":false,"snapshot":false}"#,
+        ]
+    );
     for call in calls {
         assert!((base + 1..base.saturating_add(64)).contains(&port(call)), "{base}: {call}");
     }

@@ -1,12 +1,15 @@
-//! `cargo xtask test`: one stage after the other, stopping at the first that fails, with a table at the end.
+//! `cargo xtask test`: one stage after the other, stopping at the first that fails, with a table at the end. A stage
+//! that leaves a process behind has failed.
 
 mod stages;
+mod suite;
 
 use std::time::{Duration, Instant};
 
 use crate::error::{self, Error};
 use crate::workspace::Workspace;
 use stages::{Done, STAGES, Stage};
+use suite::Suite;
 
 /// Prints the stages, in the order in which they run.
 pub(crate) fn list() {
@@ -17,7 +20,8 @@ pub(crate) fn list() {
 
 /// Runs the named stages in their own order, all of them when none is named.
 pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<(), Error> {
-    let rows = run_stages(workspace, &choose(names)?);
+    let stages = choose(names)?;
+    let rows = run_stages(workspace, &stages, &Suite::begin()?);
     println!("\n{}", table(&rows));
     match rows.iter().find(|row| matches!(row.end, End::Failed)) {
         Some(failed) => Err(Error::Check(format!(
@@ -49,7 +53,7 @@ enum End {
     NotRun,
 }
 
-fn run_stages(workspace: &Workspace, stages: &[&'static Stage]) -> Vec<Row> {
+fn run_stages(workspace: &Workspace, stages: &[&'static Stage], suite: &Suite) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for stage in stages {
         if rows.iter().any(|row| matches!(row.end, End::Failed | End::NotRun)) {
@@ -58,7 +62,7 @@ fn run_stages(workspace: &Workspace, stages: &[&'static Stage]) -> Vec<Row> {
         }
         println!("\n── {}: {} ──", stage.name, stage.about);
         let start = Instant::now();
-        let end = match (stage.run)(workspace) {
+        let end = match (stage.run)(workspace).and_then(|done| suite.nobody_left().map(|()| done)) {
             Ok(Done::Passed) => End::Passed,
             Ok(Done::Skipped(reason)) => {
                 println!("SKIPPED: {reason}");

@@ -4,9 +4,11 @@
 //! that a crate forgot to ask for would be lent to it by a neighbour. Within a crate the builds are ordered so
 //! that each stage finds the artefacts of an earlier one: `doctest`, `examples` and `live` reuse `test-all`.
 
+use std::ffi::OsStr;
 use std::process::Command;
 
-use crate::command::{answer, cargo, run};
+use super::suite;
+use crate::command::{self, answer, run};
 use crate::error::Error;
 use crate::opencode::{self, OpenCode};
 use crate::workspace::{Crate, FeatureSet, Workspace};
@@ -48,6 +50,13 @@ pub(super) const STAGES: &[Stage] = &[
     Stage { name: "examples", about: "every example runs to its end", run: examples },
     Stage { name: "live", about: "the tests again, with a real OpenCode", run: live },
 ];
+
+/// Everything that a stage runs keeps its temporary files where the suite finds the processes that they belong to.
+fn cargo<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
+    let mut command = command::cargo(arguments);
+    command.env("TMPDIR", suite::directory());
+    command
+}
 
 fn fmt(_: &Workspace) -> Result<Done, Error> {
     run(&mut cargo(["fmt", "--all", "--check"])).map(|()| Done::Passed)

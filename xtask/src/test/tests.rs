@@ -28,7 +28,11 @@ fn the_first_failure_stops_the_rest() {
     const PASSES: Stage = Stage { name: "passes", about: "", run: |_| Ok(Done::Passed) };
     const SKIPS: Stage = Stage { name: "skips", about: "", run: |_| Ok(Done::Skipped("no npm".to_owned())) };
     const FAILS: Stage = Stage { name: "fails", about: "", run: |_| Err(Error::Check("broken".to_owned())) };
-    let rows = run_stages(&Workspace::load().unwrap(), &[&PASSES, &SKIPS, &FAILS, &PASSES, &PASSES]);
+    let rows = run_stages(
+        &Workspace::load().unwrap(),
+        &[&PASSES, &SKIPS, &FAILS, &PASSES, &PASSES],
+        &Suite::begin().unwrap(),
+    );
     let ends: Vec<String> =
         table(&rows).lines().map(|line| line.split("  ").last().unwrap().to_owned()).collect();
     assert_eq!(ends[..5], ["passed", "SKIPPED: no npm", "FAILED", "not run", "not run"]);

@@ -13,6 +13,8 @@ pub(super) fn call(headers: &HeaderMap, request: &Value) -> ModelCall {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let messages = request["messages"].as_array().cloned().unwrap_or_default();
     let mut call = ModelCall::new(messages);
+    call.key = header("authorization")
+        .and_then(|value| value.strip_prefix("Bearer ").map(|key| key.to_owned().into()));
     call.session = header("x-session-id");
     call.parent_session = header("x-parent-session-id");
     call.model = request["model"].as_str().unwrap_or_default().to_owned();

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 /// One call of the model, as its log keeps it.
@@ -36,6 +37,7 @@ pub struct ModelCall {
     pub stream: bool,
     /// How the call ended.
     pub end: CallEnd,
+    pub(crate) key: Option<SecretString>,
 }
 
 /// What a host wants from the model.
@@ -99,7 +101,14 @@ impl ModelCall {
             temperature: None,
             stream: true,
             end: CallEnd::Open,
+            key: None,
         }
+    }
+
+    /// Whether the host sent this API key. The key itself is in no log and no `Debug`.
+    #[must_use]
+    pub fn was_sent(&self, key: &str) -> bool {
+        self.key.as_ref().is_some_and(|sent| sent.expose_secret() == key)
     }
 
     /// What makes two calls belong to one prompt: the session and the place and text of the last user message.
