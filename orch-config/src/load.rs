@@ -306,8 +306,20 @@ fn same_file(one: &FilePath, other: &FilePath) -> bool {
 }
 
 fn unreadable(path: &FilePath, error: &io::Error) -> Diagnostic {
-    let message = format!("the file cannot be read: {error}");
-    Diagnostic { file: Some(path.to_owned()), ..Diagnostic::new(code::UNREADABLE, Severity::Error, message) }
+    let (message, help) = match error.kind() {
+        io::ErrorKind::NotFound if path.is_symlink() => {
+            ("the file is a link that leads nowhere".to_owned(), "repair the link, or remove it")
+        }
+        io::ErrorKind::NotFound => {
+            ("there is no such file".to_owned(), "correct the path, or start a file with `orch config init`")
+        }
+        io::ErrorKind::PermissionDenied => {
+            (format!("the file cannot be read: {error}"), "let yourself read it, or remove it")
+        }
+        _ => (format!("the file cannot be read: {error}"), "put a regular file in its place, or remove it"),
+    };
+    let found = Diagnostic::new(code::UNREADABLE, Severity::Error, message).with_help(help);
+    Diagnostic { file: Some(path.to_owned()), ..found }
 }
 
 fn second_file(path: &FilePath, chosen: &FilePath) -> Diagnostic {

@@ -162,6 +162,11 @@ async fn named_files_are_checked_each_by_itself() {
     {
         assert!(checked.stdout.contains(expected), "{expected}: {}", checked.stdout);
     }
+    let missing = orch(&world, &["config", "check", "gone.json"]).await;
+    assert_eq!(missing.code, Some(2));
+    for expected in ["there is no such file", "orch config init", "1 to look at: /"] {
+        assert!(missing.stdout.contains(expected), "{expected}: {}", missing.stdout);
+    }
     let only_warned = orch(&world, &["config", "check", "b.json"]).await;
     assert_eq!(only_warned.code, Some(0), "{only_warned:?}");
     assert_eq!(orch(&world, &["config", "check", "--strict", "b.json"]).await.code, Some(2));

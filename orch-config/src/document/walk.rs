@@ -61,10 +61,8 @@ impl Walk {
             let here = path.clone().key(key);
             let name = span(&property.name);
             if !seen.insert(key) {
-                self.report(
-                    Issue::error(code::DUPLICATE_KEY, here, format!("the key `{key}` appears twice")),
-                    name,
-                );
+                let issue = Issue::error(code::DUPLICATE_KEY, here, format!("the key `{key}` appears twice"));
+                self.report(issue.help("only one of the two could count: remove the other"), name);
                 continue;
             }
             let value =
@@ -231,6 +229,7 @@ impl Walk {
         let message = format!("expected {}, found {}", expected(schema), found(node));
         let issue = Issue::error(code::WRONG_TYPE, path.clone(), message);
         let issue = match node {
+            ast::Value::NullKeyword(_) if *path == Path::default() => issue.help("write at least {}"),
             ast::Value::NullKeyword(_) => issue.help("leave the key out to get its default"),
             _ => issue,
         };

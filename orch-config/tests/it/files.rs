@@ -170,6 +170,7 @@ fn links_are_followed_and_dangling_ones_are_errors() {
     assert_eq!(project.load().unwrap().config.base_port, 7);
     fs::remove_file(project.path("elsewhere.json")).unwrap();
     assert_eq!(project.refused(), ["- error unreadable -"]);
+    assert!(project.load().expect_err("dangling").to_string().contains("a link that leads nowhere"));
 }
 
 #[test]
@@ -182,6 +183,7 @@ fn no_file_at_all_is_the_built_in_configuration() {
 fn a_file_that_is_named_must_exist() {
     let project = Project::new();
     let error = load(&LoadOptions::only(project.path("missing.json"))).expect_err("no such file");
+    assert!(error.to_string().contains("there is no such file"), "{error}");
     assert_eq!(lines(&error.diagnostics), ["- error unreadable -"]);
 }
 

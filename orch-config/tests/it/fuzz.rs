@@ -6,7 +6,9 @@
 
 use std::{fs, path::Path};
 
-use orch_config::{Diagnostics, LoadError, Loaded, Trust, load::SourceFile, migrate::migrate, parse};
+use orch_config::{
+    Diagnostics, LoadError, Loaded, Severity, Trust, load::SourceFile, migrate::migrate, parse,
+};
 
 const RUNS: u64 = 1_500;
 
@@ -105,6 +107,9 @@ fn places(diagnostics: &Diagnostics, files: &[SourceFile]) {
     let text = files.first().map_or("", |file| file.text.as_str());
     for diagnostic in diagnostics {
         assert!(!diagnostic.message.is_empty() && diagnostic.code.starts_with("orch::config::"));
+        // Bytes that are no text have no places, and what is remarked may be built in.
+        let placed = diagnostic.span.is_some() || text.is_empty() || diagnostic.severity == Severity::Warning;
+        assert!(placed, "{diagnostic}");
         let Some(span) = diagnostic.span.clone() else { continue };
         assert!(text.get(span.clone()).is_some(), "{diagnostic}: {span:?} of {}", text.len());
         let before = &text[..span.start];

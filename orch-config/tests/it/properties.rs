@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use orch_config::{Config, Trust, parse};
+use orch_config::{Config, Severity, Trust, parse};
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use serde_json::{Map, Value, json};
 
@@ -422,6 +422,8 @@ proptest! {
             prop_assert!(error.diagnostics.has_errors());
             let text = &error.files[0].text;
             for diagnostic in &error.diagnostics {
+                // What is remarked may be built in, as a step that a profile of the file affects.
+                prop_assert!(diagnostic.span.is_some() || diagnostic.severity == Severity::Warning, "{diagnostic}");
                 let Some(span) = &diagnostic.span else { continue };
                 prop_assert!(text.get(span.clone()).is_some() || span.start == text.len(), "{diagnostic}");
                 let line = usize::try_from(diagnostic.line.unwrap()).unwrap();
