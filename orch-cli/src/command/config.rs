@@ -40,7 +40,6 @@ fn check(project: &Project, files: Vec<PathBuf>, strict: bool, json: bool) -> Re
     };
     let mut found = Diagnostics::default();
     let mut texts: Vec<SourceFile> = Vec::new();
-    let named: Vec<_> = lookups.iter().filter_map(|options| options.project_file.clone()).collect();
     for mut options in lookups {
         options.strict = strict;
         let (diagnostics, files) = match load(&options) {
@@ -57,24 +56,24 @@ fn check(project: &Project, files: Vec<PathBuf>, strict: bool, json: bool) -> Re
         if !found.is_empty() {
             print(&report::diagnostics(&found, &texts))?;
         }
-        print(&verdict(ok, &found, &named, &texts))?;
+        print(&verdict(ok, &found, &texts))?;
     }
     Ok(if ok { Exit::Success } else { Exit::Usage })
 }
 
-/// What was checked: the files that were named, else those that were found and could be read, or not.
-fn verdict(ok: bool, found: &Diagnostics, named: &[PathBuf], texts: &[SourceFile]) -> String {
-    let read = texts.iter().filter_map(|file| file.path.as_ref());
-    let mut files: Vec<&PathBuf> = if named.is_empty() { read.collect() } else { named.iter().collect() };
-    let troubled = found.iter().filter_map(|problem| problem.file.as_ref());
-    troubled.for_each(|file| {
-        if !files.contains(&file) {
-            files.push(file);
+fn verdict(ok: bool, found: &Diagnostics, files: &[SourceFile]) -> String {
+    // A file that cannot be read has no text, and is still what was looked at.
+    let read = files.iter().filter_map(|file| file.path.as_ref());
+    let named = found.iter().filter_map(|diagnostic| diagnostic.file.as_ref());
+    let mut checked: Vec<String> = Vec::new();
+    for file in read.chain(named).map(|file| file.display().to_string()) {
+        if !checked.contains(&file) {
+            checked.push(file);
         }
-    });
-    let checked = match files.as_slice() {
+    }
+    let checked = match checked.as_slice() {
         [] => "no orchestrator.json here; the built-in configuration applies".to_owned(),
-        files => files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "),
+        files => files.join(", "),
     };
     match (ok, found.len()) {
         (true, 0) => format!("ok: {checked}"),
