@@ -150,6 +150,20 @@ async fn migrate_says_why_it_cannot() {
     assert!(broken.code == Some(2) && broken.stderr.contains("[] }"), "{broken:?}");
 }
 
+/// What cannot even be read is named as what was looked at; nothing else is said to apply in its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_read_is_what_was_looked_at() {
+    let world = empty().await;
+    fs::create_dir(world.project().join("folder.json")).unwrap();
+    symlink("nowhere", world.project().join("link.json")).unwrap();
+    for name in ["folder.json", "link.json", "gone.json"] {
+        let checked = orch(&world, &["config", "check", name]).await;
+        let verdict = checked.stdout.lines().last().unwrap();
+        assert_eq!(checked.code, Some(2), "{checked:?}");
+        assert!(verdict.starts_with("1 to look at: ") && verdict.ends_with(name), "{verdict}");
+    }
+}
+
 /// `config check` on named files: text with the source line and a caret, data of one shape, exit code 2.
 #[tokio::test(flavor = "multi_thread")]
 async fn named_files_are_checked_each_by_itself() {
