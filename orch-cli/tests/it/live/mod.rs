@@ -22,6 +22,7 @@ mod kinds;
 mod mistakes;
 mod offer;
 mod processes;
+mod recursion;
 mod server;
 mod trust;
 mod world;
