@@ -16,7 +16,7 @@ pub(crate) enum Report {
     /// One JSON event a line.
     Json,
     /// Lines for people, with a live line below them on a terminal.
-    Text { lines: Lines, live: Option<Live> },
+    Text { lines: Lines, live: Option<Box<Live>> },
 }
 
 impl Report {
@@ -24,15 +24,18 @@ impl Report {
         if json {
             return Self::Json;
         }
-        let live = std::io::stderr().is_terminal().then(Live::default);
+        let live = std::io::stderr().is_terminal().then(Box::default);
         Self::Text { lines: Lines::new(Paint::stdout()), live }
     }
 
     /// Takes in what happened before, without showing it: later lines name steps and sessions from it.
     pub(crate) fn catch_up(&mut self, events: &[Event]) {
-        if let Self::Text { lines, .. } = self {
+        if let Self::Text { lines, live } = self {
             for event in events {
                 let _ = lines.event(event);
+                if let Some(live) = live {
+                    live.catch_up(event);
+                }
             }
         }
     }
@@ -48,7 +51,7 @@ impl Report {
                     live.event(event);
                 }
                 match lines.event(event) {
-                    Some(text) => Self::write(live.as_ref(), &text),
+                    Some(text) => Self::write(live.as_deref(), &text),
                     None => Ok(()),
                 }
             }
@@ -59,7 +62,7 @@ impl Report {
     pub(crate) fn say(&mut self, text: &str) -> std::io::Result<()> {
         match self {
             Self::Json => Ok(()),
-            Self::Text { live, .. } => Self::write(live.as_ref(), text),
+            Self::Text { live, .. } => Self::write(live.as_deref(), text),
         }
     }
 

@@ -32,8 +32,12 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    pub(crate) fn start(mut command: Command) -> Self {
-        let size = Winsize { ws_row: 40, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
+    pub(crate) fn start(command: Command) -> Self {
+        Self::sized(command, 200)
+    }
+
+    fn sized(mut command: Command, columns: u16) -> Self {
+        let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let terminal = openpty(&size, None).unwrap();
         let end = || Stdio::from(terminal.slave.try_clone().unwrap());
         let child =
@@ -267,4 +271,54 @@ async fn a_watched_dashboard_keeps_the_terminal_up_to_date_and_leaves_it_as_it_w
     watching.interrupt();
     watching.shows("\u{1b}[?25h\u{1b}[?1049l").await;
     assert_eq!(watching.ends().await, Some(0), "{}", watching.shown);
+}
+
+/// What stands between the escape sequences that move the cursor.
+fn without_escapes(text: &str) -> Vec<String> {
+    let lines = text.split(['\r', '\n']).map(console::strip_ansi_codes);
+    lines.map(|line| line.into_owned()).filter(|line| !line.trim().is_empty()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_shows_the_steps_what_is_at_work_and_what_it_took() {
+    for columns in [200, 44] {
+        let hold = Hold::new();
+        let script = Script::new()
+            .on(When::prompt("step one"), Answer::text("計画は完了しました。"))
+            .on(When::prompt("step two"), Answer::text("done").held(&hold))
+            .otherwise("done");
+        let world = World::new(script).await;
+        let mut terminal = Terminal::sized(world.command(["run", "three", "a task"]), columns);
+        terminal.shows("0/3 steps").await;
+        terminal.shows("✓").await;
+        within("the model to be asked", hold.wait_arrived()).await;
+        terminal.shows("1/3 steps").await;
+        hold.release();
+        assert_eq!(terminal.ends().await, Some(0), "{}", terminal.shown);
+        assert!(terminal.shown.contains(" tokens, $0.0000"), "{}", terminal.shown);
+        let progress: Vec<_> =
+            without_escapes(&terminal.shown).into_iter().filter(|line| line.contains("/3 steps")).collect();
+        assert!(!progress.is_empty());
+        if columns == 200 {
+            assert!(progress.iter().any(|line| line.contains("then three")), "{progress:#?}");
+        }
+        for line in progress {
+            // Drawn at once: the line of the step at work and that of the run, each padded to the terminal's width.
+            assert!(console::measure_text_width(&line) <= 2 * usize::from(columns), "{columns}: {line:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_color_means_no_colours_on_a_terminal() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let mut command = world.command(["run", "last", "a task"]);
+    command.env("NO_COLOR", "1");
+    let mut terminal = Terminal::start(command);
+    assert_eq!(terminal.ends().await, Some(0), "{}", terminal.shown);
+    let coloured = terminal.shown.split("\u{1b}[").skip(1).any(|rest| {
+        rest.find(|char: char| char.is_ascii_alphabetic())
+            .is_some_and(|end| rest[end..].starts_with('m') && &rest[..end] != "0")
+    });
+    assert!(!coloured, "{:?}", terminal.shown);
 }
