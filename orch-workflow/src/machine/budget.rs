@@ -91,8 +91,7 @@ impl<'m> Meter<'m> {
     }
 
     fn add_open(&self, step: usize, attempt: &Attempt, used: &mut Used) {
-        // What a turn that was answered has used is in the attempt's own sum already.
-        let turn = attempt.turns.last().filter(|turn| !turn.answered);
+        let turn = attempt.open_turn();
         let follow =
             turn.and_then(|turn| self.follows.iter().find(|follow| follow.dispatch == turn.dispatch));
         let mut usage = turn.map_or_else(Usage::default, |turn| turn.used);

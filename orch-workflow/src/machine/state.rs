@@ -449,8 +449,7 @@ impl Attempt {
 
     /// Time at work as far as the journal tells, without the waits for people.
     pub(crate) fn known_active_ms(&self) -> u64 {
-        // The time of a turn that was answered is in `active_ms` already.
-        let turn = self.turns.last().filter(|turn| !turn.answered).map_or(0, |turn| {
+        let turn = self.open_turn().map_or(0, |turn| {
             let until = if turn.asks.is_empty() { turn.seen_at } else { turn.asking_since };
             until.ms_since(turn.started_at).saturating_sub(turn.waited_ms)
         });
@@ -460,10 +459,15 @@ impl Attempt {
     /// What it has used as far as the journal tells.
     pub(crate) fn known_usage(&self) -> Usage {
         let mut usage = self.usage;
-        if let Some(turn) = self.turns.last() {
+        if let Some(turn) = self.open_turn() {
             usage += turn.used;
         }
         usage
+    }
+
+    /// The latest turn, unless it was answered: then its time and its usage are in the attempt's own sums already.
+    pub(crate) fn open_turn(&self) -> Option<&Turn> {
+        self.turns.last().filter(|turn| !turn.answered)
     }
 
     /// Whether a turn for this purpose has begun.

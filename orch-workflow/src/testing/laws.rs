@@ -6,11 +6,12 @@ use orch_config::{id::StepId, kind::ExecutionMode, profile::Handoff};
 
 use crate::{
     attempt::{AttemptError, DispatchId, Settled},
-    decision::{DecisionKind, Gate, GateId, GateReason},
+    decision::{DecisionKind, Gate, GateId, GateReason, Spent},
     machine::{Effect, Machine},
     plan::Plan,
     port::AskId,
     record::{Record, RecordBody, RunStatus, TurnPurpose},
+    view::{RunView, StepStatus},
 };
 
 /// The invariants of a run, checked while its journal grows.
@@ -20,6 +21,7 @@ use crate::{
 /// * at most one live dispatch per step, at most `maxParallel` in all, at most one foreground step at a time;
 /// * an attempt settles once, and a step that has its answer is begun again only by a decision;
 /// * a paused run, a run at a gate and a run that comes to its end dispatch nothing, nor does one that is to pause;
+/// * nothing begins before what it needs is over, and nothing that has no budget left;
 /// * a run that has ended has no live dispatch, no gate and no timer, and its journal ends there;
 /// * every resolved gate was open, and what was decided was allowed;
 /// * no effect without its intent in the journal: nothing is sent before its place is there;
@@ -30,6 +32,8 @@ pub struct Laws {
     status: Option<RunStatus>,
     seq: u64,
     begun: HashSet<DispatchId>,
+    /// What was begun in the records that were read last.
+    latest: Vec<DispatchId>,
     placed: HashSet<DispatchId>,
     over: HashSet<DispatchId>,
     stopping: HashSet<DispatchId>,
@@ -97,6 +101,7 @@ impl Laws {
     /// # Errors
     /// The first law that they break.
     pub fn read(&mut self, records: &[Record]) -> Result<(), Broken> {
+        self.latest.clear();
         for record in records {
             hold!(record.seq == self.seq + 1, "record {} follows record {}", record.seq, self.seq);
             self.seq = record.seq;
@@ -135,10 +140,16 @@ impl Laws {
         Ok(())
     }
 
+    /// The number of the last record that was read.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
     /// Looks at a machine whose journal has been read to its end.
     ///
     /// # Errors
-    /// It says something else than its journal.
+    /// It says something else than its journal, or what was begun last was not to begin yet.
     pub fn check_machine(&self, machine: &Machine) -> Result<(), Broken> {
         let view = machine.view();
         hold!(
@@ -158,6 +169,25 @@ impl Laws {
             let open: Vec<&GateId> = self.open_gates.iter().map(|gate| &gate.id).collect();
             hold!(shown == open, "the run shows gates {shown:?}, its journal has {open:?}");
         }
+        self.latest.iter().try_for_each(|dispatch| self.was_to_begin(dispatch, &view))
+    }
+
+    fn was_to_begin(&self, dispatch: &DispatchId, view: &RunView) -> Result<(), Broken> {
+        let planned = self.plan.as_ref().and_then(|plan| Some((plan, plan.step(&dispatch.step)?)));
+        let Some((plan, step)) = planned else { return Err(Broken(format!("{dispatch} is not planned"))) };
+        let group = plan.groups.iter().find(|group| Some(&group.id) == step.group.as_ref());
+        let needs = step.needs.iter().chain(group.into_iter().flat_map(|group| &group.needs));
+        let over = |id: &&StepId| {
+            let step = view.steps.iter().find(|step| step.id == **id).map(|step| step.status);
+            let group = view.groups.iter().find(|group| group.id == **id).map(|group| group.status);
+            matches!(step.or(group), Some(StepStatus::Done | StepStatus::Skipped))
+        };
+        if let Some(need) = needs.into_iter().find(|need| !over(need)) {
+            return Err(Broken(format!("{dispatch} begins before {need}, which it needs, is over")));
+        }
+        let its = |spent: &&Spent| spent.step.as_ref().is_none_or(|step| *step == dispatch.step);
+        let spent = view.budgets.iter().filter(its).find(|spent| spent.is_all());
+        hold!(spent.is_none(), "{dispatch} begins although nothing is left: {spent:?}");
         Ok(())
     }
 
@@ -302,6 +332,7 @@ impl Laws {
         hold!(self.status == Some(RunStatus::Running), "{dispatch} begins in a run that rests");
         hold!(!self.ending, "{dispatch} begins in a run that ends");
         hold!(self.begun.insert(dispatch.clone()), "{dispatch} begins twice");
+        self.latest.push(dispatch.clone());
         self.takes_over = false;
         let step = self.steps.entry(dispatch.step.clone()).or_default();
         if let Some(live) = step.live.replace(dispatch.clone()) {

@@ -1,7 +1,5 @@
 //! The machine's invariants, under inputs that no driver would ever give in such an order.
 
-use std::collections::{HashMap, HashSet};
-
 use orch_config::{
     budget::Budget,
     expression::Expression,
@@ -13,13 +11,13 @@ use orch_config::{
 };
 use orch_workflow::{
     attempt::{AttemptError, DispatchId, ErrorCode, Settled, Timestamp, Usage},
-    decision::{Bound, Decision, Gate, GateId, GateReason},
+    decision::{Bound, Decision, GateId},
     event::Projector,
-    machine::{Effect, Input, Machine},
-    plan::{Plan, PlanStep},
+    machine::{Input, Machine},
+    plan::Plan,
     port::{Ask, AskId, AskReply},
-    record::{Record, RecordBody, RunStatus, TurnPurpose},
-    view::{StepStatus, StepView},
+    record::{Record, RecordBody},
+    testing::Laws,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -298,226 +296,17 @@ fn result(kind: u8) -> Settled {
     }
 }
 
-/// What is known from the journal alone, by rules that are written down here a second time.
-#[derive(Default)]
-struct Ledger {
-    begun: HashSet<DispatchId>,
-    placed: HashSet<DispatchId>,
-    over: HashSet<DispatchId>,
-    live: HashMap<String, DispatchId>,
-    plan: Option<Plan>,
-    open_gates: Vec<GateId>,
-    gates: Vec<Gate>,
-    stopping: HashSet<DispatchId>,
-    asked: HashSet<AskId>,
-    status: Option<RunStatus>,
-    ending: bool,
-    tries: HashMap<String, u32>,
-    /// The passes that were made, and may be made without a decision.
-    passes: u32,
-    most: u32,
-    /// What was begun since the last look.
-    latest: Vec<StepId>,
-    read: usize,
-}
-
-impl Ledger {
-    fn read(&mut self, journal: &[Record]) -> Result<(), TestCaseError> {
-        for record in &journal[self.read..] {
-            prop_assert!(
-                self.status.is_none_or(|status| !status.is_terminal()),
-                "a record after the end: {record:?}"
-            );
-            self.take(&record.body)?;
-        }
-        self.read = journal.len();
-        Ok(())
-    }
-
-    fn take(&mut self, body: &RecordBody) -> Result<(), TestCaseError> {
-        match body {
-            RecordBody::RunStarted(started) => {
-                self.status = Some(RunStatus::Running);
-                self.most = started.plan.groups.first().map_or(0, |group| group.max);
-                self.plan = Some(started.plan.clone());
-            }
-            RecordBody::IterationStarted { iteration, .. } => {
-                prop_assert!(self.open_gates.is_empty() && !self.ending, "no pass while a gate is open");
-                self.passes += 1;
-                prop_assert_eq!(*iteration, self.passes, "passes are counted one by one");
-                prop_assert!(self.passes <= self.most, "{} passes, {} allowed", self.passes, self.most);
-                for member in self.members() {
-                    prop_assert!(!self.live.contains_key(&member), "{} goes on in the next pass", member);
-                    self.tries.remove(&member);
-                }
-            }
-            RecordBody::GroupEnded { .. } => {
-                for member in self.members() {
-                    prop_assert!(!self.live.contains_key(&member), "{} goes on after its group", member);
-                }
-            }
-            RecordBody::AttemptStarted { dispatch, .. } | RecordBody::TurnStarted { dispatch, .. } => {
-                prop_assert_eq!(self.status, Some(RunStatus::Running), "a paused run dispatches nothing");
-                let repairs = matches!(body, RecordBody::TurnStarted { purpose: TurnPurpose::Repair, .. });
-                prop_assert!(self.open_gates.is_empty() || repairs, "nothing new while a gate is open");
-                self.latest.push(dispatch.step.clone());
-                prop_assert!(!self.ending, "nothing new once the end is asked for");
-                prop_assert!(self.begun.insert(dispatch.clone()), "{} begun twice", dispatch);
-                let before = self.live.insert(dispatch.step.to_string(), dispatch.clone());
-                prop_assert_eq!(before, None, "two live dispatches in one step");
-                let most = self.plan.as_ref().map_or(0, |plan| plan.limits.max_parallel);
-                prop_assert!(self.live.len() <= most as usize, "{:?} at once, {} allowed", self.live, most);
-                if matches!(body, RecordBody::AttemptStarted { .. }) {
-                    *self.tries.entry(dispatch.step.to_string()).or_default() += 1;
-                }
-            }
-            RecordBody::Placed { dispatch, .. } => {
-                prop_assert!(self.is_live(dispatch), "placed what is not live");
-                prop_assert!(self.placed.insert(dispatch.clone()), "{} placed twice", dispatch);
-            }
-            RecordBody::Stopping { dispatch, .. } => {
-                prop_assert!(self.stopping.insert(dispatch.clone()), "stopped twice");
-            }
-            RecordBody::AskAnswered { ask, .. } => {
-                self.asked.insert(ask.clone());
-            }
-            RecordBody::Answered { dispatch, .. }
-            | RecordBody::Settled { dispatch, .. }
-            | RecordBody::InDoubt { dispatch, .. } => {
-                prop_assert!(self.is_live(dispatch), "{} is over, but was not live", dispatch);
-                prop_assert!(self.over.insert(dispatch.clone()), "{} settled twice", dispatch);
-                self.live.remove(dispatch.step.as_str());
-            }
-            RecordBody::BackedOff { dispatch, error, .. } => {
-                let tries = self.tries.get(dispatch.step.as_str()).copied().unwrap_or_default();
-                // Three attempts at most. A rate limit is waited for beyond that, until it comes three times running.
-                let most = if error.code == ErrorCode::RateLimited { 4 } else { 2 };
-                prop_assert!(tries <= most, "backs off after {} tries: {:?}", tries, error);
-            }
-            RecordBody::GateOpened { gate } => {
-                prop_assert!(!gate.allowed.is_empty());
-                prop_assert!(gate.default.is_none_or(|default| gate.allows(default)));
-                self.gates.push(gate.clone());
-                self.open_gates.push(gate.id.clone());
-            }
-            RecordBody::GateResolved { gate, decision, .. } => {
-                self.ending |= *decision == Decision::Abort;
-                let asked = self.gates.iter().find(|open| open.id == *gate);
-                let group = asked.filter(|open| open.step.as_str() == "loop");
-                if group.is_some_and(|open| open.reason != GateReason::DefinitionChanged) && self.passes > 0 {
-                    let max = self.plan.as_ref().map_or(0, |plan| plan.groups[0].max);
-                    if matches!(decision, Decision::Retry { .. }) {
-                        self.most = self.passes + max;
-                    }
-                }
-                let position = self.open_gates.iter().position(|open| open == gate);
-                prop_assert!(position.is_some(), "resolved {} which was not open", gate);
-                self.open_gates.remove(position.unwrap());
-                self.tries.clear();
-            }
-            RecordBody::CancelRequested { .. } | RecordBody::Failing { .. } => self.ending = true,
-            RecordBody::Paused => {
-                prop_assert_eq!(self.status, Some(RunStatus::Running));
-                prop_assert!(self.live.is_empty(), "a paused run has nothing in flight");
-                self.status = Some(RunStatus::Paused);
-            }
-            RecordBody::Resumed => {
-                prop_assert_eq!(self.status, Some(RunStatus::Paused));
-                self.status = Some(RunStatus::Running);
-            }
-            RecordBody::Finished { status, .. } => {
-                prop_assert!(status.is_terminal());
-                prop_assert!(self.live.is_empty(), "an ended run has nothing in flight");
-                self.status = Some(*status);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The steps of the group.
-    fn members(&self) -> Vec<String> {
-        let steps = self.plan.iter().flat_map(|plan| &plan.steps);
-        steps.filter(|step| step.group.is_some()).map(|step| step.id.to_string()).collect()
-    }
-
-    fn is_live(&self, dispatch: &DispatchId) -> bool {
-        self.live.get(dispatch.step.as_str()) == Some(dispatch)
-    }
-
-    /// No effect without its intent in the journal.
-    fn check_effect(&self, effect: &Effect) -> Result<(), TestCaseError> {
-        let dispatch = effect.dispatch();
-        prop_assert!(self.is_live(dispatch), "an effect for what is not live: {effect:?}");
-        match effect {
-            Effect::Place(_) => prop_assert!(!self.placed.contains(dispatch)),
-            Effect::Send(sent, _) => {
-                prop_assert!(self.placed.contains(dispatch));
-                prop_assert!(!self.stopping.contains(dispatch) && !self.ending, "sent what is being stopped");
-                prop_assert_eq!(self.status, Some(RunStatus::Running));
-                prop_assert_eq!(&sent.id, dispatch);
-            }
-            Effect::Probe(..) => prop_assert!(self.placed.contains(dispatch)),
-            Effect::Abort(..) => prop_assert!(self.stopping.contains(dispatch) || self.ending),
-            Effect::Answer(_, _, ask, _) => prop_assert!(self.asked.contains(ask)),
-            other => prop_assert!(false, "an unknown effect: {other:?}"),
-        }
-        Ok(())
-    }
-}
-
-fn check(story: &mut Story, ledger: &mut Ledger) -> Result<(), TestCaseError> {
-    ledger.read(&story.journal)?;
+/// What has happened since the last look keeps the laws, and the journal tells the state in memory.
+fn check(story: &mut Story, laws: &mut Laws) -> Result<(), TestCaseError> {
+    let read = usize::try_from(laws.seq()).unwrap();
+    laws.read(&story.journal[read..])?;
     for effect in std::mem::take(&mut story.effects) {
-        ledger.check_effect(&effect)?;
+        laws.check_effect(&effect)?;
     }
+    laws.check_machine(&story.machine)?;
     let replayed = Machine::replay(&story.journal).unwrap();
     prop_assert_eq!(&replayed.view(), &story.view(), "the journal tells another story");
     prop_assert!(replayed == story.machine, "the journal tells another story");
-    let view = story.view();
-    for begun in ledger.latest.drain(..) {
-        let around =
-            view.budgets.iter().filter(|spent| spent.step.as_ref().is_none_or(|step| *step == begun));
-        let spent: Vec<_> = around.filter(|spent| spent.is_all()).collect();
-        prop_assert!(spent.is_empty(), "{begun} is begun although {spent:?}");
-    }
-    prop_assert_eq!(Some(view.status), ledger.status);
-    let plan = ledger.plan.as_ref().unwrap();
-    let begun = |step: &&PlanStep| {
-        let seen = view.steps.iter().find(|seen| seen.id == step.id);
-        let of_this_pass = |seen: &StepView| {
-            seen.attempts.iter().any(|attempt| attempt.dispatch.iteration == seen.iteration)
-        };
-        seen.is_some_and(of_this_pass)
-    };
-    for step in plan.steps.iter().filter(begun) {
-        let over = |id: &StepId| {
-            let step = view.steps.iter().find(|step| step.id == *id).map(|step| step.status);
-            let group = view.groups.iter().find(|group| group.id == *id).map(|group| group.status);
-            matches!(step.or(group), Some(StepStatus::Done | StepStatus::Skipped))
-        };
-        prop_assert!(step.needs.iter().all(over), "{} has begun before what it needs was over", step.id);
-        let group = plan.groups.iter().find(|group| Some(&group.id) == step.group.as_ref());
-        prop_assert!(
-            group.is_none_or(|group| group.needs.iter().all(over)),
-            "{} ran ahead of its group",
-            step.id
-        );
-    }
-    let open = |step: &&PlanStep| {
-        let attempts = view.steps.iter().find(|seen| seen.id == step.id).map(|seen| &seen.attempts);
-        attempts.and_then(|attempts| attempts.last()).is_some_and(|attempt| attempt.outcome.is_none())
-    };
-    let foreground = plan.steps.iter().filter(|step| step.execution == ExecutionMode::Foreground);
-    prop_assert!(foreground.filter(open).count() <= 1, "a person is with two steps at once");
-    let gates: Vec<_> = view.gate.iter().chain(&view.gates).map(|gate| gate.id.clone()).collect();
-    if view.status.is_terminal() {
-        prop_assert!(gates.is_empty() && view.asks.is_empty());
-        prop_assert_eq!(story.machine.next_deadline(), None, "an ended run has no timer");
-        prop_assert!(story.machine.at_rest());
-    } else {
-        prop_assert_eq!(gates, ledger.open_gates.clone());
-    }
     Ok(())
 }
 
@@ -526,8 +315,8 @@ proptest! {
 
     #[test]
     fn no_order_of_events_breaks_an_invariant(mut story in stories(), steps in prop::collection::vec(moves(), 1..60)) {
-        let mut ledger = Ledger::default();
-        check(&mut story, &mut ledger)?;
+        let mut laws = Laws::new();
+        check(&mut story, &mut laws)?;
         for step in &steps {
             match step {
                 Move::Pass(ms) => {
@@ -551,7 +340,7 @@ proptest! {
                     }
                 }
             }
-            check(&mut story, &mut ledger)?;
+            check(&mut story, &mut laws)?;
         }
         let mut projector = Projector::new();
         for record in &story.journal {
