@@ -11,8 +11,16 @@ use crate::record::Record;
 pub struct Explored {
     /// Runs without a crash that others were compared with.
     pub runs: u64,
-    /// Points at which the process has died.
+    /// Points at which the process has died; the sum of `ends`, `statuses` and `blind`.
     pub points: u64,
+    /// Of these: the run and every step and attempt of it were compared with the run without a crash.
+    pub ends: u64,
+    /// Of these: the run ended before all was done, and how far its parallel steps had come depends on which was
+    /// faster; only the status of the run was compared.
+    pub statuses: u64,
+    /// Of these: the host could not tell afterwards what had become of the work, so that a person had to decide; only
+    /// the laws were checked.
+    pub blind: u64,
     /// Answers of the host that are nowhere in the journal.
     pub lost: u64,
     /// Prompts that have reached a model more than once.
@@ -53,11 +61,31 @@ pub enum FindingKind {
     Stuck,
     /// The run comes to another end than without a crash.
     Outcome,
+    /// A run that has ended cannot be forked where it has all results.
+    Fork,
+}
+
+/// What of a run that has come through a crash is held against the one without.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Compared {
+    End,
+    Status,
+    Laws,
 }
 
 impl Explored {
     /// So many findings are kept; all are counted.
     const KEPT: usize = 20;
+
+    /// Takes note of a point.
+    pub(super) fn died(&mut self, compared: Compared) {
+        self.points += 1;
+        match compared {
+            Compared::End => self.ends += 1,
+            Compared::Status => self.statuses += 1,
+            Compared::Laws => self.blind += 1,
+        }
+    }
 
     /// Takes note of a finding.
     pub(super) fn found(&mut self, finding: Finding) {
@@ -85,6 +113,9 @@ impl AddAssign for Explored {
     fn add_assign(&mut self, other: Self) {
         self.runs += other.runs;
         self.points += other.points;
+        self.ends += other.ends;
+        self.statuses += other.statuses;
+        self.blind += other.blind;
         self.lost += other.lost;
         self.doubled += other.doubled;
         let room = Self::KEPT.saturating_sub(self.findings.len());
@@ -103,8 +134,12 @@ impl Sum for Explored {
 
 impl fmt::Display for Explored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runs, points, lost, doubled, findings } = self;
-        write!(f, "{points} crash points in {runs} runs: {lost} lost, {doubled} doubled")?;
+        let Self { runs, points, ends, statuses, blind, lost, doubled, findings } = self;
+        write!(
+            f,
+            "{points} crash points in {runs} runs ({ends} to the whole end, {statuses} to the status, {blind} to the \
+             laws): {lost} lost, {doubled} doubled"
+        )?;
         findings.iter().try_for_each(|finding| write!(f, "\n{finding}"))
     }
 }
@@ -115,6 +150,7 @@ impl Finding {
             Trouble::Broken(broken) => (FindingKind::Law, broken.to_string()),
             Trouble::Replay(message) => (FindingKind::Replay, message),
             Trouble::Refused(rejected) => (FindingKind::Refused, rejected.to_string()),
+            Trouble::Fork(error) => (FindingKind::Fork, error.to_string()),
             Trouble::Stuck(message) => (FindingKind::Stuck, message),
         };
         Self { kind, message, crashes: told(path), journal: journal.to_vec() }

@@ -53,16 +53,18 @@ mod run;
 
 use std::{collections::HashSet, fmt, path::PathBuf, sync::Arc};
 
-use orch_config::{budget::Budget, policy::PolicyPatch};
+use orch_config::{budget::Budget, id::StepId, policy::PolicyPatch};
 use serde_json::Value;
 
 use self::{
+    explored::Compared,
     host::Script,
-    run::{Crash, End, Moment, Run},
+    run::{Crash, End, Moment, Run, Trouble},
 };
 use crate::{
     attempt::{DispatchId, RunId},
     decision::{Decision, Gate, GateReason},
+    history::{self, Fork, ForkError, ForkedRun},
     plan::Plan,
     port::{AskPolicy, Dispatch},
     record::{FORMAT_VERSION, Record, RunStarted, RunStatus},
@@ -85,6 +87,7 @@ pub struct Explorer {
     crashes: u32,
     downtimes_ms: Vec<u64>,
     blind: bool,
+    forks: bool,
     defect: Option<Defect>,
 }
 
@@ -126,6 +129,7 @@ impl Explorer {
             crashes: 1,
             downtimes_ms: vec![0],
             blind: true,
+            forks: false,
             defect: None,
         }
     }
@@ -191,6 +195,14 @@ impl Explorer {
         self
     }
 
+    /// Explores the forks of the run as well: one from each step and group, as far as the run has the results that it
+    /// would keep.
+    #[must_use]
+    pub fn with_forks(mut self) -> Self {
+        self.forks = true;
+        self
+    }
+
     /// Breaks the world.
     #[must_use]
     pub fn with_defect(mut self, defect: Defect) -> Self {
@@ -202,18 +214,36 @@ impl Explorer {
     #[must_use]
     pub fn explore(&self) -> Explored {
         let mut explored = Explored::default();
+        let begun = ForkedRun { started: self.started.clone(), reused: Vec::new() };
+        let journal = self.explore_run(begun, &mut explored);
+        if self.forks
+            && let Some(journal) = journal
+        {
+            for from in self.nodes() {
+                match history::fork(&journal, Fork::new(from.clone())) {
+                    Ok(forked) => drop(self.explore_run(forked, &mut explored)),
+                    Err(ForkError::NoResult { .. }) => {}
+                    Err(error) => explored.found(Finding::new(Trouble::Fork(error), &[], &journal)),
+                }
+            }
+        }
+        explored
+    }
+
+    /// Explores a run, and gives its journal without a crash if it came to its end.
+    fn explore_run(&self, begun: ForkedRun, explored: &mut Explored) -> Option<Vec<Record>> {
         let mut moments = Vec::new();
-        let whole = Run::begin(self).and_then(|(mut run, first)| {
+        let whole = Run::begin(self, begun).and_then(|(mut run, first)| {
             moments.push(first);
             run.finish(|moment| moments.push(moment))?;
             Ok(run)
         });
-        explored.runs = 1;
+        explored.runs += 1;
         let whole = match whole {
             Ok(whole) => whole,
             Err(trouble) => {
                 explored.found(Finding::new(trouble, &[], &[]));
-                return explored;
+                return None;
             }
         };
         explored.audit(&whole, &[]);
@@ -222,9 +252,16 @@ impl Explorer {
         let expected = Expected { end, gated: whole.gated, raced };
         let journal = whole.journal;
         for moment in &moments {
-            self.die_at(moment, &journal, &expected, &mut Vec::new(), &mut explored);
+            self.die_at(moment, &journal, &expected, &mut Vec::new(), explored);
         }
-        explored
+        Some(journal)
+    }
+
+    /// Where a fork may begin.
+    fn nodes(&self) -> impl Iterator<Item = &StepId> {
+        let Plan { steps, groups, .. } = &self.started.plan;
+        let steps = steps.iter().filter(|step| step.group.is_none()).map(|step| &step.id);
+        steps.chain(groups.iter().map(|group| &group.id))
     }
 
     fn die_at(
@@ -259,7 +296,14 @@ impl Explorer {
     ) {
         let Some((_, crash)) = path.last() else { return };
         let again = u32::try_from(path.len()).is_ok_and(|died| died < self.crashes);
-        explored.points += 1;
+        let blind = path.iter().any(|(_, crash)| crash.blind);
+        explored.died(if blind {
+            Compared::Laws
+        } else if expected.raced {
+            Compared::Status
+        } else {
+            Compared::End
+        });
         let mut moments = Vec::new();
         let mut left = None;
         let finished = Run::restart(self, journal, moment, crash, &expected.gated).and_then(|mut run| {
@@ -276,7 +320,6 @@ impl Explorer {
             Err(trouble) => return explored.found(Finding::new(trouble, path, journal)),
         };
         explored.audit(&run, path);
-        let blind = path.iter().any(|(_, crash)| crash.blind);
         if !blind && !expected.is_met_by(&run.end()) {
             let difference = expected.difference(&run.end());
             explored.found(Finding::outcome(difference, path, &run.journal));
@@ -305,12 +348,13 @@ impl Explorer {
 
 impl fmt::Debug for Explorer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { started, crashes, downtimes_ms, blind, defect, .. } = self;
+        let Self { started, crashes, downtimes_ms, blind, forks, defect, .. } = self;
         f.debug_struct("Explorer")
             .field("started", started)
             .field("crashes", crashes)
             .field("downtimes_ms", downtimes_ms)
             .field("blind", blind)
+            .field("forks", forks)
             .field("defect", defect)
             .finish_non_exhaustive()
     }

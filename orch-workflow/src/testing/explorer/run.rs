@@ -12,6 +12,7 @@ use super::{
 use crate::{
     attempt::{DispatchId, Settled, Timestamp, Warning, WarningCode},
     decision::{Bound, Decision, Gate, GateReason, Rejected},
+    history::{ForkError, ForkedRun},
     machine::{Batch, Effect, Input, Machine},
     port::AskReply,
     record::{Record, RecordBody, RunStatus},
@@ -66,6 +67,7 @@ pub(super) enum Trouble {
     Broken(Broken),
     Replay(String),
     Refused(Rejected),
+    Fork(ForkError),
     Stuck(String),
 }
 
@@ -78,9 +80,8 @@ pub(super) struct End {
 
 impl<'e> Run<'e> {
     /// Begins the run. The first record is durable, nothing has been taken up.
-    pub(super) fn begin(explorer: &'e Explorer) -> Result<(Self, Moment), Trouble> {
-        let (machine, batch) =
-            Machine::begin(STARTED_AT, explorer.started.clone()).map_err(Trouble::Refused)?;
+    pub(super) fn begin(explorer: &'e Explorer, begun: ForkedRun) -> Result<(Self, Moment), Trouble> {
+        let (machine, batch) = Machine::begin_forked(STARTED_AT, begun).map_err(Trouble::Refused)?;
         let mut run = Self {
             explorer,
             machine,
