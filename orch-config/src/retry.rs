@@ -31,6 +31,16 @@ impl Default for Retry {
     }
 }
 
+impl Retry {
+    /// The wait before the next attempt when so many have been made, in milliseconds.
+    #[must_use]
+    pub fn wait_ms(&self, tries: u32) -> u64 {
+        let exponent = i32::try_from(tries.saturating_sub(1)).unwrap_or(i32::MAX);
+        let wait = self.backoff_ms as f64 * self.factor.max(1.0).powi(exponent);
+        wait.min(self.max_backoff_ms as f64) as u64
+    }
+}
+
 /// The failures that may be repeated by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

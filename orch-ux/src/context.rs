@@ -13,10 +13,11 @@ use orch_workflow::{
 
 use crate::{
     step_line::StepLine,
-    text::{plain, word},
+    text::{counted, plain, word},
 };
 
 const ID_CHARS: usize = 64;
+const ORDER_CHARS: usize = 1_000;
 
 /// Everything that a text about a run needs, folded from its events.
 ///
@@ -37,6 +38,8 @@ pub struct RunContext {
     /// started: a parent session may be created only when the first worker needs it.
     pub(crate) start_can_be_told: bool,
     planned: usize,
+    /// The order of the steps, for people; empty if it was never said.
+    order: String,
     steps: Vec<StepContext>,
     groups: Vec<StepId>,
     start_was_told: bool,
@@ -88,6 +91,7 @@ impl RunContext {
             open_gates: Vec::new(),
             start_can_be_told: false,
             planned: 0,
+            order: String::new(),
             steps: Vec::new(),
             groups: Vec::new(),
             start_was_told: false,
@@ -122,6 +126,16 @@ impl RunContext {
         }
     }
 
+    /// The steps and their order as part of a sentence: `3 steps, plan → code + docs`.
+    pub(crate) fn order(&self) -> String {
+        let ids = self.steps.iter().map(|step| plain(step.id.as_str(), ID_CHARS));
+        let order = match self.order.as_str() {
+            "" => ids.collect::<Vec<_>>().join(", "),
+            order => plain(order, ORDER_CHARS),
+        };
+        format!("{}, {order}", counted(self.steps.len(), "step"))
+    }
+
     /// Time at work so far, all steps together.
     #[must_use]
     pub fn active_ms(&self) -> u64 {
@@ -146,10 +160,11 @@ impl RunContext {
 
     fn fold(&mut self, body: &EventBody) {
         match body {
-            EventBody::RunStarted { workflow, task, steps, groups, parent_session, .. } => {
+            EventBody::RunStarted { workflow, task, steps, order, groups, parent_session, .. } => {
                 self.workflow = Some(workflow.to_string());
                 self.task.clone_from(task);
                 self.planned = steps.len();
+                self.order.clone_from(order);
                 self.steps = steps.iter().cloned().map(StepContext::new).collect();
                 self.groups.clone_from(groups);
                 self.parent_session.clone_from(parent_session);

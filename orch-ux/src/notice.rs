@@ -15,15 +15,9 @@ const ID_CHARS: usize = 64;
 
 /// The run has started.
 pub(crate) fn started(context: &RunContext) -> Option<UxAction> {
-    let steps: Vec<_> = context.step_lines().iter().map(|line| plain(&line.step, ID_CHARS)).collect();
     let run = &context.run;
     let lines = [
-        format!(
-            "**orch** {} started: {}, {}.",
-            subject(context),
-            counted(steps.len(), "step"),
-            steps.join(" → ")
-        ),
+        format!("**orch** {} started: {}.", subject(context), context.order()),
         format!("Task: {}", plain(&context.task, TASK_CHARS)),
         format!("See it: {}. Pause it: {}.", code(&command::SHOW.on(run)), code(&command::PAUSE.on(run))),
     ];

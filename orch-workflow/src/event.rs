@@ -56,6 +56,9 @@ pub enum EventBody {
         task: String,
         /// The steps, in plan order.
         steps: Vec<StepId>,
+        /// The order of the steps on one line, for people: `plan → code + docs → review`.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        order: String,
         /// The groups of steps that are repeated together.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         groups: Vec<StepId>,

@@ -3,6 +3,7 @@
 mod compile;
 mod difference;
 mod draw;
+mod worst;
 
 use orch_config::{
     SkillName,
@@ -18,7 +19,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub use self::compile::{PlanError, PlanProblem};
+pub use self::{
+    compile::{PlanError, PlanProblem},
+    worst::WorstCase,
+};
 use crate::{decision::DecisionKind, template};
 
 /// A workflow, resolved against its profiles: nothing in it has to be looked up again.
@@ -77,24 +81,10 @@ impl Plan {
         step.needs.is_empty() && group.is_none_or(|group| group.needs.is_empty())
     }
 
-    /// The most that a run can do without a decision of a person.
+    /// The most that a run can do before somebody decides that something is to be done again.
     #[must_use]
     pub fn worst_case(&self) -> WorstCase {
-        let mut worst = WorstCase { steps: self.steps.len(), attempts: 0, prompts: 0, active_ms: 0 };
-        for step in &self.steps {
-            let passes =
-                step.group.as_ref().and_then(|id| self.group(id)).map_or(1, |group| group.max.max(1));
-            let attempts = u64::from(step.retry.max_attempts.max(1)).saturating_mul(passes.into());
-            // An answer that does not match its schema may be mended once.
-            let turns = if step.output.is_some() { 2 } else { 1 };
-            let active_ms = attempts.saturating_mul(step.timeout_ms);
-            worst.attempts = worst.attempts.saturating_add(attempts);
-            worst.prompts = worst.prompts.saturating_add(attempts.saturating_mul(turns));
-            let active_ms = step.budget.max_active_ms.map_or(active_ms, |most| most.min(active_ms));
-            worst.active_ms = worst.active_ms.saturating_add(active_ms);
-        }
-        worst.active_ms = self.budget.max_active_ms.map_or(worst.active_ms, |most| most.min(worst.active_ms));
-        worst
+        worst::case(self)
     }
 
     /// What is probably misspelt in the prompts, one sentence each.
@@ -116,6 +106,13 @@ impl Plan {
         draw::tree(self)
     }
 
+    /// The order of the steps on one line: `plan → code + docs → review`. Steps joined by plus signs are worked on side
+    /// by side.
+    #[must_use]
+    pub fn line(&self) -> String {
+        draw::line(self)
+    }
+
     /// The plan as a Mermaid flowchart.
     #[must_use]
     pub fn mermaid(&self) -> String {
@@ -127,22 +124,6 @@ impl Plan {
     pub fn difference(&self, other: &Self) -> Option<String> {
         difference::between(self, other)
     }
-}
-
-/// The most that a run can do without a decision of a person: steps × attempts × iterations.
-///
-/// Waiting for a provider's rate limit to be over is no attempt of its own and comes on top.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct WorstCase {
-    /// The steps.
-    pub steps: usize,
-    /// Attempts, automatic repetitions and passes of groups included.
-    pub attempts: u64,
-    /// Prompts: attempts, and one more for each whose answer may have to be mended to match its schema.
-    pub prompts: u64,
-    /// Active time of all steps together, in milliseconds; steps side by side take less by the clock.
-    pub active_ms: u64,
 }
 
 /// The same value with the keys of every object in order.

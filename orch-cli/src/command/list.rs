@@ -22,7 +22,8 @@ pub(crate) fn plan(project: &Project, args: &PlanArgs, json: bool) -> Result<Exi
         let mut shown = json!(plan);
         shown["mermaid"] = plan.mermaid().into();
         shown["worstCase"] = json!({
-            "steps": worst.steps, "attempts": worst.attempts, "prompts": worst.prompts, "activeMs": worst.active_ms,
+            "steps": worst.steps, "attempts": worst.attempts, "handoffs": worst.handoffs, "repairs": worst.repairs,
+            "prompts": worst.prompts, "activeMs": worst.active_ms, "elapsedMs": worst.elapsed_ms,
         });
         print_json(&shown)?;
     } else if args.mermaid {
@@ -65,16 +66,21 @@ fn outline(plan: &Plan) -> String {
     text.push_str(&format!("execution {}, intervene {}\n", plan.policy.execution, plan.policy.intervene));
     text.push_str(&printable(&plan.tree()));
     let worst = plan.worst_case();
-    let repairs = match worst.prompts - worst.attempts {
-        0 => String::new(),
-        repairs => format!(" and {repairs} repairs of answers"),
+    let several =
+        |count: u64, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
+    let mut kinds = vec![several(worst.attempts, "attempt", "attempts")];
+    kinds.extend((worst.handoffs > 0).then(|| several(worst.handoffs, "hand-off", "hand-offs")));
+    kinds.extend(
+        (worst.repairs > 0).then(|| several(worst.repairs, "repair of an answer", "repairs of answers")),
+    );
+    let (active, elapsed) = (duration(worst.active_ms), duration(worst.elapsed_ms));
+    let prompts = match kinds.len() {
+        1 => kinds.concat(),
+        _ => format!("{} prompts ({})", worst.prompts, kinds.join(", ")),
     };
-    text.push_str(&format!(
-        "worst case: {} attempts{repairs}, {} at work{}\n",
-        worst.attempts,
-        duration(worst.active_ms),
-        bounds(&plan.budget)
-    ));
+    let elapsed = if elapsed == active { String::new() } else { format!(", {elapsed} by the clock") };
+    let bounds = bounds(&plan.budget);
+    text.push_str(&format!("worst case: {prompts}, {active} at work{elapsed}{bounds}\n"));
     text
 }
 

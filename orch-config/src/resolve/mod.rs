@@ -5,7 +5,7 @@ mod workflow;
 
 pub(crate) use self::{
     profile::from_tools,
-    workflow::{budget, lifted},
+    workflow::{budget, lifted, raised},
 };
 
 use std::{collections::HashSet, path::PathBuf};

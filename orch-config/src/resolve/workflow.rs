@@ -29,6 +29,7 @@ use crate::{
 /// Applies `workflows` to the built-in workflows.
 pub(super) fn resolve(config: &mut Config, workflows: Workflows, issues: &mut Vec<Issue>) {
     let caps = lowered(config.limits, workflows.limits.as_ref());
+    remark_capped(config.limits, workflows.limits.as_ref(), &Path::keys("workflows.limits"), issues);
     let gate = Gate {
         timeout_ms: workflows.gate_timeout_ms.map(Millis::get),
         default: word(&workflows.gate_default),
@@ -113,6 +114,7 @@ fn defined(
         workflow.limits = caps;
         workflow
     });
+    remark_capped(workflow.limits, definition.limits.as_ref(), &place.clone().key("limits"), issues);
     workflow.limits = lowered(workflow.limits, definition.limits.as_ref());
     let own = Gate {
         timeout_ms: definition.gate_timeout_ms.map(Millis::get).or(gate.timeout_ms),
@@ -220,6 +222,7 @@ fn apply_boomerang(config: &mut Config, boomerang: Boomerang, issues: &mut Vec<I
         per_step_timeout_ms: boomerang.per_step_timeout_ms,
         ..LimitsPart::default()
     };
+    remark_capped(workflow.limits, Some(&limits), &Path::keys("workflows.roocodeBoomerang"), issues);
     workflow.limits = lowered(workflow.limits, Some(&limits));
     let Some(steps) = boomerang.steps.0 else { return };
     if steps.is_empty() {
@@ -296,6 +299,27 @@ pub(crate) fn lifted(mut limits: Limits, part: Option<&LimitsPart>) -> Limits {
 pub(super) fn lowered(limits: Limits, part: Option<&LimitsPart>) -> Limits {
     let written = lifted(limits, part);
     Limits { idle_warning_ms: written.idle_warning_ms, ..lowest(limits, written) }
+}
+
+/// What is written above the cap in force is lowered to it, and not silently.
+fn remark_capped(caps: Limits, part: Option<&LimitsPart>, place: &Path, issues: &mut Vec<Issue>) {
+    for (key, written, cap) in raised(lifted(caps, part), caps) {
+        let message = format!("`{key}` {written} is above the cap of {cap} and is lowered to it");
+        let help = format!("raise `security.workflows.{key}`, or lower `{key}`");
+        issues.push(Issue::warning(code::CAPPED, place.clone().key(key), message).help(help));
+    }
+}
+
+/// The caps that are wanted above what is allowed: the key, what is wanted, what is allowed.
+pub(crate) fn raised(wanted: Limits, allowed: Limits) -> impl Iterator<Item = (&'static str, u64, u64)> {
+    let keys = [
+        ("maxSteps", u64::from(wanted.max_steps), u64::from(allowed.max_steps)),
+        ("maxTaskChars", u64::from(wanted.max_task_chars), u64::from(allowed.max_task_chars)),
+        ("maxCarryChars", u64::from(wanted.max_carry_chars), u64::from(allowed.max_carry_chars)),
+        ("maxParallel", u64::from(wanted.max_parallel), u64::from(allowed.max_parallel)),
+        ("perStepTimeoutMs", wanted.per_step_timeout_ms, allowed.per_step_timeout_ms),
+    ];
+    keys.into_iter().filter(|(_, wanted, allowed)| wanted > allowed)
 }
 
 fn lowest(one: Limits, other: Limits) -> Limits {

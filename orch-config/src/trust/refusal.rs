@@ -56,14 +56,7 @@ fn lifted_caps(caps: &LimitsPart, person: &Root, issues: &mut Vec<Issue>) {
     let own = person.security.as_ref().and_then(|security| security.workflows.as_ref());
     let allowed = crate::resolve::lifted(Limits::default(), own);
     let wanted = crate::resolve::lifted(allowed, Some(caps));
-    let keys = [
-        ("maxSteps", u64::from(wanted.max_steps), u64::from(allowed.max_steps)),
-        ("maxTaskChars", u64::from(wanted.max_task_chars), u64::from(allowed.max_task_chars)),
-        ("maxCarryChars", u64::from(wanted.max_carry_chars), u64::from(allowed.max_carry_chars)),
-        ("maxParallel", u64::from(wanted.max_parallel), u64::from(allowed.max_parallel)),
-        ("perStepTimeoutMs", wanted.per_step_timeout_ms, allowed.per_step_timeout_ms),
-    ];
-    for (key, wanted, allowed) in keys.into_iter().filter(|(_, wanted, allowed)| wanted > allowed) {
+    for (key, wanted, allowed) in crate::resolve::raised(wanted, allowed) {
         let what = format!("lift the cap from {allowed} to {wanted}");
         issues.push(refusal(Path::keys("security.workflows").key(key), &what));
     }

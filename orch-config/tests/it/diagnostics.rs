@@ -228,6 +228,14 @@ const CASES: &[(&str, &str, &[&str])] = &[
         &["2:72 warning capped $.workflows.definitions[0].steps[0].timeoutMs"],
     ),
     (
+        "limits above the caps in force",
+        "{\"workflows\": {\"limits\": {\"maxParallel\": 2, \"maxSteps\": 2000},\n \"definitions\": [{\"id\": \"a\", \"limits\": {\"maxParallel\": 3},\n \"steps\": [{\"id\": \"x\", \"workerId\": \"coder\", \"prompt\": \"{task}\"}]}]}}",
+        &[
+            "1:57 warning capped $.workflows.limits.maxSteps",
+            "2:56 warning capped $.workflows.definitions[0].limits.maxParallel",
+        ],
+    ),
+    (
         "a gate timeout without its decision",
         r#"{"workflows": {"gateTimeoutMs": 1000}}"#,
         &["1:33 error missing-key $.workflows.gateTimeoutMs"],

@@ -93,6 +93,7 @@ impl Projector {
                 workflow: plan.workflow.clone(),
                 task: started.task.clone(),
                 steps: plan.steps.iter().map(|step| step.id.clone()).collect(),
+                order: plan.line(),
                 groups: plan.groups.iter().map(|group| group.id.clone()).collect(),
                 parent_session: started.parent_session.clone(),
                 forked_from: started.forked_from.clone(),

@@ -290,10 +290,7 @@ fn next_try(draft: &Draft<'_>, step: usize, error: &AttemptError) -> Option<Time
     if !retry.on.contains(&error.retry_class()?) {
         return None;
     }
-    let exponent = i32::try_from(tries.saturating_sub(1)).unwrap_or(i32::MAX);
-    let wait = retry.backoff_ms as f64 * retry.factor.max(1.0).powi(exponent);
-    let wait = wait.min(retry.max_backoff_ms as f64) as u64;
-    let backoff = draft.now.plus_ms(wait);
+    let backoff = draft.now.plus_ms(retry.wait_ms(tries));
     match error.reset_at {
         // The provider said when: waiting until then is no attempt of ours that failed.
         Some(reset_at) => Some(reset_at.max(backoff)),

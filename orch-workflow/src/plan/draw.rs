@@ -1,4 +1,4 @@
-//! A plan as a picture: a tree of text for a terminal, a Mermaid flowchart for a page.
+//! A plan as a picture: a tree of text for a terminal, a Mermaid flowchart for a page, a line for a sentence.
 
 use std::fmt::Write as _;
 
@@ -158,6 +158,42 @@ fn condition(expression: &Expression) -> String {
     match line.char_indices().nth(MAX_CONDITION_CHARS) {
         Some((at, _)) => format!("{}…", &line[..at]),
         None => line,
+    }
+}
+
+/// The order of the steps on one line. What stands after an arrow waits for all that stands directly before it, what
+/// stands between plus signs is worked on side by side, and whatever else is waited for is said.
+pub(super) fn line(plan: &Plan) -> String {
+    line_of(plan, &nodes(plan))
+}
+
+fn line_of(plan: &Plan, nodes: &[Node<'_>]) -> String {
+    let mut line = String::new();
+    let mut above: Vec<&StepId> = Vec::new();
+    for block in nodes.chunk_by(|one, other| one.needs() == other.needs()) {
+        let waits = block.first().map_or(&[][..], |node| node.needs());
+        let names: Vec<_> = block.iter().map(|node| name(plan, *node)).collect();
+        let follows = waits.iter().collect::<Vec<_>>() == above;
+        let (before, note) = match (line.is_empty(), follows) {
+            (true, true) => ("", String::new()),
+            (false, true) => (" → ", String::new()),
+            (first, false) => (if first { "" } else { "; " }, format!(" {}", after(waits))),
+        };
+        line.push_str(before);
+        line.push_str(&names.join(" + "));
+        line.push_str(&note);
+        above = block.iter().map(|node| node.id()).collect();
+    }
+    line
+}
+
+fn name(plan: &Plan, node: Node<'_>) -> String {
+    match node {
+        Node::Step(step) => step.id.to_string(),
+        Node::Group(group) => {
+            let times = if group.max == 1 { "once".to_owned() } else { format!("up to {} times", group.max) };
+            format!("{} ({}, {times})", group.id, line_of(plan, &members(plan, group)))
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub struct Laws {
     status: Option<RunStatus>,
     seq: u64,
     begun: HashSet<DispatchId>,
-    /// What was begun in the records that were read last.
+    /// What was begun with the last of the records that were read last.
     latest: Vec<DispatchId>,
     placed: HashSet<DispatchId>,
     over: HashSet<DispatchId>,
@@ -215,6 +215,9 @@ impl Laws {
     }
 
     fn take(&mut self, body: &RecordBody) -> Result<(), Broken> {
+        if !matches!(body, RecordBody::AttemptStarted { .. } | RecordBody::TurnStarted { .. }) {
+            self.latest.clear();
+        }
         match body {
             RecordBody::RunStarted(started) => {
                 hold!(self.status.is_none(), "the run starts a second time");

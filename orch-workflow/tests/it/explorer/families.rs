@@ -28,7 +28,7 @@ const SEED: &str = "ORCH_EXPLORER_SEED";
 /// So many runs that have come through a crash are held against those without one, to the last attempt.
 const ENDS: u64 = 100_000;
 /// In one of so many workflows the host may also be unable to tell what became of the work.
-const BLIND: u64 = 4;
+const BLIND: u64 = 8;
 const HOUR_MS: u64 = 3_600_000;
 
 /// What may happen in the workflows of a family.

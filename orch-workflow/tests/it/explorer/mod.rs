@@ -2,5 +2,6 @@
 
 mod defects;
 mod families;
+mod laws;
 mod races;
 mod seed;

@@ -2,29 +2,44 @@
 //!
 //! `golden-store-v1.sql` is a store of format 1 as `sqlite3 .dump` would show it, `golden-views-v1.json` how its runs
 //! looked to the version that wrote it. Both stay as they are: a test that fails here is a journal of somebody that can
-//! no longer be read. What a new version adds gets a golden store of its own, beside these.
+//! no longer be read. What was added to the format since has a golden store of its own beside these, `v1-grown`.
 
+mod grown;
 mod write;
 
 use std::{path::Path, sync::Arc};
 
+use orch_config::budget::Budget;
 use orch_workflow::{
     attempt::{RunId, Timestamp},
-    decision::{Answer, Decision, DecisionRequest, Request},
+    decision::{Answer, Decision, DecisionKind, DecisionRequest, GateReason, Request},
     driver::Engine,
     machine::Machine,
     record::{FORMAT_VERSION, Record, RecordBody, RunStatus},
     store::{RunStore, SqliteStore},
-    testing::ScriptedHost,
+    testing::{ScriptedHost, Turn},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-const STORE: &str = include_str!("../../fixtures/golden-store-v1.sql");
-const VIEWS: &str = include_str!("../../fixtures/golden-views-v1.json");
+use crate::machine::story::output;
 
-async fn golden_store(directory: &Path) -> SqliteStore {
+struct Golden {
+    store: &'static str,
+    views: &'static str,
+}
+
+const FIRST: Golden = Golden {
+    store: include_str!("../../fixtures/golden-store-v1.sql"),
+    views: include_str!("../../fixtures/golden-views-v1.json"),
+};
+const GROWN: Golden = Golden {
+    store: include_str!("../../fixtures/golden-store-v1-grown.sql"),
+    views: include_str!("../../fixtures/golden-views-v1-grown.json"),
+};
+
+async fn opened(golden: &Golden, directory: &Path) -> SqliteStore {
     let connection = rusqlite::Connection::open(directory.join("runs.db")).unwrap();
-    connection.execute_batch(STORE).unwrap();
+    connection.execute_batch(golden.store).unwrap();
     connection.close().unwrap();
     SqliteStore::open(directory).await.unwrap()
 }
@@ -40,8 +55,14 @@ async fn journals(store: &SqliteStore) -> Vec<(RunId, Vec<Record>)> {
 
 #[tokio::test]
 async fn every_record_of_format_1_is_written_as_it_was_read() {
+    // Every kind of record that a version knew is in its store.
+    insta::assert_snapshot!(kinds_written_as_read(&FIRST).await, @"answered ask-answered ask-closed ask-opened attempt-started backed-off cancel-requested failing finished gate-opened gate-resolved group-ended in-doubt iteration-started pause-requested paused placed resumed run-started settled skipped stopping turn-started warned");
+    insta::assert_snapshot!(kinds_written_as_read(&GROWN).await, @"attempt-started finished gate-opened gate-resolved group-ended iteration-started paused placed resumed reused run-started settled stopping used warned");
+}
+
+async fn kinds_written_as_read(golden: &Golden) -> String {
     let directory = tempfile::tempdir().unwrap();
-    let store = golden_store(directory.path()).await;
+    let store = opened(golden, directory.path()).await;
     let connection = rusqlite::Connection::open(directory.path().join("runs.db")).unwrap();
     let (mut rows, mut kinds) = (0, std::collections::BTreeSet::new());
     for (run, journal) in journals(&store).await {
@@ -57,21 +78,22 @@ async fn every_record_of_format_1_is_written_as_it_was_read() {
     }
     let all: i32 = connection.query_row("SELECT count(*) FROM records", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, all);
-    // Every kind of record that the version knew is there.
-    insta::assert_snapshot!(kinds.into_iter().collect::<Vec<_>>().join(" "), @"answered ask-answered ask-closed ask-opened attempt-started backed-off cancel-requested failing finished gate-opened gate-resolved group-ended in-doubt iteration-started pause-requested paused placed resumed run-started settled skipped stopping turn-started warned");
+    kinds.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test]
 async fn the_runs_of_format_1_look_as_they_did() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = golden_store(directory.path()).await;
-    let views: Value = serde_json::from_str(VIEWS).unwrap();
-    let journals = journals(&store).await;
-    assert_eq!(journals.len(), views.as_object().unwrap().len());
-    for (run, journal) in journals {
-        let view = Machine::replay(&journal).unwrap().view();
-        let view = serde_json::to_value(view).unwrap();
-        assert_contains(&view, &views[run.as_str()], run.as_str());
+    for golden in [FIRST, GROWN] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = opened(&golden, directory.path()).await;
+        let views: Value = serde_json::from_str(golden.views).unwrap();
+        let journals = journals(&store).await;
+        assert_eq!(journals.len(), views.as_object().unwrap().len());
+        for (run, journal) in journals {
+            let view = Machine::replay(&journal).unwrap().view();
+            let view = serde_json::to_value(view).unwrap();
+            assert_contains(&view, &views[run.as_str()], run.as_str());
+        }
     }
 }
 
@@ -79,19 +101,42 @@ async fn the_runs_of_format_1_look_as_they_did() {
 /// every run that was paused before an update.
 #[tokio::test]
 async fn the_plans_of_format_1_have_the_digests_that_they_had() {
-    let directory = tempfile::tempdir().unwrap();
-    for (run, journal) in journals(&golden_store(directory.path()).await).await {
-        let RecordBody::RunStarted(started) = &journal[0].body else { panic!("{run} does not start") };
-        assert_eq!(started.format, FORMAT_VERSION);
-        assert_eq!(started.digest, started.plan.digest(), "{run}");
+    for golden in [FIRST, GROWN] {
+        let directory = tempfile::tempdir().unwrap();
+        for (run, journal) in journals(&opened(&golden, directory.path()).await).await {
+            let RecordBody::RunStarted(started) = &journal[0].body else { panic!("{run} does not start") };
+            assert_eq!(started.format, FORMAT_VERSION);
+            assert_eq!(started.digest, started.plan.digest(), "{run}");
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_unfinished_runs_of_format_1_can_be_finished() {
+    insta::assert_snapshot!(finished(&FIRST).await, @r"
+    run_asking: running → success
+    run_backing-off: running → success
+    run_changed: paused → success
+    run_foreground: paused → success
+    run_in-doubt: paused → success
+    run_interrupted: running → success
+    run_paused: paused → success
+    run_timed-out: paused → success
+    ");
+    insta::assert_snapshot!(finished(&GROWN).await, @r"
+    run_attached: running → success
+    run_forked: running → success
+    run_forked-edited: running → success
+    run_higher-budget: running → success
+    run_over-budget: paused → success
+    ");
+}
+
+async fn finished(golden: &Golden) -> String {
     let directory = tempfile::tempdir().unwrap();
-    let store = Arc::new(golden_store(directory.path()).await);
-    let host = ScriptedHost::new();
+    let store = Arc::new(opened(golden, directory.path()).await);
+    // Repeated steps are satisfied at once.
+    let host = ScriptedHost::new().with("review", Turn::settles(output("fine", json!({ "ok": true }))));
     let engine =
         Engine::builder(store.clone(), host.executor()).wall_clock(|| Timestamp(1_800_000_000_000)).build();
     let mut finished = Vec::new();
@@ -103,14 +148,15 @@ async fn the_unfinished_runs_of_format_1_can_be_finished() {
         let mut view = engine.resume(&run).await.unwrap().wait().await.unwrap();
         for _ in 0..10 {
             let Some(gate) = view.gate.clone() else { break };
-            let in_doubt = !gate.allows(orch_workflow::decision::DecisionKind::Continue);
+            let in_doubt = !gate.allows(DecisionKind::Continue);
             let decision =
                 if in_doubt { Decision::Retry { note: None, session: None } } else { Decision::Continue };
+            let over_budget = gate.reason == GateReason::Budget;
             let request = Request::Decide(DecisionRequest {
                 gate: Some(gate.id),
                 answer: Answer::Decision(decision),
                 policy: Default::default(),
-                budget: Default::default(),
+                budget: Budget { max_tokens: over_budget.then_some(1_000_000), ..Budget::default() },
                 by: "ann".to_owned(),
             });
             let decided = engine.request(&run, request).await.unwrap();
@@ -119,16 +165,7 @@ async fn the_unfinished_runs_of_format_1_can_be_finished() {
         assert_eq!(view.status, RunStatus::Success, "{run}");
         finished.push(format!("{run}: {} → {}", before.as_str(), view.status.as_str()));
     }
-    insta::assert_snapshot!(finished.join("\n"), @r"
-    run_asking: running → success
-    run_backing-off: running → success
-    run_changed: paused → success
-    run_foreground: paused → success
-    run_in-doubt: paused → success
-    run_interrupted: running → success
-    run_paused: paused → success
-    run_timed-out: paused → success
-    ");
+    finished.join("\n")
 }
 
 /// Whatever is in `golden` is in `found` as well. What a later version adds is not looked at.

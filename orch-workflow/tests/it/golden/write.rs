@@ -22,20 +22,31 @@ use crate::machine::story::{
 #[tokio::test]
 #[ignore = "writes the fixtures of a new format anew"]
 async fn write_the_golden_store() {
+    write("v1", stories()).await;
+}
+
+#[tokio::test]
+#[ignore = "writes the fixtures of a grown format anew"]
+async fn write_the_golden_store_of_what_was_added() {
+    write("v1-grown", super::grown::stories()).await;
+}
+
+async fn write(name: &str, stories: Vec<Story>) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path()).await.unwrap();
     let mut views: BTreeMap<String, RunView> = BTreeMap::new();
-    for story in stories() {
+    for story in stories {
         let run = story.machine.run();
         let lease = store.create(run, &story.journal, &Owner::current(), Timestamp(1_000)).await.unwrap();
         store.release(&lease).await.unwrap();
         views.insert(run.to_string(), story.view());
     }
     drop(store);
-    std::fs::write(fixtures.join("golden-store-v1.sql"), dump(&directory.path().join("runs.db"))).unwrap();
+    let dump = dump(&directory.path().join("runs.db"));
+    std::fs::write(fixtures.join(format!("golden-store-{name}.sql")), dump).unwrap();
     let views = serde_json::to_string_pretty(&views).unwrap();
-    std::fs::write(fixtures.join("golden-views-v1.json"), views + "\n").unwrap();
+    std::fs::write(fixtures.join(format!("golden-views-{name}.json")), views + "\n").unwrap();
 }
 
 /// The tables and their rows, as SQL.
@@ -79,7 +90,7 @@ fn stories() -> Vec<Story> {
     ]
 }
 
-fn story(name: &str, started: RunStarted) -> Story {
+pub(super) fn story(name: &str, started: RunStarted) -> Story {
     Story::of(RunStarted { run: RunId::new(format!("run_{name}")).unwrap(), ..started })
 }
 
@@ -89,7 +100,7 @@ fn sequence(name: &str, steps: &[&str]) -> Story {
 }
 
 /// `place` answers with what the scripted host would look at.
-fn place(story: &mut Story, step: &str) {
+pub(super) fn place(story: &mut Story, step: &str) {
     let dispatch = story.dispatch_of(step);
     let locator = format!("{step}/{}/{}/{}", dispatch.iteration, dispatch.attempt, dispatch.turn);
     story.now = story.now.plus_ms(100);
@@ -103,7 +114,7 @@ fn place(story: &mut Story, step: &str) {
     });
 }
 
-fn work(story: &mut Story, step: &str, result: Settled) {
+pub(super) fn work(story: &mut Story, step: &str, result: Settled) {
     place(story, step);
     story.now = story.now.plus_ms(5_000);
     story.settle_of(step, result);

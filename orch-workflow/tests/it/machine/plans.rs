@@ -13,8 +13,9 @@ use orch_config::{
 use orch_workflow::{decision::DecisionKind, machine::Machine, plan::Plan};
 
 use proptest::prelude::*;
+use serde_json::json;
 
-use super::story::{config, plan, step, workflow};
+use super::story::{config, graph, plan, repeat, step, workflow};
 
 #[test]
 fn a_plan_has_everything_resolved() {
@@ -116,7 +117,79 @@ fn the_worst_case_is_steps_times_attempts() {
     let mut two = step("two");
     two.timeout_ms = 500;
     let worst = plan(workflow([one, two])).worst_case();
-    assert_eq!((worst.steps, worst.attempts, worst.active_ms), (2, 4, 3_500));
+    assert_eq!((worst.steps, worst.attempts, worst.prompts, worst.active_ms), (2, 4, 4, 3_500));
+    assert_eq!(worst.elapsed_ms, 3_500 + 1_000 + 2_000, "the waits between the attempts take time as well");
+}
+
+#[test]
+fn the_worst_case_counts_repairs_and_hand_offs_as_prompts() {
+    let mut plan = plan(workflow([step("one"), step("two")]));
+    plan.steps[0].output = Some(json!({ "type": "object" }));
+    plan.steps[0].retry.max_attempts = 2;
+    plan.steps[1].execution = ExecutionMode::Foreground;
+    plan.steps[1].handoff = Handoff::Summarize;
+    let worst = repeat(plan, "loop", &[], &["one", "two"], 3, "false").worst_case();
+    assert_eq!((worst.attempts, worst.handoffs, worst.repairs, worst.prompts), (9, 3, 6, 18));
+}
+
+/// Every step takes a second.
+fn elapsed(steps: &[(&str, &[&str])], at_once: u32) -> u64 {
+    let mut plan = graph(steps);
+    plan.limits.max_parallel = at_once;
+    plan.steps.iter_mut().for_each(|step| step.timeout_ms = 1_000);
+    let worst = plan.worst_case();
+    assert_eq!(worst.active_ms, 1_000 * u64::try_from(steps.len()).unwrap());
+    worst.elapsed_ms
+}
+
+#[test]
+fn the_longest_path_in_time_takes_parallel_steps_and_their_cap_into_account() {
+    let diamond: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])];
+    assert_eq!(elapsed(diamond, 2), 3_000);
+    assert_eq!(elapsed(diamond, 1), 4_000, "one after the other");
+    let wide: &[(&str, &[&str])] = &[("a", &[]), ("b", &[]), ("c", &[]), ("d", &[])];
+    assert_eq!(elapsed(wide, 4), 1_000);
+    assert_eq!(elapsed(wide, 2), 2_500, "a bound: with other durations two places may stay unevenly taken");
+    let written_last_needed_first: &[(&str, &[&str])] = &[("b", &["a"]), ("a", &[])];
+    assert_eq!(elapsed(written_last_needed_first, 4), 2_000);
+}
+
+#[test]
+fn the_longest_path_goes_through_all_passes_of_a_group() {
+    let steps: &[(&str, &[&str])] =
+        &[("a", &[]), ("one", &[]), ("two", &["one"]), ("aside", &["a"]), ("end", &["aside"])];
+    let mut plan = graph(steps);
+    plan.steps.iter_mut().for_each(|step| step.timeout_ms = 1_000);
+    plan.steps[4].needs.push(StepId::new("loop").unwrap());
+    let mut plan = repeat(plan, "loop", &["a"], &["one", "two"], 3, "false");
+    assert_eq!(plan.worst_case().elapsed_ms, 1_000 + 3 * 2_000 + 1_000);
+    plan.budget.max_active_ms = Some(5_000);
+    let worst = plan.worst_case();
+    assert_eq!((worst.active_ms, worst.elapsed_ms), (5_000, 5_000), "the run's budget ends both");
+}
+
+#[test]
+fn the_order_of_the_steps_is_told_on_one_line() {
+    assert_eq!(plan(workflow(["one", "two"].map(step))).line(), "one → two");
+    let diamond = graph(&[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])]);
+    assert_eq!(diamond.line(), "a → b + c → d");
+    let uneven = graph(&[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b"]), ("e", &[])]);
+    assert_eq!(uneven.line(), "a → b + c; d after b; e at the start");
+    let plan = graph(&[("a", &[]), ("one", &[]), ("two", &["one"]), ("b", &["a"])]);
+    assert_eq!(
+        repeat(plan, "loop", &["a"], &["one", "two"], 3, "false").line(),
+        "a → loop (one → two, up to 3 times) + b"
+    );
+}
+
+#[test]
+fn two_people_steps_side_by_side_take_the_time_of_both() {
+    let mut plan = graph(&[("one", &[]), ("two", &[])]);
+    for step in &mut plan.steps {
+        step.timeout_ms = 1_000;
+        step.execution = ExecutionMode::Foreground;
+    }
+    assert_eq!(plan.worst_case().elapsed_ms, 2_000);
 }
 
 #[test]

@@ -156,7 +156,7 @@ impl Story {
         story
     }
 
-    fn begun((machine, batch): (Machine, Batch)) -> Self {
+    pub(crate) fn begun((machine, batch): (Machine, Batch)) -> Self {
         let now = Timestamp(1_000);
         let mut story = Self { machine, journal: Vec::new(), effects: Vec::new(), now, commits: 0 };
         story.commit(batch);
