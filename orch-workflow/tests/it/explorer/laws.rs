@@ -52,7 +52,7 @@ fn each_law_can_be_broken() {
     };
     let one = || [begun.clone(), placed.clone(), settled.clone()];
     let table: Vec<(&str, Vec<RecordBody>)> = vec![
-        ("begins while run_1/one/1/1/1 is live", vec![started.clone(), begun.clone(), begun.clone()]),
+        ("begins twice", vec![started.clone(), begun.clone(), begun.clone()]),
         ("is placed, but not live", vec![started.clone(), placed.clone()]),
         ("is placed twice", vec![started.clone(), begun.clone(), placed.clone(), placed.clone()]),
         ("has a result, but is not live", [&[started.clone()], &one()[..], &[settled.clone()]].concat()),
