@@ -50,33 +50,35 @@ fn each_law_can_be_broken() {
         started.budget.max_tokens = Some(100);
         RecordBody::RunStarted(started)
     };
-    let one = || [begun.clone(), placed.clone(), settled.clone()];
-    let table: Vec<(&str, Vec<RecordBody>)> = vec![
+    let one_is_done = |start: &RecordBody, then: Vec<RecordBody>| {
+        let mut bodies = vec![start.clone(), begun.clone(), placed.clone(), settled.clone()];
+        bodies.extend(then);
+        bodies
+    };
+    let again = {
+        let RecordBody::AttemptStarted { mut dispatch, prompt, session } = begun.clone() else {
+            panic!("it does not begin")
+        };
+        dispatch.attempt = 2;
+        RecordBody::AttemptStarted { dispatch, prompt, session }
+    };
+    let table = [
         ("begins twice", vec![started.clone(), begun.clone(), begun.clone()]),
         ("is placed, but not live", vec![started.clone(), placed.clone()]),
         ("is placed twice", vec![started.clone(), begun.clone(), placed.clone(), placed.clone()]),
-        ("has a result, but is not live", [&[started.clone()], &one()[..], &[settled.clone()]].concat()),
-        (
-            "although somebody wants a pause",
-            [&[started.clone()], &one()[..], &[pause(), begun_two.clone()]].concat(),
-        ),
+        ("has a result, but is not live", one_is_done(&started, vec![settled.clone()])),
+        ("although somebody wants a pause", one_is_done(&started, vec![pause(), begun_two.clone()])),
         ("begins before one, which it needs, is over", vec![started.clone(), begun_two.clone()]),
-        ("begins although nothing is left", [&[bounded], &one()[..], &[begun_two.clone()]].concat()),
-        ("runs a step again, and nobody has decided so", {
-            let RecordBody::AttemptStarted { mut dispatch, prompt, session } = begun.clone() else {
-                panic!("it does not begin")
-            };
-            dispatch.attempt = 2;
-            let again = RecordBody::AttemptStarted { dispatch, prompt, session };
-            [&[started.clone()], &one()[..], &[again]].concat()
-        }),
-        ("an ended run has run_1/two/1/1/1 in flight", {
-            [&[started.clone()], &one()[..], &[begun_two.clone(), placed_two.clone(), end.clone()]].concat()
-        }),
-        ("a record after the end", {
-            let two = [begun_two, placed_two, settled_two, end.clone(), end];
-            [&[started.clone()], &one()[..], &two].concat()
-        }),
+        ("begins although nothing is left", one_is_done(&bounded, vec![begun_two.clone()])),
+        ("runs a step again, and nobody has decided so", one_is_done(&started, vec![again])),
+        (
+            "an ended run has run_1/two/1/1/1 in flight",
+            one_is_done(&started, vec![begun_two.clone(), placed_two.clone(), end.clone()]),
+        ),
+        (
+            "a record after the end",
+            one_is_done(&started, vec![begun_two, placed_two, settled_two, end.clone(), end]),
+        ),
     ];
     for (law, bodies) in table {
         let broken = told(bodies).expect_err(law);
