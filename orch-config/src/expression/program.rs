@@ -1,11 +1,11 @@
 //! A condition as a tree: refused where it could run away, metered where it loops.
 
 use std::{
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    thread,
 };
 
 use cel::{
@@ -38,16 +38,11 @@ pub(super) struct StepReference {
 }
 
 /// Works on a condition on a stack of its own: the parser takes more for each level than a caller can be expected to
-/// have left.
-pub(super) fn with_stack<T: Send>(
-    work: impl FnOnce() -> Result<T, ExpressionError> + Send,
-) -> Result<T, ExpressionError> {
-    let gone = |what: &str| ExpressionError::new(format!("it cannot be evaluated: {what}"));
-    thread::scope(|scope| {
-        let thread = thread::Builder::new().name("condition".to_owned()).stack_size(STACK);
-        let running = thread.spawn_scoped(scope, work).map_err(|error| gone(&error.to_string()))?;
-        running.join().unwrap_or_else(|_| Err(gone("the evaluation broke off")))
-    })
+/// have left. The stack is set aside for the one call, and the caller's thread works on it: no thread is started.
+pub(super) fn with_stack<T>(work: impl FnOnce() -> Result<T, ExpressionError>) -> Result<T, ExpressionError> {
+    // What a panic leaves behind is never seen: the tree and the values are gone with it.
+    let worked = panic::catch_unwind(AssertUnwindSafe(|| stacker::grow(STACK, work)));
+    worked.unwrap_or_else(|_| Err(ExpressionError::new("it cannot be evaluated: the evaluation broke off")))
 }
 
 impl Program {
@@ -214,4 +209,22 @@ fn operator(name: &str) -> String {
 
 pub(super) fn kind(value: &Cel) -> String {
     value.type_of().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_condition_is_worked_on_by_the_thread_that_asks() {
+        assert_eq!(with_stack(|| Ok(thread::current().id())), Ok(thread::current().id()));
+    }
+
+    #[test]
+    fn a_panic_over_a_condition_is_an_error() {
+        let error = with_stack::<()>(|| panic!("the tree is upside down")).unwrap_err();
+        assert_eq!(error.message, "it cannot be evaluated: the evaluation broke off");
+    }
 }
