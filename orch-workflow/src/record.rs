@@ -2,6 +2,8 @@
 //!
 //! A run is the fold of its records. Fields are only ever added, with a default.
 
+mod read;
+
 use orch_config::{budget::Budget, id::StepId, policy::PolicyPatch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,7 +22,7 @@ use crate::{
 pub const FORMAT_VERSION: u32 = 1;
 
 /// One line of a run's journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
     /// Its place in the journal, from 1, without gaps.
     pub seq: u64,
