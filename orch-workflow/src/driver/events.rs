@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 use crate::{
     attempt::{DispatchId, RunId, Timestamp},
     event::{Event, EventBody, Projector, StepProgress},
-    record::Record,
+    record::{Record, RunStarted},
 };
 
 /// How many events a subscriber may lag behind before it misses some.
@@ -59,8 +59,8 @@ impl Feed {
         EventStream { events: self.events.subscribe() }
     }
 
-    pub(super) fn of_run(&self, run: RunId) -> RunFeed {
-        RunFeed { run, events: self.events.clone(), projector: Projector::new() }
+    pub(super) fn of_run(&self, started: Arc<RunStarted>) -> RunFeed {
+        RunFeed { run: started.run.clone(), events: self.events.clone(), projector: Projector::of(started) }
     }
 }
 

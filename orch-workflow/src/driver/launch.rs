@@ -209,7 +209,7 @@ impl Engine {
     ) -> Run {
         let inner = &self.0;
         let run = lease.run.clone();
-        let mut feed = inner.feed.of_run(run.clone());
+        let mut feed = inner.feed.of_run(machine.started());
         match records {
             Records::New(records) => {
                 let events = feed.project(&records);
@@ -247,10 +247,11 @@ impl Engine {
                 }
             }
         };
+        // On a task of its own, so that after a panic the lease is given back like after any other failure: the journal
+        // is whole, and whoever takes the run up probes what was in flight.
+        let driving = tokio::spawn(driving);
         inner.tasks.spawn(async move {
-            // On a task of its own, so that after a panic the lease is given back like after any other failure: the
-            // journal is whole, and whoever takes the run up probes what was in flight.
-            let result = match tokio::spawn(driving).await {
+            let result = match driving.await {
                 Ok(result) => result,
                 Err(error) => {
                     tracing::error!(%run, %error, "driving the run panicked; it can be taken up again");

@@ -107,7 +107,7 @@ impl Ledger {
     }
 
     /// Looks for posted requests for ever, and passes them on, again and again until they are replied to.
-    pub(super) async fn watch_requests(&self, found: mpsc::Sender<(RequestId, Request)>) {
+    pub(super) async fn watch_requests(&self, found: mpsc::Sender<Box<(RequestId, Request)>>) {
         let mut readable = true;
         loop {
             sleep(LOOK).await;
@@ -120,7 +120,7 @@ impl Ledger {
             readable = requests.is_ok();
             for request in requests.unwrap_or_default() {
                 // The task that listens ends this future when it ends.
-                let _ = found.send(request).await;
+                let _ = found.send(Box::new(request)).await;
             }
         }
     }

@@ -71,8 +71,9 @@ impl Asker {
 /// The requests on their way to a run's task.
 #[derive(Debug)]
 pub(super) struct Inbox {
-    commands: mpsc::Receiver<Command>,
-    posted: mpsc::Receiver<(RequestId, Request)>,
+    /// Boxed, because a channel sets aside room for many, in every run.
+    commands: mpsc::Receiver<Box<Command>>,
+    posted: mpsc::Receiver<Box<(RequestId, Request)>>,
     /// Posted requests that were taken up. Until its reply is durable, a request is found again and again.
     taken: HashSet<RequestId>,
     /// Decisions that wait for a session's latest answer.
@@ -81,8 +82,8 @@ pub(super) struct Inbox {
 
 impl Inbox {
     pub(super) fn new(
-        commands: mpsc::Receiver<Command>,
-        posted: mpsc::Receiver<(RequestId, Request)>,
+        commands: mpsc::Receiver<Box<Command>>,
+        posted: mpsc::Receiver<Box<(RequestId, Request)>>,
     ) -> Self {
         Self { commands, posted, taken: HashSet::new(), reading: HashMap::new() }
     }
@@ -92,7 +93,8 @@ impl Inbox {
         loop {
             tokio::select! {
                 Some(command) = self.commands.recv() => return command.into_request(),
-                Some((id, request)) = self.posted.recv() => {
+                Some(posted) = self.posted.recv() => {
+                    let (id, request) = *posted;
                     if self.taken.insert(id) {
                         return (request, Asker::Posted(id));
                     }
@@ -104,7 +106,7 @@ impl Inbox {
 
     /// The requests of this process that wait already.
     pub(super) fn waiting(&mut self) -> Vec<(Request, Asker)> {
-        std::iter::from_fn(|| self.commands.try_recv().ok()).map(Command::into_request).collect()
+        std::iter::from_fn(|| self.commands.try_recv().ok()).map(|command| command.into_request()).collect()
     }
 
     /// Those posted requests that were not taken up before; they are from now on.

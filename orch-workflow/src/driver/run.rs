@@ -86,7 +86,7 @@ pub(super) struct Drive {
     owner: OwnerView,
     machine: Arc<Mutex<Machine>>,
     activities: Activities,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Box<Command>>,
     end: watch::Receiver<Option<Result<(), EngineError>>>,
 }
 
@@ -95,7 +95,7 @@ impl Drive {
         owner: OwnerView,
         machine: Arc<Mutex<Machine>>,
         activities: Activities,
-        commands: mpsc::Sender<Command>,
+        commands: mpsc::Sender<Box<Command>>,
         end: watch::Receiver<Option<Result<(), EngineError>>>,
     ) -> Self {
         let run = lock(&machine).run().clone();
@@ -120,7 +120,7 @@ impl Drive {
     /// Asks the run for something; `None` when the drive ended before it took the request up.
     pub(super) async fn ask(&self, request: Request) -> Option<Reply> {
         let (reply, replied) = oneshot::channel();
-        self.commands.send(Command { request, reply }).await.ok()?;
+        self.commands.send(Box::new(Command { request, reply })).await.ok()?;
         replied.await.ok()
     }
 

@@ -52,8 +52,9 @@ pub(super) struct Work {
     running: HashMap<task::Id, Call>,
     lost: HashMap<DispatchId, u32>,
     reads: u64,
-    sender: mpsc::Sender<Heard>,
-    heard: mpsc::Receiver<Heard>,
+    /// Boxed, because a channel sets aside room for many, in every run.
+    sender: mpsc::Sender<Box<Heard>>,
+    heard: mpsc::Receiver<Box<Heard>>,
 }
 
 /// One call under way.
@@ -96,7 +97,7 @@ impl Work {
         loop {
             tokio::select! {
                 biased;
-                Some(heard) = self.heard.recv() => return heard,
+                Some(heard) = self.heard.recv() => return *heard,
                 Some(ended) = self.calls.join_next_with_id() => match ended {
                     Ok((id, ())) => drop(self.running.remove(&id)),
                     Err(error) => {
@@ -185,7 +186,7 @@ impl Work {
                     Err(AttemptError::new(ErrorCode::Unreachable, message))
                 }
             };
-            let _ = heard.send(Heard::Answer(number, result)).await;
+            let _ = heard.send(Box::new(Heard::Answer(number, result))).await;
         });
         number
     }
@@ -313,12 +314,12 @@ impl What {
 }
 
 /// Passes a task's updates on until it has its result, or is gone.
-async fn follow(mut task: Task, dispatch: &DispatchId, heard: &mpsc::Sender<Heard>) -> Input {
+async fn follow(mut task: Task, dispatch: &DispatchId, heard: &mpsc::Sender<Box<Heard>>) -> Input {
     while let Some(update) = task.next().await {
         if let Update::Settled(result) = update {
             return Input::Settled { dispatch: dispatch.clone(), result };
         }
-        let _ = heard.send(Heard::Update(dispatch.clone(), update)).await;
+        let _ = heard.send(Box::new(Heard::Update(dispatch.clone(), update))).await;
     }
     let error = AttemptError::new(ErrorCode::WorkerLost, "the worker was lost with the turn unfinished");
     Input::Lost { dispatch: dispatch.clone(), error }
@@ -330,7 +331,7 @@ async fn probe(
     dispatch: &Dispatch,
     locator: &Locator,
     accepted: &AtomicBool,
-    heard: &mpsc::Sender<Heard>,
+    heard: &mpsc::Sender<Box<Heard>>,
 ) -> Input {
     let mut waits = PROBE_WAITS_MS.into_iter();
     loop {
@@ -358,9 +359,9 @@ async fn probe(
     }
 }
 
-async fn tell(heard: &mpsc::Sender<Heard>, input: Input) {
+async fn tell(heard: &mpsc::Sender<Box<Heard>>, input: Input) {
     // The run's task ends its work when it ends: nobody is left to tell.
-    let _ = heard.send(Heard::Input(input)).await;
+    let _ = heard.send(Box::new(Heard::Input(input))).await;
 }
 
 fn settled(dispatch: &DispatchId, result: Settled) -> Input {

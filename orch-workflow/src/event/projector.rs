@@ -6,9 +6,9 @@ use orch_config::id::StepId;
 
 use super::{Event, EventBody, StepProgress};
 use crate::{
-    attempt::{AttemptError, DispatchId, RunId, Settled, Usage, Warning, WarningCode},
+    attempt::{AttemptError, DispatchId, Settled, Usage, Warning, WarningCode},
     plan::{Plan, PlanGroup, PlanStep},
-    record::{Record, RecordBody, ReusedResult, RunStatus},
+    record::{Record, RecordBody, ReusedResult, RunStarted, RunStatus},
     view::ErrorView,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 /// earlier records said.
 #[derive(Debug, Default)]
 pub struct Projector {
-    run: Option<(RunId, Arc<Plan>)>,
+    started: Option<Arc<RunStarted>>,
     /// What is known of attempts that have not settled, by step.
     open: HashMap<StepId, OpenAttempt>,
     /// The step that failed last, and why.
@@ -50,15 +50,21 @@ impl Projector {
         Self::default()
     }
 
+    /// Shares what its run was started with, instead of keeping a copy from the first record.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn of(started: Arc<RunStarted>) -> Self {
+        Self { started: Some(started), ..Self::default() }
+    }
+
     /// Takes in the next record. Nothing for a record that means nothing outside, or before the run's start.
     pub fn project(&mut self, record: &Record) -> impl Iterator<Item = Event> + use<> {
         if let RecordBody::RunStarted(started) = &record.body {
-            self.run = Some((started.run.clone(), Arc::new(started.plan.clone())));
+            self.started.get_or_insert_with(|| Arc::new(RunStarted::clone(started)));
         }
         let (seq, at) = (record.seq, record.at);
-        let known = self.run.clone().map(|(run, plan)| {
+        let known = self.started.clone().map(|started| {
             let asides = self.asides(&record.body);
-            (run, asides.into_iter().chain(self.body(&plan, &record.body)))
+            (started.run.clone(), asides.into_iter().chain(self.body(&started.plan, &record.body)))
         });
         known.into_iter().flat_map(move |(run, bodies)| {
             bodies.map(move |body| Event { seq, at, run: run.clone(), live: false, body })

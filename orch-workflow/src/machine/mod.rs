@@ -245,6 +245,12 @@ impl Machine {
         self.state.run()
     }
 
+    /// What the run was started with.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn started(&self) -> Arc<RunStarted> {
+        Arc::clone(&self.state.started)
+    }
+
     /// Where the run stands.
     #[must_use]
     pub fn status(&self) -> RunStatus {
