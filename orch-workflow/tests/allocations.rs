@@ -1,18 +1,30 @@
-//! What a step costs in allocations: a bound, and no more of them in a long run than in a short one.
+//! What the engine costs in allocations and in memory, as counts.
 //!
-//! In a binary of its own, because it counts everything that its process allocates.
+//! In a binary of its own, because it counts everything that its process allocates, and one test after the other.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../benches/engine/idle.rs"]
+mod idle;
 #[path = "../benches/engine/story.rs"]
 mod story;
 
-use std::alloc::System;
+use std::{
+    alloc::System,
+    sync::{Mutex, PoisonError},
+};
 
+use orch_workflow::{
+    attempt::Timestamp,
+    record::{Record, RecordBody},
+};
+use serde::{Deserialize, de::DeserializeOwned};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+static ONE_AFTER_THE_OTHER: Mutex<()> = Mutex::new(());
 
 /// About 72 when this was written: a place for what a new field may add, and none for another copy of everything.
 const BOUND: f64 = 80.0;
@@ -29,7 +41,57 @@ fn allocations_of_a_step(steps: u32) -> f64 {
 
 #[test]
 fn a_step_costs_the_same_in_a_long_run_as_in_a_short_one() {
+    let _alone = ONE_AFTER_THE_OTHER.lock().unwrap_or_else(PoisonError::into_inner);
     let [short, long] = [100, 1_000].map(allocations_of_a_step);
     assert!(short < BOUND, "{short} allocations a step");
     assert!(long < short * 1.2, "{long} allocations a step in a long run, {short} in a short one");
+}
+
+/// A record as serde's own `flatten` reads it.
+#[derive(Debug, Deserialize)]
+struct Flattened {
+    seq: u64,
+    at: Timestamp,
+    #[serde(flatten)]
+    body: RecordBody,
+}
+
+fn allocations_of_reading<T: DeserializeOwned>(texts: &[String]) -> (Vec<T>, usize) {
+    let mut records = Vec::with_capacity(texts.len());
+    let region = Region::new(ALLOCATOR);
+    records.extend(texts.iter().map(|text| serde_json::from_str::<T>(text).unwrap()));
+    let change = region.change();
+    (records, change.allocations + change.reallocations)
+}
+
+#[test]
+fn a_record_is_read_without_holding_its_fields_twice() {
+    let _alone = ONE_AFTER_THE_OTHER.lock().unwrap_or_else(PoisonError::into_inner);
+    let journal = story::drive(story::started("read", story::plan(100, false)), "done");
+    let texts: Vec<_> = journal.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
+    let (flattened, twice) = allocations_of_reading::<Flattened>(&texts[1..]);
+    let (records, once) = allocations_of_reading::<Record>(&texts[1..]);
+    let flattened = flattened.into_iter().map(|Flattened { seq, at, body }| Record { seq, at, body });
+    assert!(flattened.eq(records), "read otherwise");
+    assert!(once < twice, "{once} allocations, {twice} with `flatten`");
+}
+
+/// In KiB, worker's channel included. About 23 in an unoptimised build when this was written; see `docs/performance.md`.
+const IDLE_BOUND: f64 = 25.0;
+
+/// The store of this test keeps the journal in memory: that is the run's text.
+#[test]
+fn an_idle_run_keeps_a_bounded_share_of_memory_beside_its_text() {
+    let _alone = ONE_AFTER_THE_OTHER.lock().unwrap_or_else(PoisonError::into_inner);
+    let region = Region::new(ALLOCATOR);
+    let kept = || {
+        let change = region.change();
+        (change.bytes_allocated - change.bytes_deallocated) as f64 / 1024.0
+    };
+    let before = kept();
+    let text = story::started("idle", story::plan(idle::STEPS, false));
+    let text_kib = kept() - before;
+    drop(text);
+    let kib = idle::cost_of_a_run(200, kept) - text_kib;
+    assert!(kib < IDLE_BOUND, "{kib:.1} KiB a run, beside {text_kib:.1} KiB of text");
 }

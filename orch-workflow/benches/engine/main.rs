@@ -8,7 +8,9 @@
 )]
 
 mod durable;
+mod idle;
 mod many;
+mod memory;
 mod pure;
 mod story;
 mod table;
@@ -20,7 +22,9 @@ fn main() {
     // `cargo bench --bench engine -- pure` measures only what is asked for.
     let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let wanted = |name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
-    let parts: [(&str, Part); 3] = [("pure", pure::rows), ("durable", durable::rows), ("many", many::rows)];
+    // Memory first, while nothing that was freed is there to be used again.
+    let parts: [(&str, Part); 4] =
+        [("memory", memory::rows), ("pure", pure::rows), ("durable", durable::rows), ("many", many::rows)];
     let rows: Vec<_> = parts.iter().filter(|(name, _)| wanted(name)).flat_map(|(_, rows)| rows()).collect();
     table::print(&rows);
 }

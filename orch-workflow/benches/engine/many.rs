@@ -1,4 +1,4 @@
-//! Many runs at once: how the engine's share grows with their number, in time and in memory.
+//! Many runs at once: how the engine's share grows with their number.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,6 @@ use orch_workflow::{
 use serde_json::Value;
 use tokio::{
     runtime::{Builder, Runtime},
-    sync::Notify,
     time::sleep,
 };
 
@@ -34,12 +33,9 @@ pub(crate) fn rows() -> Vec<Row> {
     let mut delays = many.delays;
     delays.sort();
     let p99 = delays[delays.len() * 99 / 100].as_secs_f64() * 1e3;
-    let idle = idle_kib(&runtime, 1_000);
     vec![
         Row::new("1,000 runs at once, a run among 100 = 1", growth, "×").within(1.2).details(details),
         Row::new("… delay between an answer and what follows, p99", p99, "ms").within(10.0),
-        Row::new("… memory of an idle run", idle, "KiB").within(16.0),
-        Row::new("… memory of all of them", idle * 1_000.0 / 1_024.0, "MiB").within(64.0),
     ]
 }
 
@@ -65,23 +61,6 @@ fn together(runtime: &Runtime, runs: usize) -> Together {
     Together { busy, delays }
 }
 
-/// What so many runs keep in memory while their workers are at work.
-fn idle_kib(runtime: &Runtime, runs: usize) -> f64 {
-    let host = Arc::new(Host { never: true, ..Host::default() });
-    runtime.block_on(async {
-        let engine = Engine::builder(Arc::new(MemoryStore::new()), Arc::clone(&host) as _).build();
-        let before = resident_kib();
-        let started = start(&engine, runs).await;
-        while host.state.lock().unwrap().at_work < runs {
-            host.more.notified().await;
-        }
-        let kept = resident_kib() - before;
-        drop(started);
-        engine.shutdown(Duration::ZERO).await;
-        kept / runs as f64
-    })
-}
-
 async fn start(engine: &Engine, runs: usize) -> Vec<Run> {
     let plan = plan(STEPS, false);
     let mut started = Vec::new();
@@ -89,13 +68,6 @@ async fn start(engine: &Engine, runs: usize) -> Vec<Run> {
         started.push(engine.start(NewRun::new(plan.clone(), "the task", "project")).await.unwrap());
     }
     started
-}
-
-/// The memory of this process that is in use.
-fn resident_kib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
 }
 
 /// The processor time of this process: what it waits for costs nothing.
@@ -110,16 +82,13 @@ fn cpu() -> Duration {
 /// Answers after a while, and notes how long it takes until it hears of the run again.
 #[derive(Debug, Default)]
 struct Host {
-    never: bool,
     state: Mutex<State>,
-    more: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     answered: HashMap<RunId, Instant>,
     delays: Vec<Duration>,
-    at_work: usize,
 }
 
 #[async_trait]
@@ -134,13 +103,6 @@ impl StepExecutor for Host {
 
     async fn send(&self, _: &Locator, dispatch: &Dispatch) -> Result<Task, SendError> {
         let (sender, task) = Task::channel(4);
-        self.state.lock().unwrap().at_work += 1;
-        self.more.notify_one();
-        if self.never {
-            // The worker lives as long as the process, and says nothing.
-            std::mem::forget(sender);
-            return Ok(task);
-        }
         let takes = Duration::from_millis(
             200 + dispatch.id.to_string().bytes().map(u64::from).sum::<u64>() * 7 % 800,
         );
