@@ -159,6 +159,9 @@ pub(crate) struct RunArgs {
 pub(crate) struct ContinueArgs {
     #[command(flatten)]
     pub(crate) decide: DecideArgs,
+    /// After a talk with a worker in the foreground: what it is to answer for the parent, in the place of a summary.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) question: Option<String>,
     #[command(flatten)]
     pub(crate) budget: BudgetArgs,
 }

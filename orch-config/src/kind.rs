@@ -38,6 +38,14 @@ pub enum ExecutionMode {
     Background,
 }
 
+impl ExecutionMode {
+    /// Whether nobody's view moves.
+    #[must_use]
+    pub fn is_background(&self) -> bool {
+        *self == Self::Background
+    }
+}
+
 /// `kind` and `backend` name different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("kind {kind} cannot run on backend {backend}")]

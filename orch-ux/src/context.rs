@@ -12,6 +12,7 @@ use orch_workflow::{
 };
 
 use crate::{
+    foreground::Stage,
     step_line::StepLine,
     text::{counted, plain, word},
 };
@@ -37,6 +38,8 @@ pub struct RunContext {
     /// Whether the event that was observed last makes it possible, for the first time, to say that the run
     /// started: a parent session may be created only when the first worker needs it.
     pub(crate) start_can_be_told: bool,
+    /// Whose session is shown.
+    pub(crate) stage: Stage,
     planned: usize,
     /// The order of the steps, for people; empty if it was never said.
     order: String,
@@ -90,6 +93,7 @@ impl RunContext {
             parent_session: None,
             open_gates: Vec::new(),
             start_can_be_told: false,
+            stage: Stage::default(),
             planned: 0,
             order: String::new(),
             steps: Vec::new(),
@@ -105,6 +109,7 @@ impl RunContext {
             return false;
         }
         self.fold(&event.body);
+        self.stage.observe(&event.body);
         self.start_can_be_told =
             !self.start_was_told && self.workflow.is_some() && self.parent_session.is_some();
         self.start_was_told |= self.start_can_be_told;

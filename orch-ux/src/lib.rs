@@ -25,6 +25,7 @@ pub mod command;
 pub mod context;
 pub mod delivery;
 pub mod error;
+mod foreground;
 pub mod frontend;
 mod notice;
 pub mod opencode;

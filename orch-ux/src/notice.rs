@@ -1,17 +1,20 @@
 //! The texts of notices: what the parent session is told about a run. Few, and each complete.
 
+use orch_config::id::StepId;
 use orch_workflow::{decision::Gate, record::RunStatus, view::ErrorView};
 
 use crate::{
     action::{Notice, UxAction},
     choice, command,
     context::RunContext,
-    text::{counted, duration, plain, word},
+    text::{counted, duration, plain, printable, word},
 };
 
 const TASK_CHARS: usize = 200;
 const SENTENCE_CHARS: usize = 400;
 const ID_CHARS: usize = 64;
+/// A hand-off is a summary; what is longer would crowd the parent's own conversation out.
+const HAND_OFF_CHARS: usize = 20_000;
 
 /// The run has started.
 pub(crate) fn started(context: &RunContext) -> Option<UxAction> {
@@ -66,6 +69,26 @@ pub(crate) fn finished(
         true => format!("\nRead the result: {}. {see}", code(&command::OUTPUT.on(run))),
         false => format!("\n{see}"),
     });
+    notice(context, &lines)
+}
+
+/// A worker that a person talked to has handed off: its answer is for the parent's model, which has seen none of the
+/// conversation. None without an answer.
+pub(crate) fn hand_off(context: &RunContext, step: &StepId, text: &str) -> Option<UxAction> {
+    let text = printable(text);
+    if text.trim().is_empty() {
+        return None;
+    }
+    let run = &context.run;
+    let name = context.step_line(step).name();
+    let mut lines = vec![format!("**orch** step {name} of {} hands off:", subject(context)), String::new()];
+    match text.char_indices().nth(HAND_OFF_CHARS) {
+        None => lines.push(text),
+        Some((end, _)) => {
+            let whole = code(&command::OUTPUT.on_with(run, step.as_str()));
+            lines.push(format!("{}…\n\nIt is longer than that. Read the whole: {whole}.", &text[..end]));
+        }
+    }
     notice(context, &lines)
 }
 

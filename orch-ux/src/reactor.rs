@@ -10,6 +10,7 @@ use orch_workflow::{
 use crate::{
     action::{Toast, UxAction},
     context::RunContext,
+    foreground::{Cue, View},
     notice,
     policy::UxPolicy,
     throttle::{Throttle, Weight},
@@ -120,7 +121,23 @@ pub fn react(event: &Event, context: &RunContext, policy: UxPolicy) -> Vec<UxAct
     if context.start_can_be_told {
         wanted.notice(|| notice::started(context));
     }
+    wanted.actions.extend(foreground(&event.body, context));
     wanted.actions
+}
+
+/// What a step in the foreground asks for. It is part of what such a step does, so no policy leaves it out.
+fn foreground(body: &EventBody, context: &RunContext) -> Vec<UxAction> {
+    let Cue { view, is_hand_off } = &context.stage.cue;
+    let hand_off = match body {
+        EventBody::StepSettled { step, text, .. } if *is_hand_off => notice::hand_off(context, step, text),
+        _ => None,
+    };
+    let session = match view {
+        Some(View::Worker(session)) => Some(session.clone()),
+        Some(View::Parent) => context.parent_session.clone(),
+        None => None,
+    };
+    hand_off.into_iter().chain(session.map(|session| UxAction::SelectSession { session })).collect()
 }
 
 /// Collects the actions that the policy lets through.

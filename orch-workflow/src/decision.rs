@@ -119,6 +119,12 @@ impl DecisionKind {
 pub enum Decision {
     /// Go on; after an error this retries the failed step.
     Continue,
+    /// Go on after a talk: the worker answers this for the parent, in the place of a summary. It counts as
+    /// [`DecisionKind::Continue`].
+    HandOff {
+        /// What the parent wants to know.
+        question: String,
+    },
     /// Try the step again.
     Retry {
         /// Appended to the prompt.
@@ -147,7 +153,7 @@ impl Decision {
     #[must_use]
     pub fn kind(&self) -> DecisionKind {
         match self {
-            Self::Continue => DecisionKind::Continue,
+            Self::Continue | Self::HandOff { .. } => DecisionKind::Continue,
             Self::Retry { .. } => DecisionKind::Retry,
             Self::Skip => DecisionKind::Skip,
             Self::Replace { .. } => DecisionKind::Replace,

@@ -9,7 +9,7 @@ pub mod schema;
 use orch_config::{
     budget::Budget,
     id::{ProfileId, StepId, WorkflowId},
-    kind::WorkerKind,
+    kind::{ExecutionMode, WorkerKind},
     policy::PolicyPatch,
 };
 use schemars::JsonSchema;
@@ -106,6 +106,9 @@ pub enum EventBody {
         worker: ProfileId,
         /// What the worker runs as.
         kind: WorkerKind,
+        /// Whether a person takes part.
+        #[serde(default, skip_serializing_if = "ExecutionMode::is_background")]
+        execution: ExecutionMode,
         /// The prompt as the worker gets it.
         prompt: String,
     },

@@ -234,11 +234,17 @@ pub struct PlanGroup {
     pub until: Expression,
 }
 
-/// What a foreground worker is asked once the person has finished with it.
+/// What a foreground worker is asked once the person has finished with it: the answer to the question, else a summary.
 #[must_use]
-pub fn handoff_prompt(title: &str) -> String {
-    format!(
-        "The conversation about \"{title}\" is over. Summarise its outcome for the parent, who has seen none of it. \
-         Use the headings Summary, Actions, Artifacts, Risks and Next, and leave out those with nothing to say."
-    )
+pub fn handoff_prompt(title: &str, question: Option<&str>) -> String {
+    let over = format!("The conversation about \"{title}\" is over.");
+    match question {
+        Some(question) => {
+            format!("{over} Answer this question for the parent, who has seen none of it: {question}")
+        }
+        None => format!(
+            "{over} Summarise its outcome for the parent, who has seen none of it. Use the headings Summary, \
+             Actions, Artifacts, Risks and Next, and leave out those with nothing to say."
+        ),
+    }
 }

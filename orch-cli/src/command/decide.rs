@@ -35,7 +35,11 @@ impl Decide {
 
 pub(crate) fn proceed(args: ContinueArgs) -> Decide {
     let budget = args.budget.budget();
-    Decide { budget, ..Decide::new(args.decide, Answer::Decision(Decision::Continue)) }
+    let decision = match args.question {
+        Some(question) => Decision::HandOff { question },
+        None => Decision::Continue,
+    };
+    Decide { budget, ..Decide::new(args.decide, Answer::Decision(decision)) }
 }
 
 pub(crate) fn retry(args: RetryArgs) -> Decide {

@@ -52,6 +52,7 @@ fn told(action: &UxAction) -> String {
         }
         UxAction::PromptHint { text } => format!("  hint {text:?}\n"),
         UxAction::Attention { message, .. } => format!("  attention {message}\n"),
+        UxAction::SelectSession { session } => format!("  view to {session}\n"),
         other => panic!("never told yet: {other:?}"),
     }
 }
@@ -62,6 +63,7 @@ fn texts(action: &UxAction) -> Vec<&str> {
         UxAction::Notice(notice) => vec![&notice.text],
         UxAction::PromptHint { text } => vec![text],
         UxAction::Attention { message, .. } => vec![message],
+        UxAction::SelectSession { session } => vec![session],
         other => panic!("never told yet: {other:?}"),
     }
 }
@@ -107,6 +109,67 @@ fn a_run_with_parallel_steps_and_a_group_that_is_repeated() {
 }
 
 #[test]
+fn a_talk_moves_the_view_there_and_back_and_its_hand_off_reaches_the_parent() {
+    insta::assert_snapshot!(story(&events("talk")));
+}
+
+/// The rows: what happens to the talk, and where the view is moved from then on.
+#[test]
+fn the_view_comes_back_however_a_talk_ends_and_stays_where_something_is_to_be_repaired() {
+    let views = |events: &[Event]| -> Vec<String> {
+        let session = |action: &UxAction| match action {
+            UxAction::SelectSession { session } => Some(session.clone()),
+            _ => None,
+        };
+        all_actions(events, UxPolicy::silent()).iter().filter_map(session).collect()
+    };
+    let talk = events("talk");
+    let (before, after) = (&talk[..6], &talk[11..]);
+    let resolved = |decision: &str| {
+        let mut event = serde_json::to_value(&talk[6]).unwrap();
+        event["decision"] = decision.into();
+        serde_json::from_value::<Event>(event).unwrap()
+    };
+    let told = |tail: &[Event]| views(&[before, tail].concat());
+    let there_and_back = ["ses_study", "ses_parent"];
+    assert_eq!(views(before), ["ses_study"], "while they talk");
+    assert_eq!(told(&[resolved("replace")]), there_and_back);
+    assert_eq!(told(&[resolved("abort")]), there_and_back);
+    assert_eq!(told(&[resolved("continue")]), ["ses_study"], "the hand-off may follow");
+    assert_eq!(told(&[&[resolved("continue")], &after[..1]].concat()), there_and_back, "without a hand-off");
+    assert_eq!(told(&after[after.len() - 1..]), there_and_back, "the run ends");
+    let mut failed = serde_json::to_value(&talk[10]).unwrap();
+    (failed["outcome"], failed["error"]) =
+        ("error".into(), serde_json::json!({ "code": "aborted", "message": "m" }));
+    let failed: Event = serde_json::from_value(failed).unwrap();
+    assert_eq!(views(&[&talk[..10], &[failed]].concat()), ["ses_study"], "it is to be repaired there");
+}
+
+#[test]
+fn a_hand_off_is_told_whatever_the_policy_and_never_without_bound() {
+    let mut talk = events("talk");
+    let notices = |events: &[Event]| -> Vec<String> {
+        let actions = all_actions(events, UxPolicy::silent());
+        actions
+            .iter()
+            .filter(|action| matches!(action, UxAction::Notice(_)))
+            .map(|action| texts(action).concat())
+            .collect()
+    };
+    assert_eq!(notices(&talk).len(), 1);
+    let mut long = serde_json::to_value(&talk[10]).unwrap();
+    long["text"] = "é".repeat(30_000).into();
+    talk[10] = serde_json::from_value(long).unwrap();
+    let [told] = &notices(&talk)[..] else { panic!("one hand-off") };
+    assert_eq!(told.matches('é').count(), 20_000);
+    assert!(
+        told.ends_with("Read the whole: `orch output run_7talk study`."),
+        "{}",
+        &told[told.len() - 100..]
+    );
+}
+
+#[test]
 fn every_command_in_every_text_is_in_the_registry() {
     let mut count = 0;
     for name in EVENTS {
@@ -132,7 +195,9 @@ fn no_text_steers_a_terminal_or_hides_anything() {
 
 #[test]
 fn notices_are_few_one_for_the_start_each_gate_and_the_end() {
-    for (name, expected) in [("success", 2), ("gate", 4), ("stepwise", 4), ("failing", 2), ("retries", 0)] {
+    for (name, expected) in
+        [("success", 2), ("gate", 4), ("stepwise", 4), ("failing", 2), ("retries", 0), ("talk", 4)]
+    {
         let actions = all_actions(&events(name), everything());
         let notices = actions.iter().filter(|action| matches!(action, UxAction::Notice(_))).count();
         assert_eq!(notices, expected, "{name}");

@@ -3,8 +3,8 @@ use std::{fs, path::PathBuf};
 use orch_ux::command;
 use orch_workflow::{event::Event, view::RunView};
 
-pub(crate) const EVENTS: [&str; 8] =
-    ["success", "gate", "stepwise", "failing", "asks", "hostile", "retries", "repeat"];
+pub(crate) const EVENTS: [&str; 9] =
+    ["success", "gate", "stepwise", "failing", "asks", "hostile", "retries", "repeat", "talk"];
 pub(crate) const RUNS: [&str; 7] =
     ["paused", "success", "running", "interrupted", "exhausted", "repeating", "budget"];
 

@@ -106,13 +106,14 @@ impl Projector {
             },
             RecordBody::AttemptStarted { dispatch, prompt, .. } => {
                 self.open.remove(&dispatch.step);
-                let PlanStep { id, title, worker, kind, .. } = plan.step(&dispatch.step)?;
+                let PlanStep { id, title, worker, kind, execution, .. } = plan.step(&dispatch.step)?;
                 EventBody::StepStarted {
                     step: id.clone(),
                     title: title.clone(),
                     dispatch: dispatch.clone(),
                     worker: worker.clone(),
                     kind: *kind,
+                    execution: *execution,
                     prompt: prompt.clone(),
                 }
             }

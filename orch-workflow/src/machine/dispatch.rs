@@ -162,15 +162,16 @@ pub(crate) fn start_turn(draft: &mut Draft<'_>, step: usize) {
     let latest = draft.state.steps[step].open_attempt().and_then(|attempt| attempt.turns.last());
     let Some(Turn { dispatch: latest, complaints, .. }) = latest else { return };
     let dispatch = DispatchId { turn: latest.turn.saturating_add(1), ..latest.clone() };
+    let hand_off = || handoff_prompt(&planned.title, draft.state.steps[step].question.as_deref());
     let (purpose, prompt) = match &planned.output {
         Some(schema) if !complaints.is_empty() => {
             (TurnPurpose::Repair, output::repair_prompt(schema, complaints))
         }
         Some(schema) => {
-            let prompt = format!("{}\n\n{}", handoff_prompt(&planned.title), output::demand(schema));
+            let prompt = format!("{}\n\n{}", hand_off(), output::demand(schema));
             (TurnPurpose::HandOff, prompt)
         }
-        None => (TurnPurpose::HandOff, handoff_prompt(&planned.title)),
+        None => (TurnPurpose::HandOff, hand_off()),
     };
     draft.record(RecordBody::TurnStarted { dispatch, prompt, purpose });
     place(draft, step);

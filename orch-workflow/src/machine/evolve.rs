@@ -302,7 +302,14 @@ fn decided(state: &mut State, gate: &Gate, decision: &Decision, at: Timestamp) {
     let failed = step.outcome == Some(Outcome::Error);
     state.change(index, |step| match decision {
         Decision::Continue if gate.reason == GateReason::Budget => allowed_more(step),
-        Decision::Continue if step.open_attempt().is_some() && hands_over => step.status = StepStatus::Ready,
+        Decision::HandOff { question } => {
+            step.question = Some(question.clone());
+            step.status = StepStatus::Ready;
+        }
+        Decision::Continue if step.open_attempt().is_some() && hands_over => {
+            step.question = None;
+            step.status = StepStatus::Ready;
+        }
         Decision::Continue if step.open_attempt().is_some() => {
             given_result(step, StepStatus::Done, at);
             step.outcome = Some(Outcome::Ok);
@@ -345,7 +352,11 @@ fn decided_for_group(state: &mut State, group: usize, decision: &Decision) {
             group.note.clone_from(note);
             group.session = session.unwrap_or_default();
         }
-        Decision::Continue | Decision::Skip | Decision::Replace { .. } | Decision::Abort => {}
+        Decision::Continue
+        | Decision::HandOff { .. }
+        | Decision::Skip
+        | Decision::Replace { .. }
+        | Decision::Abort => {}
     });
 }
 

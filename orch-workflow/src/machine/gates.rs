@@ -168,9 +168,22 @@ fn check_kind(gate: &Gate, kind: DecisionKind) -> Result<(), Rejected> {
 
 fn checked(state: &State, gate: &Gate, decision: Decision) -> Result<Decision, Rejected> {
     check_kind(gate, decision.kind())?;
+    let invalid = |message| Rejected::Invalid { message };
+    if let Decision::HandOff { question } = &decision {
+        if gate.reason != GateReason::Interactive {
+            let message = format!(
+                "gate {} ({}) is no talk with a worker: a question is put at the gate of a step in the foreground",
+                gate.id,
+                gate.reason.as_str()
+            );
+            return Err(invalid(message));
+        }
+        if question.trim().is_empty() {
+            return Err(invalid("the question for the hand-off is empty".to_owned()));
+        }
+    }
     let Decision::Replace { text, output } = decision else { return Ok(decision) };
     let output = output.filter(|output| !output.is_null());
-    let invalid = |message| Rejected::Invalid { message };
     if output.as_ref().is_some_and(|output| deeper_than(output, DEEPEST)) {
         return Err(invalid(format!("the output is nested deeper than {DEEPEST} levels")));
     }

@@ -110,6 +110,8 @@ pub(crate) struct Step {
     /// How the next attempt starts, when a decision said so.
     pub(crate) note: Option<String>,
     pub(crate) session: SessionChoice,
+    /// What the hand-off is to answer, in the place of a summary.
+    pub(crate) question: Option<String>,
     /// Attempts since the start or the last decision.
     pub(crate) tries: u32,
     /// The latest failure among them, and how often running.
@@ -389,6 +391,7 @@ impl Step {
             budget: Budget::default(),
             note: None,
             session: SessionChoice::Same,
+            question: None,
             tries: 0,
             failure: None,
             until: Timestamp::default(),

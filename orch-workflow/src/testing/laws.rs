@@ -6,7 +6,7 @@ use orch_config::{id::StepId, kind::ExecutionMode, profile::Handoff};
 
 use crate::{
     attempt::{AttemptError, DispatchId, Settled},
-    decision::{DecisionKind, Gate, GateId, GateReason, Spent},
+    decision::{Decision, DecisionKind, Gate, GateId, GateReason, Spent},
     machine::{Effect, Machine},
     plan::Plan,
     port::AskId,
@@ -281,7 +281,7 @@ impl Laws {
                 self.open_gates.push(gate.clone());
                 self.takes_over = false;
             }
-            RecordBody::GateResolved { gate, decision, .. } => self.resolved(gate, decision.kind())?,
+            RecordBody::GateResolved { gate, decision, .. } => self.resolved(gate, decision)?,
             RecordBody::PauseRequested { .. } => self.to_pause = true,
             RecordBody::CancelRequested { .. } | RecordBody::Failing { .. } => self.ending = true,
             RecordBody::Paused => {
@@ -378,7 +378,8 @@ impl Laws {
         Ok(())
     }
 
-    fn resolved(&mut self, id: &GateId, decision: DecisionKind) -> Result<(), Broken> {
+    fn resolved(&mut self, id: &GateId, made: &Decision) -> Result<(), Broken> {
+        let decision = made.kind();
         let position = self.open_gates.iter().position(|open| open.id == *id);
         let Some(position) = position else {
             return Err(Broken(format!("gate {id} is resolved, but was not open")));
@@ -401,7 +402,8 @@ impl Laws {
             return Ok(());
         }
         let planned = self.plan.as_ref().and_then(|plan| plan.step(&gate.step));
-        let hands_over = planned.is_some_and(|step| step.handoff != Handoff::None);
+        let asked = matches!(made, Decision::HandOff { .. });
+        let hands_over = asked || planned.is_some_and(|step| step.handoff != Handoff::None);
         let step = self.steps.entry(gate.step).or_default();
         let failed = step.latest.as_ref().is_some_and(|latest| latest.failed);
         match decision {

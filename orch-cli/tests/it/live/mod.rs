@@ -12,6 +12,7 @@
 mod attachments;
 mod crashes;
 mod demo;
+mod foreground;
 mod gates;
 mod graph;
 mod history;
@@ -21,10 +22,13 @@ mod kills;
 mod kinds;
 mod mistakes;
 mod offer;
+mod person;
 mod processes;
 mod recursion;
+mod repair;
 mod server;
 mod trust;
+mod tui;
 mod world;
 
 /// The real OpenCode for live tests, from `ORCH_TEST_OPENCODE`. Without it they say that they are skipped; with

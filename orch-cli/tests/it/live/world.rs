@@ -75,7 +75,7 @@ impl World {
             .unwrap()
     }
 
-    fn project(&self) -> std::path::PathBuf {
+    pub(super) fn project(&self) -> std::path::PathBuf {
         self.scratch.path().join("project")
     }
 

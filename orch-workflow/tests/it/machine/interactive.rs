@@ -138,3 +138,38 @@ fn a_cancel_or_an_abort_during_the_talk_ends_the_run() {
     story.place().tell(Input::Cancel { by: "ann".to_owned() }).settle(Settled::answer("hello"));
     assert_eq!(story.status(), RunStatus::Cancelled);
 }
+
+#[test]
+fn a_question_for_the_hand_off_is_answered_in_the_place_of_a_summary() {
+    for handoff in [Handoff::Summarize, Handoff::None] {
+        let mut story = talk(handoff, default_policy());
+        story.work(Settled::answer("hello"));
+        let question = "Which port does it use?".to_owned();
+        story.decide(Decision::HandOff { question: question.clone() });
+        let [Effect::Place(dispatch)] = &story.effects[..] else { panic!("{:?}", story.effects) };
+        assert!(
+            dispatch.prompt.ends_with(&format!(
+                "Answer this question for the parent, who has seen none of it: {question}"
+            ))
+        );
+        story.crash();
+        story.work(Settled::answer("4096"));
+        assert_eq!(story.step("one").text.as_deref(), Some("4096"));
+    }
+}
+
+#[test]
+fn a_question_belongs_to_one_hand_off_and_to_no_other_gate() {
+    let mut story = talk(Handoff::Summarize, default_policy());
+    story.work(Settled::answer("hello"));
+    let empty = story.try_decide(Decision::HandOff { question: " ".to_owned() }).unwrap_err();
+    assert_eq!(empty.to_string(), "the question for the hand-off is empty");
+    story.decide(Decision::HandOff { question: "why?".to_owned() }).work(failed(ErrorCode::Model, "no"));
+    assert_eq!(story.reason(), GateReason::InterveneOnError);
+    let refused = story.try_decide(Decision::HandOff { question: "why?".to_owned() }).unwrap_err();
+    assert!(refused.to_string().contains("is no talk with a worker"), "{refused}");
+    story.decide(Decision::Continue).work(Settled::answer("hello again")).wanted();
+    story.decide(Decision::Continue);
+    let [Effect::Place(dispatch)] = &story.effects[..] else { panic!("{:?}", story.effects) };
+    assert!(dispatch.prompt.contains("Summarise its outcome"), "{}", dispatch.prompt);
+}
