@@ -66,12 +66,12 @@ impl Stage {
                 StepProgress::Turn { purpose: TurnPurpose::HandOff, .. } => self.talk = Talk::HandingOff,
                 _ => {}
             },
-            EventBody::StepSettled { step, outcome, .. } if self.is_ours(step) => {
-                // Who has to repair something is left where it can be repaired.
-                if *outcome != Outcome::Error {
-                    self.cue.is_hand_off = self.talk == Talk::HandingOff;
-                    self.come_back();
-                }
+            // Who has to repair something is left where it can be repaired.
+            EventBody::StepSettled { step, outcome: Outcome::Ok | Outcome::Warning, .. }
+                if self.is_ours(step) =>
+            {
+                self.cue.is_hand_off = self.talk == Talk::HandingOff;
+                self.come_back();
             }
             EventBody::GateOpened { gate } if self.is_ours(&gate.step) => {
                 self.gate = Some((gate.id.clone(), gate.reason));
