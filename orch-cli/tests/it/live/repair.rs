@@ -2,7 +2,7 @@
 
 use orch::opencode::{
     OpenCode as _, SessionId,
-    simulator::{Answer, Hold, Script, When},
+    simulator::{Answer, Hold, Script, ToolCall, When},
 };
 use serde_json::{Value, json};
 
@@ -102,29 +102,35 @@ async fn a_retry_goes_on_in_the_repaired_session_or_begins_a_fresh_one() {
     world.stop().await;
 }
 
+/// The rows: what the worker does when the message comes, the step's result, and its warnings. The host gives an answer
+/// that is on its way to the prompt that asked for it, and the next model call to all messages that came before it.
 #[tokio::test]
-async fn a_message_added_while_the_step_runs_is_answered_together_with_its_prompt() {
+async fn a_message_added_while_the_step_runs_is_answered_with_it_or_after_it() {
     let Some(program) = live_binary() else { return };
-    let hold = Hold::new();
+    let (answering, calling) = (Hold::new(), Hold::new());
+    let call = ToolCall::new("bash", json!({ "command": "echo hi", "description": "Say hi" }));
     let script = Script::new()
-        .on_first(1, When::prompt("build <task>"), Answer::text("built").held(&hold))
+        .on_first(1, When::prompt("build <answering>"), Answer::text("built").held(&answering))
+        .on_first(1, When::prompt("build <calling>"), Answer::tool(call).held(&calling))
         .on(When::prompt("and paint it"), "built and painted")
         .otherwise("unexpected");
     let world = World::start(&program, script, &config()).await;
-    let (run, session, running) = at_work(&world, "agent", "<task>", &hold).await;
-    say(&world.host(), &session, "and paint it").await;
-    hold.release();
-    let (ended, _) = running.ended().await;
-    assert_eq!(ended.code, 0, "{ended:?}");
-    answered(&world.host(), &session, "and paint it").await;
-    let one = world.show(&run).await["steps"][0].clone();
-    assert_eq!(one["attempts"].as_array().unwrap().len(), 1);
-    let warnings = one["attempts"][0]["warnings"].as_array().unwrap();
-    let codes: Vec<_> = warnings.iter().map(|warning| warning["code"].as_str().unwrap()).collect();
-    assert_eq!(
-        (one["text"].as_str(), codes),
-        (Some("built and painted"), vec!["answered_together"]),
-        "{one:#}"
-    );
+    let rows = [
+        ("<answering>", &answering, "built", json!([])),
+        ("<calling>", &calling, "built and painted", json!(["answered_together"])),
+    ];
+    for (task, hold, text, warnings) in rows {
+        let (run, session, running) = at_work(&world, "agent", task, hold).await;
+        say(&world.host(), &session, "and paint it").await;
+        hold.release();
+        let (ended, _) = running.ended().await;
+        assert_eq!(ended.code, 0, "{ended:?}");
+        answered(&world.host(), &session, "and paint it").await;
+        let one = world.show(&run).await["steps"][0].clone();
+        let [attempt] = &one["attempts"].as_array().unwrap()[..] else { unreachable!("{one:#}") };
+        let codes: Vec<_> =
+            attempt["warnings"].as_array().unwrap().iter().map(|warning| &warning["code"]).collect();
+        assert_eq!((&one["text"], json!(codes)), (&json!(text), warnings), "{one:#}");
+    }
     world.stop().await;
 }
