@@ -82,9 +82,10 @@ pub(crate) fn conclude(session: &SessionId, settled: tracker::Settled) -> Settle
             let message = format!("the turn was aborted in session {session}");
             Some(AttemptError::new(ErrorCode::Aborted, message))
         }
-        tracker::Settled::Looped { reason, .. } => {
-            Some(AttemptError::new(ErrorCode::Loop, format!("stopped, because it went in circles: {reason}")))
-        }
+        tracker::Settled::Looped { reason, .. } => Some(AttemptError::new(
+            ErrorCode::Loop,
+            format!("stopped, because it would not have ended by itself: {reason}"),
+        )),
         tracker::Settled::NeverStarted { reason: Some(failure) } => Some(never_started(&failure)),
         tracker::Settled::NeverStarted { reason: None } => Some(AttemptError::new(
             ErrorCode::Model,

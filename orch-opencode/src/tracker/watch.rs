@@ -7,7 +7,7 @@ use super::turn::{Settled, Turn, is_empty};
 use crate::ask::{PermissionAsk, QuestionAsk};
 use crate::event::HostEvent;
 use crate::id::{MessageId, SessionId};
-use crate::message::{Message, ModelFailure};
+use crate::message::{Message, ModelFailure, Part};
 use crate::session::SessionStatus;
 
 /// How long to wait for what, and how much is too much.
@@ -35,6 +35,9 @@ pub struct Patience {
     pub empty_messages: usize,
     /// Failed tries of one model call before it counts as an endless loop; 20. The host itself gives up after 5.
     pub retries: u32,
+    /// Bytes that the model may write in one turn, as heard or as read, before it counts as endless; 4 MiB. Nobody reads
+    /// so much, and a transcript must stay small enough to be read at all.
+    pub output: usize,
 }
 
 impl Default for Patience {
@@ -50,6 +53,7 @@ impl Default for Patience {
             messages: 2_000,
             empty_messages: 15,
             retries: 20,
+            output: 4 << 20,
         }
     }
 }
@@ -132,6 +136,8 @@ pub struct Tracker {
     /// The first complaint of the host since the prompt; the next ones only repeat it with a stack trace.
     complaint: Option<ModelFailure>,
     runaway: Option<String>,
+    /// Bytes of the answer heard so far: the host stores a text when it is complete, and one that never ends never is.
+    heard: usize,
 }
 
 /// A session at rest, as first seen.
@@ -145,7 +151,7 @@ struct Rest {
 impl Tracker {
     /// Follows this message of ours, which the host accepted just now.
     pub fn new(session: SessionId, message: MessageId, patience: Patience, now: Instant) -> Self {
-        Self { session, message, patience, begun: now, rest: None, complaint: None, runaway: None }
+        Self { session, message, patience, begun: now, rest: None, complaint: None, runaway: None, heard: 0 }
     }
 
     /// Takes note of an event.
@@ -166,6 +172,10 @@ impl Tracker {
                 SessionStatus::Retry { .. } => Hint::Look,
             },
             HostEvent::Idle { .. } | HostEvent::SessionDeleted(_) if of_ours => Hint::Read,
+            HostEvent::PartDelta { delta, .. } if of_ours => {
+                self.heard = self.heard.saturating_add(delta.len());
+                if self.heard > self.patience.output { Hint::Look } else { Hint::Ignore }
+            }
             // Asks of descendants count too, and only a look can tell whose descendant a session is.
             HostEvent::PermissionAsked(_)
             | HostEvent::PermissionReplied { .. }
@@ -277,13 +287,26 @@ impl Tracker {
         if empty > self.patience.empty_messages {
             return Some(format!("the model answered {empty} times in a row with nothing"));
         }
+        let limit = self.patience.output;
+        if self.heard.max(answers.iter().map(|message| written(message)).sum()) > limit {
+            return Some(format!("more than {limit} bytes of output in one turn"));
+        }
         match status {
-            SessionStatus::Retry { attempt, .. } if *attempt > self.patience.retries => {
-                Some(format!("the provider failed {attempt} times"))
+            SessionStatus::Retry { attempt, message, .. } if *attempt > self.patience.retries => {
+                Some(format!("the provider failed {attempt} times, with: {message}"))
             }
             _ => None,
         }
     }
+}
+
+/// Bytes that a model wrote itself: words and thoughts, not what its tools gave back.
+fn written(message: &Message) -> usize {
+    let parts = message.parts.iter().map(|part| match part {
+        Part::Text { text, .. } | Part::Reasoning { text, .. } => text.len(),
+        _ => 0,
+    });
+    parts.sum()
 }
 
 fn activity(status: &SessionStatus, snapshot: &Snapshot) -> Activity {

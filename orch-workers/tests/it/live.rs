@@ -21,7 +21,7 @@ use orch_opencode::{
     simulator::{Answer, CallKind, Hold, ModelCall, Script, ScriptedModel, ToolCall, When},
 };
 use orch_workers::{
-    OpenCodeWorker, Pool, Worker,
+    OpenCodeWorker, Pool, PoolBuilder, Worker,
     testing::{ANSWER, Bench, HELD, worker_suite},
 };
 use orch_workflow::{
@@ -104,6 +104,10 @@ impl Real {
     }
 
     pub(crate) fn pool(&self, profiles: impl IntoIterator<Item = Profile>) -> Pool {
+        self.builder(profiles).build()
+    }
+
+    pub(crate) fn builder(&self, profiles: impl IntoIterator<Item = Profile>) -> PoolBuilder {
         let mut config = Config::builtin();
         config.startup_timeout_ms = 90_000;
         config.trust = Trust::Trusted;
@@ -116,7 +120,6 @@ impl Real {
             .environment(environment(&self.settings, &self.home))
             .guarded_host(true)
             .create_parent(true)
-            .build()
     }
 
     fn prompts(&self) -> usize {

@@ -340,7 +340,7 @@ fn plan() -> Plan {
     plan_of(&["one"])
 }
 
-fn plan_of(steps: &[&str]) -> Plan {
+pub(crate) fn plan_of(steps: &[&str]) -> Plan {
     let step = |id: &&str| {
         StepDefinition::new(StepId::new(*id).unwrap(), ProfileId::new("w").unwrap(), format!("do {id}"))
     };

@@ -83,7 +83,12 @@ pub(crate) async fn start(worker: &dyn Worker, dispatch: &Dispatch) -> (Placemen
 }
 
 /// Everything a task reports, the result last.
-pub(crate) async fn outcome(mut task: Task) -> (Vec<Update>, Settled) {
+pub(crate) async fn outcome(task: Task) -> (Vec<Update>, Settled) {
+    outcome_within(task, Duration::from_secs(20)).await
+}
+
+/// The same of a task that is known to take its time.
+pub(crate) async fn outcome_within(mut task: Task, longest: Duration) -> (Vec<Update>, Settled) {
     let mut updates = Vec::new();
     let all = async {
         while let Some(update) = task.next().await {
@@ -94,7 +99,7 @@ pub(crate) async fn outcome(mut task: Task) -> (Vec<Update>, Settled) {
         }
         panic!("the task ended without a result");
     };
-    let settled = tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
+    let settled = tokio::time::timeout(longest, all).await.unwrap();
     (updates, settled)
 }
 
