@@ -273,9 +273,6 @@ impl Tracker {
     fn endless(&self, snapshot: &Snapshot, status: &SessionStatus) -> Option<String> {
         let answers: Vec<&Message> =
             snapshot.messages.iter().filter(|message| message.assistant().is_some()).collect();
-        if answers.len() > self.patience.messages {
-            return Some(format!("more than {} messages in one turn", self.patience.messages));
-        }
         let ended =
             |message: &&&Message| message.assistant().is_some_and(|answer| answer.completed_ms.is_some());
         let empty = answers
@@ -286,6 +283,9 @@ impl Tracker {
         let empty = empty.count();
         if empty > self.patience.empty_messages {
             return Some(format!("the model answered {empty} times in a row with nothing"));
+        }
+        if answers.len() > self.patience.messages {
+            return Some(format!("more than {} messages in one turn", self.patience.messages));
         }
         let limit = self.patience.output;
         if self.heard.max(answers.iter().map(|message| written(message)).sum()) > limit {

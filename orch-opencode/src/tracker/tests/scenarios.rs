@@ -8,7 +8,7 @@ use super::replica::{self, Recording};
 use crate::tracker::{Activity, Patience, Settled, Tracker, Verdict};
 
 /// Scenario → verdict in one line.
-const SCENARIOS: &[(&str, &str)] = &[
+pub(super) const SCENARIOS: &[(&str, &str)] = &[
     ("text 3 chunks", "finished: hello world foo"),
     ("tool bash", "finished: done"),
     ("tool read+glob parallel", "finished: ok"),
@@ -36,7 +36,7 @@ const SCENARIOS: &[(&str, &str)] = &[
 /// Recorded without a single event: an abort while a permission is pending. Made up in `transcripts`.
 const SILENT: &str = "abort permission pending";
 
-fn line(settled: &Settled) -> String {
+pub(super) fn line(settled: &Settled) -> String {
     let kind = match settled {
         Settled::Finished(_) => "finished",
         Settled::Rejected(_) => "rejected",

@@ -44,7 +44,7 @@ pub(super) fn answer(number: u32, parent: u32, finish: Option<Finish>, text: &st
     message
 }
 
-fn failed(number: u32, parent: u32, failure: ModelFailure) -> Message {
+pub(super) fn failed(number: u32, parent: u32, failure: ModelFailure) -> Message {
     let mut message = answer(number, parent, Some(Finish::Stop), "part of it");
     if let Role::Assistant(assistant) = &mut message.role {
         assistant.finish = None;
@@ -304,6 +304,34 @@ fn a_turn_without_any_end_in_sight_is_an_endless_loop() {
     messages.extend((2..=2_003).map(|number| answer(number, 1, Some(Finish::ToolCalls), "step")));
     let verdict = tracker(Instant::now()).observe(Instant::now(), &seen(SessionStatus::Busy, messages));
     assert_eq!(verdict, Verdict::Runaway("more than 2000 messages in one turn".into()));
+}
+
+#[test]
+fn a_model_that_writes_without_end_is_stopped_by_what_is_heard_or_read() {
+    let patience = Patience { output: 100, ..Patience::default() };
+    let endless = Verdict::Runaway("more than 100 bytes of output in one turn".into());
+    let now = Instant::now();
+    let tracker = || Tracker::new(session(), id(1), patience.clone(), now);
+
+    // Not stored before it is complete: only the events tell.
+    let silent = seen(SessionStatus::Busy, vec![asked(1), answer(2, 1, None, "")]);
+    let mut listening = tracker();
+    let (message, part) = (id(2), PartId::parse("prt_1").unwrap());
+    let delta = HostEvent::PartDelta { session: session(), message, part, delta: "x".repeat(60) };
+    listening.hint(&delta);
+    assert!(matches!(listening.observe(now, &silent), Verdict::Pending(..)));
+    listening.hint(&delta);
+    assert_eq!(listening.observe(now, &silent), endless);
+
+    let long = seen(SessionStatus::Busy, vec![asked(1), answer(2, 1, None, &"x".repeat(101))]);
+    assert_eq!(tracker().observe(now, &long), endless);
+}
+
+#[test]
+fn a_provider_that_fails_again_and_again_is_given_up_in_its_own_words() {
+    let status = SessionStatus::Retry { attempt: 21, message: "overloaded".into(), next_ms: 7 };
+    let verdict = tracker(Instant::now()).observe(Instant::now(), &seen(status, vec![asked(1)]));
+    assert_eq!(verdict, Verdict::Runaway("the provider failed 21 times, with: overloaded".into()));
 }
 
 #[test]
