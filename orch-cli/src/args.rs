@@ -63,6 +63,10 @@ pub(crate) enum Command {
     Fork(ForkArgs),
     /// Answer a permission or a question of a worker; any process may.
     Answer(AnswerArgs),
+    /// List what waits for you, in all runs: gates, permissions, questions.
+    Inbox,
+    /// Answer what the inbox shows: a gate, a permission or a question.
+    Decide(DecideItemArgs),
     /// List the runs of this project, newest first.
     Runs(RunsArgs),
     /// Show all runs and workers of this project, what waits for whom, and the cost.
@@ -120,6 +124,7 @@ impl Command {
                 | Self::Abort(_)
                 | Self::Pause(_)
                 | Self::Answer(_)
+                | Self::Decide(_)
                 | Self::Fork(_)
         )
     }
@@ -271,6 +276,22 @@ pub(crate) struct AnswerArgs {
     /// The permission or question, where several are open; `orch why` names them.
     #[arg(long, value_name = "ID")]
     pub(crate) ask: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DecideItemArgs {
+    /// The run; `orch inbox` names it.
+    pub(crate) run: String,
+    /// To a gate `continue`, `retry` and a note, `skip` or `abort`; to a permission or a question as with `orch answer`.
+    #[arg(required = true)]
+    pub(crate) answer: Vec<String>,
+    /// What is answered, where several things are open; `orch inbox` names them.
+    #[arg(long, value_name = "ID")]
+    pub(crate) item: Option<String>,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArgs,
+    #[command(flatten)]
+    pub(crate) drive: DriveArgs,
 }
 
 #[derive(Debug, Args)]

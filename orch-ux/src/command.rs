@@ -44,6 +44,12 @@ pub fn answering(run: &RunId, ask: &AskId) -> String {
     format!("orch {} {run} --ask {} <answer>", ANSWER.name, quoted(&ask.0))
 }
 
+/// The line that answers an item of the inbox, but for the answer itself: `orch decide run_… --item per_1 <answer>`.
+#[must_use]
+pub fn deciding_on(run: &RunId, item: &str) -> String {
+    format!("orch {} {run} --item {} <answer>", DECIDE.name, quoted(item))
+}
+
 /// The line that forks a run from a step: `orch fork run_… --from implement`.
 #[must_use]
 pub fn forking(run: &RunId, step: &StepId) -> String {
@@ -114,6 +120,10 @@ commands! {
         "Opens a gate before the next step; what is at work finishes first.";
     ANSWER: "answer", "orch answer <run> <answer>", "Answer a worker",
         "Answers a permission (`once`, `always`, `reject`) or a question of a worker.";
+    INBOX: "inbox", "orch inbox", "See what waits for you",
+        "Lists the gates, permissions and questions of all runs that wait for a person.";
+    DECIDE: "decide", "orch decide <run> <answer>", "Answer from the inbox",
+        "Answers a gate, a permission or a question that the inbox shows.";
     RUNS: "runs", "orch runs", "List runs",
         "Lists the runs of this project, the newest first.";
     DASHBOARD: "dashboard", "orch dashboard", "See everything",

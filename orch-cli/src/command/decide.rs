@@ -28,7 +28,7 @@ pub(crate) struct Decide {
 }
 
 impl Decide {
-    fn new(args: DecideArgs, answer: Answer) -> Self {
+    pub(super) fn new(args: DecideArgs, answer: Answer) -> Self {
         Self { args, answer, budget: Budget::default() }
     }
 }

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod fork;
+mod inbox;
 mod list;
 mod look;
 mod manual;
@@ -63,6 +64,8 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Pause(args) => decide::pause(&project, &args, json).await,
         Command::Fork(args) => fork::fork(&project, args, json).await,
         Command::Answer(args) => answer::answer(&project, args, json).await,
+        Command::Inbox => inbox::inbox(&project, json).await,
+        Command::Decide(args) => inbox::decide(&project, args, json).await,
         Command::Runs(args) => look::runs(&project, &args, json).await,
         Command::Show(args) => look::show(&project, &args, json).await,
         Command::Why(args) => explain::why(&project, &args, json).await,

@@ -91,6 +91,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("orch answer run_01k7 --ask que_1 Blue", "answer one of several questions"),
         ],
     ),
+    ("inbox", &[("orch inbox", "what waits for you, and the line that answers it")]),
+    (
+        "decide",
+        &[
+            ("orch decide run_01k7 continue", "answer the open gate"),
+            ("orch decide run_01k7 --item per_1 once", "answer a permission, where more is open"),
+        ],
+    ),
     (
         "runs",
         &[

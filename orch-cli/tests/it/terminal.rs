@@ -322,3 +322,58 @@ async fn no_color_means_no_colours_on_a_terminal() {
     });
     assert!(!coloured, "{:?}", terminal.shown);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_inbox_shows_what_waits_in_any_run_and_decide_answers_it() {
+    let tool = ToolCall::new("bash", json!({ "command": "ls", "description": "List" })).output("a.txt\n");
+    let script = Script::new()
+        .on_first(1, When::prompt("fail once"), failure())
+        .on(When::prompt("ask me"), [Answer::tool(tool), Answer::text("one file")])
+        .otherwise("done");
+    let careful = SimulatedAgent::new("careful", AgentMode::Primary).ask("bash");
+    let world = World::with(SimulatorOptions::new(script).agent(careful)).await;
+    let empty = world.orch(["inbox"]).await;
+    assert_eq!((empty.code, empty.stdout.as_str()), (Some(0), "nothing waits for you\n"));
+    let mut config = standard();
+    config["profiles"][0]["agent"] = json!("careful");
+    world.configure(&config);
+
+    let paused = world.orch(["run", "last", "fail once", "--json"]).await.run();
+    let mut terminal = Terminal::start(world.command(["run", "last", "ask me"]));
+    terminal.shows("[o]nce, [a]lways, [r]eject [reason]").await;
+
+    let inbox = world.orch(["inbox", "--json"]).await.json();
+    assert_eq!(inbox.as_array().unwrap().len(), 2, "{inbox:#}");
+    let (gate, ask) = (&inbox[0], &inbox[1]);
+    assert_eq!((&gate["run"], &gate["for"]), (&json!(paused), &json!("decision")));
+    assert_eq!((&ask["for"], &ask["summary"]), (&json!("permission"), &json!("bash: ls")));
+    let asking = ask["run"].as_str().unwrap().to_owned();
+    let shown = world.orch(["inbox"]).await.stdout;
+    for item in [gate, ask] {
+        assert!(shown.contains(item["command"].as_str().unwrap()), "{shown}");
+    }
+
+    for (run, answer, code) in
+        [(&asking, "yes", "orch::cli::answer"), (&paused, "yes", "orch::cli::decision")]
+    {
+        let unclear = world.orch(["decide", run, answer, "--json"]).await;
+        assert_eq!((unclear.code, unclear.error().as_str()), (Some(2), code));
+    }
+    let strange = world.orch(["decide", &asking, "once", "--item", "per_nobody", "--json"]).await;
+    assert_eq!((strange.code, strange.error().as_str()), (Some(1), "orch::run::unknown-item"));
+
+    for (item, answer) in [(ask, "once"), (gate, "retry mind the gap")] {
+        let line = item["command"].as_str().unwrap().replace("<answer>", answer);
+        let decided = world.orch(line.split(' ').skip(1)).await;
+        assert_eq!((decided.code, decided.stderr.as_str()), (Some(0), ""), "{decided:?}");
+    }
+    assert_eq!(terminal.ends().await, Some(0), "{}", terminal.shown);
+    assert_eq!(world.show(&paused).await["status"], "success");
+    assert!(world.prompts().iter().any(|prompt| prompt.contains("mind the gap")));
+    let events = world.orch(["events", &asking]).await.events();
+    let journaled: Vec<_> = events.iter().filter(|event| event["type"] == "ask.resolved").collect();
+    assert_eq!(journaled.len(), 1, "{events:#?}");
+    assert_eq!(world.orch(["inbox", "--json"]).await.json(), json!([]));
+    let late = world.orch(["decide", &asking, "once", "--json"]).await;
+    assert_eq!((late.code, late.error().as_str()), (Some(1), "orch::run::unknown-item"));
+}
