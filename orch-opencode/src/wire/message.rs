@@ -278,7 +278,8 @@ mod tests {
     #[test]
     fn a_tool_call_knows_when_it_ran() {
         let part = |state: Value| {
-            let part = serde_json::json!({ "id": "prt_1", "type": "tool", "callID": "c", "tool": "bash", "state": state });
+            let part = serde_json::json!({ "id": "prt_1", "messageID": "msg_1", "type": "tool", "callID": "c", "tool": "bash",
+                "state": state });
             match Part::from(serde_json::from_value::<PartInfo>(part).unwrap()) {
                 Part::Tool(call) => (call.started_ms, call.ended_ms),
                 other => panic!("{other:?}"),
