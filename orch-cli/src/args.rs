@@ -112,8 +112,12 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it starts a run, or decides about one.
+    /// Whether it starts a run, decides about one, or about what a project may have: nothing for a worker.
     pub(crate) fn drives(&self) -> bool {
+        if let Self::Trust(args) = self {
+            // A worker must not be able to widen what it may do.
+            return !args.show;
+        }
         matches!(
             self,
             Self::Run(_)

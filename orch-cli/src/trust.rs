@@ -19,6 +19,7 @@ use similar::TextDiff;
 
 use crate::{
     exit::{Exit, Failure},
+    person::is_a_worker,
     report,
 };
 
@@ -120,7 +121,7 @@ fn difference(path: &Path, before: &Evidence, now: &Evidence) -> String {
 
 /// Whether there is a person to ask.
 pub(crate) fn can_ask(json: bool) -> bool {
-    !json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    !json && !is_a_worker() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// Shows the proposal and asks. Anything but a clear yes is a no.

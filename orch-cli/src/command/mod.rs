@@ -34,6 +34,7 @@ use serde::Serialize;
 use crate::{
     args::{Cli, Command},
     exit::{Exit, Failure},
+    person::is_a_worker,
     project::Project,
 };
 
@@ -86,13 +87,14 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
     }
 }
 
-/// A worker that starts or decides runs would recurse, or answer its own gate.
+/// A worker that starts or decides runs would recurse, or answer its own gate; one that gives trust would free itself.
 fn refuse_inside_a_worker() -> Result<(), Failure> {
-    if std::env::var_os(GUARD_VARIABLE).is_none_or(|value| value.is_empty()) {
+    if !is_a_worker() {
         return Ok(());
     }
-    let message =
-        format!("this is inside a worker of orch ({GUARD_VARIABLE} is set), which may not drive runs");
+    let message = format!(
+        "this is inside a worker of orch ({GUARD_VARIABLE} is set), which may not drive runs or give trust"
+    );
     Err(Failure::usage("orch::cli::inside-a-worker", message).help(format!(
         "let a person run it outside, or unset {GUARD_VARIABLE} where this is not a worker; commands that only \
          look, such as `{}`, work here too",

@@ -161,6 +161,10 @@ async fn a_worker_that_runs_orch() {
         let told = told(&world, &[command, "run_nope"], inside).await;
         assert!(told.contains("orch::cli::inside-a-worker"), "{told}");
     }
+    for arguments in [["trust", "--yes"], ["trust", "--revoke"]] {
+        let told = told(&world, &arguments, inside).await;
+        assert!(told.contains("orch::cli::inside-a-worker"), "{told}");
+    }
     assert_snapshot!(told(&world, &["run", "last", "a task"], inside).await);
     let mut reading = world.command(["workflows"]);
     inside(&mut reading);
