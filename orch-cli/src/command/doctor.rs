@@ -35,7 +35,17 @@ pub(crate) async fn doctor(project: &Project, host: &HostArgs, json: bool) -> Re
     let mut checks = vec![configuration(project), store(project).await, search()];
     let Examined { host, capabilities } = reach(project, host).await;
     checks.push(host);
-    checks.extend(capabilities.as_deref().map(interface));
+    let capabilities = match capabilities {
+        Some(Ok(capabilities)) => {
+            checks.push(interface(&capabilities));
+            Some(capabilities)
+        }
+        Some(Err(error)) => {
+            checks.push(Check::failed("interface", error.into()));
+            None
+        }
+        None => None,
+    };
     let ok = checks.iter().all(|check| check.ok);
     if json {
         print_json(&json!({ "ok": ok, "checks": checks, "capabilities": capabilities }))?;
@@ -105,8 +115,8 @@ fn search() -> Check {
 /// What came of reaching the host, and what it says of itself.
 struct Examined {
     host: Check,
-    /// None where there is no host, or where it does not describe itself.
-    capabilities: Option<Vec<Capability>>,
+    /// None where there is no host; the error of one that does not describe itself.
+    capabilities: Option<Result<Vec<Capability>, orch::Error>>,
 }
 
 /// Reaches the host the way a run would: an own one is started and ended again.
@@ -121,7 +131,7 @@ async fn reach(project: &Project, host: &HostArgs) -> Examined {
             let host = orchestrator.host().await?;
             let (health, agents) = (host.health().await?, host.agents().await?);
             let catalog = host.catalog().await?;
-            let description = host.description().await.ok();
+            let description = host.description().await.map_err(orch::Error::from);
             let message = format!(
                 "{} at {}, {} agents, {} providers",
                 health.version,
@@ -129,7 +139,7 @@ async fn reach(project: &Project, host: &HostArgs) -> Examined {
                 agents.len(),
                 catalog.providers.len()
             );
-            let capabilities = description.as_ref().map(drift::compare);
+            let capabilities = description.map(|document| drift::compare(&document));
             Ok::<_, orch::Error>((message, catalog.providers.is_empty(), capabilities))
         };
         let examined = examined.await;
@@ -138,12 +148,12 @@ async fn reach(project: &Project, host: &HostArgs) -> Examined {
     };
     match examined.await {
         Ok((message, false, capabilities)) => {
-            Examined { host: Check::passed("opencode", message), capabilities }
+            Examined { host: Check::passed("opencode", message), capabilities: Some(capabilities) }
         }
         Ok((message, true, capabilities)) => {
             let failure = Failure::new(Exit::Error, "orch::doctor::no-provider", message);
             let help = "no provider is set up: run `opencode auth login`";
-            Examined { host: Check::failed("opencode", failure.help(help)), capabilities }
+            Examined { host: Check::failed("opencode", failure.help(help)), capabilities: Some(capabilities) }
         }
         Err(failure) => Examined { host: Check::failed("opencode", failure), capabilities: None },
     }
