@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use nix::sys::signal::Signal;
-use orch::opencode::simulator::{Answer, Script, SimulatorOptions, ToolCall, When};
+use orch::opencode::simulator::{Answer, HttpFault, Script, SimulatorOptions, ToolCall, When};
 use serde_json::{Value, json};
 
 use crate::world::{Output, World, output, standard};
@@ -158,6 +158,20 @@ async fn doctor_says_what_a_host_no_longer_offers() {
         line.starts_with('✗') && line.contains("POST /session/{sessionID}/prompt_async is not there"),
         "{line}"
     );
+}
+
+/// A host without a description of itself answers with its web page, and may differ in any way.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_when_a_host_does_not_describe_itself() {
+    let world = world().await;
+    world.simulator.faults().http("GET /doc", HttpFault::Html, 1);
+    let examined = world.orch(["doctor", "--json"]).await;
+    assert_eq!(examined.code, Some(1), "{examined:?}");
+    let found = examined.json();
+    let interface = found["checks"].as_array().unwrap().iter().find(|check| check["name"] == "interface");
+    assert_eq!(interface.unwrap()["ok"], false);
+    assert!(interface.unwrap()["message"].as_str().unwrap().contains("description"), "{found}");
+    assert_eq!(found["capabilities"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]
