@@ -301,7 +301,7 @@ pub(crate) struct DecideItemArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RunsArgs {
     /// At most this many.
-    #[arg(long, default_value_t = 50, value_name = "N")]
+    #[arg(long, default_value_t = 20, value_name = "N")]
     pub(crate) limit: usize,
 }
 

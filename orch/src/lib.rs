@@ -52,7 +52,7 @@ pub use orch_workflow::{
     attachment::{Attachment, AttachmentError},
     attempt::{Outcome, RunId},
     decision::{Answer, Decision, DecisionKind, DecisionRequest, Gate, GateId, GateReason},
-    driver::{EventStream, Received, Requested, Run},
+    driver::{EventStream, Received, Requested, Run, Runs},
     event::{Event, EventBody},
     record::RunStatus,
     view::RunView,

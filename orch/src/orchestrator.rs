@@ -21,7 +21,7 @@ use orch_workflow::{
     attachment,
     attempt::{AttemptError, RunId},
     decision::{Answer, Decision, DecisionRequest, Request},
-    driver::{Engine, EventStream, NewRun, Requested, Run},
+    driver::{Engine, EventStream, NewRun, Requested, Run, Runs},
     event::Event,
     history::Fork,
     plan::Plan,
@@ -280,12 +280,13 @@ impl Orchestrator {
 
 /// What there is to see. Looking drives nothing and needs no host.
 impl Orchestrator {
-    /// The runs of the store, newest first. A run whose journal is damaged stands there with what is wrong with it.
+    /// Runs of the store, newest first; to look at one costs a reading of its journal. A run whose journal is damaged
+    /// stands there with what is wrong with it.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub async fn runs(&self) -> Result<Vec<(RunId, Result<RunView, Error>)>, Error> {
-        let views = self.inner.engine.views().await?;
+    pub async fn runs(&self, which: Runs) -> Result<Vec<(RunId, Result<RunView, Error>)>, Error> {
+        let views = self.inner.engine.views(which).await?;
         Ok(views.into_iter().map(|(run, view)| (run, view.map_err(Error::from))).collect())
     }
 
@@ -323,7 +324,7 @@ impl Orchestrator {
     /// The store cannot be read.
     pub async fn dashboard(&self, ended: usize) -> Result<Dashboard, Error> {
         let (mut views, mut damaged) = (Vec::new(), Vec::new());
-        for (run, view) in self.runs().await? {
+        for (run, view) in self.runs(Runs::All).await? {
             match view {
                 Ok(view) => views.push(view),
                 Err(error) => damaged.push(Damaged::new(run, error.to_string())),
@@ -337,7 +338,8 @@ impl Orchestrator {
     /// # Errors
     /// The store cannot be read.
     pub async fn workers(&self) -> Result<Workers, Error> {
-        let views: Vec<_> = self.runs().await?.into_iter().filter_map(|(_, view)| view.ok()).collect();
+        let views: Vec<_> =
+            self.runs(Runs::All).await?.into_iter().filter_map(|(_, view)| view.ok()).collect();
         Ok(workers(&views, self.inner.engine.now()))
     }
 

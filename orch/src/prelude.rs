@@ -3,7 +3,7 @@
 pub use crate::{
     Answer, Attachment, Builder, Decision, DecisionKind, DecisionRequest, Definition, Disposition, Error,
     ErrorKind, Event, EventBody, EventStream, ForkRequest, Gate, GateReason, Host, Orchestrator, Outcome,
-    Parent, Received, Requested, Run, RunId, RunRequest, RunStatus, RunView,
+    Parent, Received, Requested, Run, RunId, RunRequest, RunStatus, RunView, Runs,
     config::{
         Config,
         builder::{Group, Step, Workflow},

@@ -1,6 +1,9 @@
 //! `orch doctor`: what works here, what does not, and how to mend it.
 
-use orch::opencode::drift::{self, Capability, Standing};
+use orch::{
+    Runs,
+    opencode::drift::{self, Capability, Standing},
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -87,7 +90,7 @@ fn configuration(project: &Project) -> Check {
 }
 
 async fn store(project: &Project) -> Check {
-    let runs = async { Ok::<_, Failure>(project.reader().await?.runs().await?.len()) };
+    let runs = async { Ok::<_, Failure>(project.reader().await?.runs(Runs::All).await?.len()) };
     match runs.await {
         Ok(count) => Check::passed("store", format!("{count} runs")),
         Err(failure) => Check::failed("store", failure),

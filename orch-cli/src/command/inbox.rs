@@ -1,7 +1,7 @@
 //! `orch inbox` and `orch decide`: whatever waits for a person, in all runs of this project, and the answer to it.
 
 use orch::{
-    Answer, Decision, DecisionKind, RunId, RunView,
+    Answer, Decision, DecisionKind, RunId, RunView, Runs,
     ux::{
         command::{self, DECIDE},
         text::plain,
@@ -59,7 +59,7 @@ impl What {
 }
 
 pub(crate) async fn inbox(project: &Project, json: bool) -> Result<Exit, Failure> {
-    let runs = project.reader().await?.runs().await?;
+    let runs = project.reader().await?.runs(Runs::Open).await?;
     // A damaged journal is told by `orch runs`; nothing in it can be answered.
     let mut items: Vec<Item> =
         runs.iter().filter_map(|(_, view)| view.as_ref().ok()).flat_map(open).collect();

@@ -3,7 +3,7 @@
 use std::{io::IsTerminal as _, time::Duration};
 
 use orch::{
-    RunView,
+    RunView, Runs,
     config::id::StepId,
     ux::{
         command,
@@ -24,7 +24,9 @@ use crate::{
 const FOLLOW: Duration = Duration::from_millis(200);
 
 pub(crate) async fn runs(project: &Project, args: &RunsArgs, json: bool) -> Result<Exit, Failure> {
-    let mut runs = project.reader().await?.runs().await?;
+    // One more, to know whether there are more.
+    let mut runs = project.reader().await?.runs(Runs::Newest(args.limit.saturating_add(1))).await?;
+    let more = runs.len() > args.limit;
     runs.truncate(args.limit);
     if json {
         let objects: Vec<Value> = runs
@@ -39,7 +41,7 @@ pub(crate) async fn runs(project: &Project, args: &RunsArgs, json: bool) -> Resu
         print_json(&objects)?;
         return Ok(Exit::Success);
     }
-    if runs.is_empty() {
+    if runs.is_empty() && !more {
         print(&format!("no runs yet; start one with `{}`", command::RUN.form))?;
     }
     for (run, view) in &runs {
@@ -47,6 +49,9 @@ pub(crate) async fn runs(project: &Project, args: &RunsArgs, json: bool) -> Resu
             Ok(view) => print(&line(view))?,
             Err(error) => print(&format!("{run}  damaged      {error}"))?,
         }
+    }
+    if more {
+        print(&format!("older ones: `orch runs --limit {}`", args.limit.saturating_mul(10).max(10)))?;
     }
     Ok(Exit::Success)
 }

@@ -117,6 +117,8 @@ async fn show_for_people_has_the_steps_the_gate_and_the_commands() {
     }
     let listed = alone(&world, &["runs"]).await.stdout;
     assert!(listed.starts_with(&run) && listed.contains("paused") && listed.contains("0/2"), "{listed}");
+    assert!(!listed.contains("older"), "{listed}");
+    assert_eq!(alone(&world, &["runs", "--limit", "0"]).await.stdout, "older ones: `orch runs --limit 10`\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

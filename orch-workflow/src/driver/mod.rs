@@ -31,3 +31,4 @@ pub use events::{EventStream, Received};
 pub use launch::NewRun;
 pub use requests::Requested;
 pub use run::Run;
+pub use views::Runs;

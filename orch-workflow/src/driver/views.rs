@@ -6,9 +6,33 @@ use crate::{
     event::{Event, Projector},
     history::{self, HistoryError},
     record::{Record, RunStatus},
-    store::{Retention, prune},
+    store::{Retention, RunEntry, prune},
     view::{OwnerView, RunView},
 };
+
+/// Which runs of a store to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Runs {
+    /// All of them.
+    All,
+    /// The newest, so many.
+    Newest(usize),
+    /// Those that have not ended.
+    Open,
+}
+
+impl Runs {
+    /// Of a list that is newest first.
+    fn of(self, mut list: Vec<RunEntry>) -> Vec<RunEntry> {
+        match self {
+            Self::All => {}
+            Self::Newest(most) => list.truncate(most),
+            Self::Open => list.retain(|entry| entry.finished_at.is_none()),
+        }
+        list
+    }
+}
 
 impl Engine {
     /// A run as it stands, whoever drives it.
@@ -41,13 +65,16 @@ impl Engine {
         }
     }
 
-    /// All runs of the store, newest first. A damaged one does not hide the others.
+    /// Runs of the store, newest first. A damaged one does not hide the others. Each costs a reading of its journal.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub async fn views(&self) -> Result<Vec<(RunId, Result<RunView, EngineError>)>, EngineError> {
+    pub async fn views(
+        &self,
+        which: Runs,
+    ) -> Result<Vec<(RunId, Result<RunView, EngineError>)>, EngineError> {
         let mut views = Vec::new();
-        for entry in answer(self.0.store.list()).await? {
+        for entry in which.of(answer(self.0.store.list()).await?) {
             match self.view(&entry.run).await {
                 // It was removed since the list was made.
                 Err(error) if error.kind() == super::EngineErrorKind::Unknown => {}
@@ -88,10 +115,13 @@ impl Engine {
     }
 
     async fn look_at(&self, run: &RunId) -> Result<RunView, EngineError> {
-        let holder = answer(self.0.store.holder(run, self.0.wall.now())).await?;
-        let driver = holder.filter(|holder| holder.alive);
         let (machine, _) = self.replay(run).await?;
         let mut view = machine.view();
+        if view.status.is_terminal() {
+            return Ok(view);
+        }
+        let holder = answer(self.0.store.holder(run, self.0.wall.now())).await?;
+        let driver = holder.filter(|holder| holder.alive);
         view.interrupted = view.status == RunStatus::Running && driver.is_none();
         view.owner = driver.map(|holder| OwnerView {
             expires_at: holder.expires_unseen(),

@@ -144,6 +144,6 @@ async fn a_fork_that_makes_no_sense_creates_no_run_and_names_the_way_out() {
     assert_eq!((unknown.kind(), unknown.code()), (ErrorKind::Usage, "orch::run::unknown-step"));
     let parent = orchestrator.fork(run.id(), from("two").parent("ses_nobody")).await.unwrap_err();
     assert_eq!(parent.kind(), ErrorKind::Usage);
-    assert_eq!(orchestrator.runs().await.unwrap().len(), 1);
+    assert_eq!(orchestrator.runs(Runs::All).await.unwrap().len(), 1);
     orchestrator.shutdown().await;
 }

@@ -11,7 +11,7 @@ use crate::world::{self, builder, config, orchestrator, profile, request, simula
 /// The error of a run that must not come to be.
 async fn refused(orchestrator: &Orchestrator, request: RunRequest) -> Error {
     let error = orchestrator.run(request).await.unwrap_err();
-    assert!(orchestrator.runs().await.unwrap().is_empty(), "a refused run is not created");
+    assert!(orchestrator.runs(Runs::All).await.unwrap().is_empty(), "a refused run is not created");
     error
 }
 

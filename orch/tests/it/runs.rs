@@ -19,7 +19,7 @@ async fn a_run_goes_to_its_end() {
     assert_eq!(view.status, RunStatus::Success);
     assert_eq!(texts(&view), ["1", "2"]);
     assert_eq!(view, orchestrator.view(run.id()).await.unwrap());
-    let runs = orchestrator.runs().await.unwrap();
+    let runs = orchestrator.runs(Runs::All).await.unwrap();
     assert_eq!(runs.len(), 1);
     assert_eq!((&runs[0].0, runs[0].1.as_ref().unwrap()), (run.id(), &view));
     let prompts: Vec<_> = host.model_prompts().into_iter().map(|call| call.text).collect();
@@ -120,7 +120,7 @@ async fn after_a_shutdown_every_clone_is_shut_down() {
     orchestrator.clone().shutdown().await;
     let error = orchestrator.run(request()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ShutDown, "{error}");
-    assert!(orchestrator.runs().await.unwrap().is_empty());
+    assert!(orchestrator.runs(Runs::All).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -133,7 +133,11 @@ async fn finished_runs_are_kept_as_long_as_the_configuration_says() {
         let run = orchestrator.run(request()).await.unwrap();
         rest(&run).await;
     }
-    assert_eq!(orchestrator.runs().await.unwrap().len(), 2, "the newest finished one and the one that began");
+    assert_eq!(
+        orchestrator.runs(Runs::All).await.unwrap().len(),
+        2,
+        "the newest finished one and the one that began"
+    );
     orchestrator.shutdown().await;
 }
 

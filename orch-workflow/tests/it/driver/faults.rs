@@ -2,7 +2,7 @@
 
 use orch_workflow::{
     attempt::{AttemptError, ErrorCode, WarningCode},
-    driver::{Disposition, EngineErrorKind},
+    driver::{Disposition, EngineErrorKind, Runs},
     store::StoreError,
     testing::{Fault, StoreFault, Turn},
 };
@@ -191,7 +191,7 @@ async fn a_damaged_journal_is_told_and_hides_no_other_run() {
     assert_eq!(error.disposition(), Disposition::Terminal);
     assert!(nobody_drives(&*world.store, &damaged).await, "the lease is given back");
     let views: Vec<_> =
-        engine.views().await.unwrap().into_iter().map(|(run, view)| (run, view.is_ok())).collect();
+        engine.views(Runs::All).await.unwrap().into_iter().map(|(run, view)| (run, view.is_ok())).collect();
     assert_eq!(views, [(run.id().clone(), true), (damaged, false)]);
 }
 

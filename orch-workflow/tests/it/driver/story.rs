@@ -3,7 +3,7 @@
 use orch_workflow::{
     attempt::{AttemptError, ErrorCode, Settled},
     decision::{Rejected, Reply},
-    driver::EngineErrorKind,
+    driver::{EngineErrorKind, Runs},
     event::EventBody,
     port::{Ask, AskId, AskReply, Progress, Update},
     store::{Retention, SqliteStore},
@@ -168,7 +168,7 @@ async fn a_run_that_cannot_begin_leaves_nothing_behind() {
     let too_long = NewRun::new(plan(&["plan"]), "x".repeat(1001), "/project");
     let refused = engine.start(too_long).await.unwrap_err();
     assert!(matches!(refused, orch_workflow::driver::EngineError::Rejected(Rejected::Invalid { .. })));
-    assert_eq!(engine.views().await.unwrap().len(), 0);
+    assert_eq!(engine.views(Runs::All).await.unwrap().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -229,9 +229,30 @@ async fn a_thousand_runs_share_one_engine() {
     }
     assert!(world.began.elapsed() < seconds(3));
     assert_eq!(world.host.arrived().len(), 2_000);
-    let views = engine.views().await.unwrap();
+    let views = engine.views(Runs::All).await.unwrap();
     assert!(views.windows(2).all(|pair| pair[0].0 > pair[1].0));
     assert!(views.into_iter().all(|(_, view)| succeeded(&view.unwrap())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_the_runs_those_are_looked_at_that_are_asked_for() {
+    let world = World::new(ScriptedHost::new());
+    let engine = world.engine();
+    let stepwise = json!({"policy": {"execution": "step", "intervene": "on-error"}});
+    let paused = start(&engine, plan_with(&["a", "b"], stepwise, json!({}))).await;
+    paused.wait().await.unwrap();
+    let ended = start(&engine, plan(&["a"])).await;
+    ended.wait().await.unwrap();
+    let (newer, older) = (ended.id().clone(), paused.id().clone());
+    for (which, expected) in [
+        (Runs::All, vec![newer.clone(), older.clone()]),
+        (Runs::Newest(1), vec![newer]),
+        (Runs::Newest(0), vec![]),
+        (Runs::Open, vec![older]),
+    ] {
+        let found: Vec<_> = engine.views(which).await.unwrap().into_iter().map(|(run, _)| run).collect();
+        assert_eq!(found, expected, "{which:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,7 +267,7 @@ async fn finished_runs_are_forgotten_paused_ones_never() {
     assert_eq!(engine.prune(kept).await.unwrap(), []);
     tokio::time::sleep(seconds(90)).await;
     assert_eq!(engine.prune(kept).await.unwrap().len(), 1);
-    let left: Vec<_> = engine.views().await.unwrap().into_iter().map(|(run, _)| run).collect();
+    let left: Vec<_> = engine.views(Runs::All).await.unwrap().into_iter().map(|(run, _)| run).collect();
     assert_eq!(left, [paused.id().clone()]);
 }
 
