@@ -1,6 +1,6 @@
 //! The command line, as data. Every flag and variable here is part of the stable contract.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use orch::config::{
@@ -103,6 +103,11 @@ pub(crate) enum Command {
     Trust(TrustArgs),
     /// Print the JSON Schema of orchestrator.json, or of the events.
     Schema(SchemaArgs),
+    /// Serve this project's runs over HTTP on the loopback, for front ends that are not Rust.
+    ///
+    /// One service for each project and state directory: a second one finds the first and says where it is. The address
+    /// and the token are in `serve.json`, which only you can read. It ends by itself when no client and no run is left.
+    Serve(ServeArgs),
     /// Check this machine: OpenCode, the server, the configuration, the store.
     Doctor(HostArgs),
     /// Print completions for a shell.
@@ -130,6 +135,7 @@ impl Command {
                 | Self::Answer(_)
                 | Self::Decide(_)
                 | Self::Fork(_)
+                | Self::Serve(_)
         )
     }
 }
@@ -424,6 +430,24 @@ pub(crate) struct SchemaArgs {
     /// That of the events, which `orch run --json` and `orch events` print.
     #[arg(long)]
     pub(crate) events: bool,
+    /// The OpenAPI document of `orch serve`.
+    #[arg(long, conflicts_with = "events")]
+    pub(crate) openapi: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Start it in the background, unless it runs already, and return when it can be spoken to.
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// How long it stays when no client and no run is left, such as 90s, 30m or 2h.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span)]
+    pub(crate) linger: Duration,
+    /// What `--detach` starts: a process that belongs to no terminal.
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    pub(crate) leads_session: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
 }
 
 #[derive(Debug, Args)]
@@ -484,6 +508,10 @@ impl BudgetArgs {
 pub(crate) fn dollars(text: &str) -> Result<f64, String> {
     let dollars = text.parse().ok().filter(|dollars: &f64| dollars.is_finite() && *dollars > 0.0);
     dollars.ok_or_else(|| "an amount of US dollars above 0, such as 2.50".to_owned())
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    milliseconds(text).map(Duration::from_millis)
 }
 
 /// A number with a unit: `90s`, `30m`, `2h`.

@@ -14,6 +14,7 @@ mod manual;
 mod person;
 mod project;
 mod report;
+mod serve;
 mod trust;
 
 use std::{io::Write as _, process::ExitCode};

@@ -131,6 +131,11 @@ impl Project {
         Ok(root)
     }
 
+    /// What of it belongs to this project alone.
+    pub(crate) fn project_state(&self) -> Result<PathBuf, Failure> {
+        Ok(orch::project_state(self.state()?, &self.directory))
+    }
+
     /// Lets the library's traces go to the file in the state directory. A log that cannot be written stops nobody.
     fn log(&self, config: &Config) -> Result<(), Failure> {
         let detail = if config.ui.debug { Detail::Everything } else { Detail::Usual };
@@ -145,15 +150,25 @@ impl Project {
     /// An orchestrator on this project. Nothing is started before something has to be done.
     pub(crate) async fn orchestrator(
         &self,
+        config: Config,
+        args: &HostArgs,
+    ) -> Result<Orchestrator, Failure> {
+        let host = choose_host(args, &config);
+        self.orchestrator_on(config, args, host).await
+    }
+
+    /// The same on this host.
+    pub(crate) async fn orchestrator_on(
+        &self,
         mut config: Config,
-        host: &HostArgs,
+        args: &HostArgs,
+        host: Host,
     ) -> Result<Orchestrator, Failure> {
         self.log(&config)?;
         // Workers with servers of their own run the same program, also where the host is one that runs already.
-        if let Some(program) = &host.opencode {
+        if let Some(program) = &args.opencode {
             config.opencode.command = Some(vec![program.to_string_lossy().into_owned()]);
         }
-        let host = choose_host(host, &config);
         let builder = Orchestrator::builder(&self.directory)
             .state_root(self.state()?)
             .environment(std::env::vars_os())

@@ -162,6 +162,8 @@ commands! {
         "Shows what a project asks for that only a trusted one may have, and asks; `--show` only shows.";
     SCHEMA: "schema", "orch schema", "Print the schema",
         "Prints the JSON Schema of `orchestrator.json`; `--events` that of the events.";
+    SERVE: "serve", "orch serve", "Serve front ends",
+        "Serves the runs of this project over HTTP on the loopback; `--detach` in the background.";
     DOCTOR: "doctor", "orch doctor", "Examine the set-up",
         "Checks host, configuration and store, and says how to repair what is broken.";
     COMPLETIONS: "completions", "orch completions bash", "Complete in a shell",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::text::{counted, duration, pass, plain};
@@ -11,7 +12,7 @@ const WORD_CHARS: usize = 64;
 
 /// Where a step of a run stands, as data; displayed as
 /// `3/4 review (2nd pass): error, 12.3 s, ses_…, 2 attempts`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct StepLine {
     /// Its place in the plan, from 1; 0 when the plan is not known.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A run as it stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct RunView {
     /// Its id.
@@ -88,7 +88,7 @@ pub struct RunView {
 }
 
 /// An end that is on its way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EndingView {
     /// What the run will have ended as.
     pub status: RunStatus,
@@ -99,7 +99,7 @@ pub struct EndingView {
 }
 
 /// The process that holds a run's lease.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnerView {
     /// Its process id.
     pub pid: u32,
@@ -114,7 +114,7 @@ pub struct OwnerView {
 }
 
 /// Where a step stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepStatus {
     /// Not yet due.
@@ -146,7 +146,7 @@ impl StepStatus {
 }
 
 /// One step of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct StepView {
     /// Its id.
@@ -192,7 +192,7 @@ pub struct StepView {
 }
 
 /// An attempt that is being stopped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoppingView {
     /// Why, in words.
     pub reason: String,
@@ -201,7 +201,7 @@ pub struct StoppingView {
 }
 
 /// A permission or a question that is open.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AskView {
     /// What is asked.
     pub ask: Ask,
@@ -213,7 +213,7 @@ pub struct AskView {
 }
 
 /// Where the result of a step comes from that was not at work in this run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ReusedView {
     /// The latest attempt there, in the run that made it; `None` for a step that was left out there.
@@ -248,7 +248,7 @@ impl StepView {
 }
 
 /// Steps that are repeated together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct GroupView {
     /// Its id.
@@ -264,7 +264,7 @@ pub struct GroupView {
 }
 
 /// One attempt of a step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct AttemptView {
     /// Its latest dispatch.

@@ -93,7 +93,7 @@ impl Builder {
     /// else.
     #[cfg(feature = "sqlite")]
     pub fn state_root(mut self, root: impl AsRef<Path>) -> Self {
-        let state = root.as_ref().join("projects").join(project_key(&self.directory));
+        let state = project_state(root, &self.directory);
         self.store = StoreChoice::ConfiguredOr(state.clone());
         self.state = Some(state);
         self
@@ -219,6 +219,13 @@ fn unknown_worker(id: &ProfileId) -> Error {
     let message = format!("register the worker {id}: the configuration has no profile of this name");
     Error::new(ErrorKind::Config, "orch::config::unknown-worker", message)
         .with_help("add a profile with this id to the configuration first")
+}
+
+/// Where [`Builder::state_root`] keeps what belongs to the project in this directory.
+#[cfg(feature = "sqlite")]
+#[must_use]
+pub fn project_state(root: impl AsRef<Path>, directory: &Path) -> PathBuf {
+    root.as_ref().join("projects").join(project_key(directory))
 }
 
 /// A name for a project that is readable and belongs to its path alone.

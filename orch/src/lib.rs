@@ -58,6 +58,8 @@ pub use orch_workflow::{
     view::RunView,
 };
 
+#[cfg(feature = "sqlite")]
+pub use self::builder::project_state;
 pub use self::{
     builder::Builder,
     error::{Disposition, Error, ErrorKind},

@@ -25,6 +25,7 @@ enum Source {
 const GENERATED: &[Generated] = &[
     Generated { path: "schema/orchestrator.schema.json", source: Source::Configuration },
     Generated { path: "schema/events.schema.json", source: Source::Orch(&["schema", "--events"]) },
+    Generated { path: "schema/openapi.json", source: Source::Orch(&["schema", "--openapi"]) },
     Generated { path: "docs/cli.md", source: Source::Orch(&["man", "--markdown"]) },
 ];
 

@@ -14,7 +14,7 @@ use crate::{
     args::{ConfigCommand, SchemaArgs},
     exit::{Exit, Failure},
     project::Project,
-    report,
+    report, serve,
 };
 
 pub(crate) fn execute(project: &Project, command: ConfigCommand, json: bool) -> Result<Exit, Failure> {
@@ -28,7 +28,12 @@ pub(crate) fn execute(project: &Project, command: ConfigCommand, json: bool) -> 
 }
 
 pub(crate) fn schema(args: &SchemaArgs) -> Result<Exit, Failure> {
-    print(&if args.events { event_schema::json() } else { config_schema::json() })?;
+    let text = match args {
+        SchemaArgs { openapi: true, .. } => serve::document().map_err(std::io::Error::from)?,
+        SchemaArgs { events: true, .. } => event_schema::json(),
+        SchemaArgs { .. } => config_schema::json(),
+    };
+    print(&text)?;
     Ok(Exit::Success)
 }
 

@@ -8,6 +8,7 @@ use orch::{
     },
     workflow::port::AskKind,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -22,8 +23,9 @@ use crate::{
 };
 
 /// One thing that waits for a person.
-#[derive(Debug, Serialize)]
-struct Item {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "InboxItem")]
+pub(crate) struct Item {
     run: RunId,
     step: String,
     #[serde(rename = "for")]
@@ -40,8 +42,9 @@ struct Item {
     command: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "InboxItemKind")]
 enum What {
     Decision,
     Permission,
@@ -61,9 +64,7 @@ impl What {
 pub(crate) async fn inbox(project: &Project, json: bool) -> Result<Exit, Failure> {
     let runs = project.reader().await?.runs(Runs::Open).await?;
     // A damaged journal is told by `orch runs`; nothing in it can be answered.
-    let mut items: Vec<Item> =
-        runs.iter().filter_map(|(_, view)| view.as_ref().ok()).flat_map(open).collect();
-    items.sort_by_key(|item| item.since);
+    let items = open_items(runs.iter().filter_map(|(_, view)| view.as_ref().ok()));
     if json {
         print_json(&items)?;
         return Ok(Exit::Success);
@@ -79,6 +80,13 @@ pub(crate) async fn inbox(project: &Project, json: bool) -> Result<Exit, Failure
         print(&format!("  {}  ({answers})", item.command))?;
     }
     Ok(Exit::Success)
+}
+
+/// What is open in these runs, what has waited longest first.
+pub(crate) fn open_items<'r>(runs: impl IntoIterator<Item = &'r RunView>) -> Vec<Item> {
+    let mut items: Vec<Item> = runs.into_iter().flat_map(open).collect();
+    items.sort_by_key(|item| item.since);
+    items
 }
 
 /// What is open in a run, the gate that is answered first before those behind it.

@@ -9,7 +9,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod fork;
-mod inbox;
+pub(crate) mod inbox;
 mod list;
 mod look;
 mod manual;
@@ -36,6 +36,7 @@ use crate::{
     exit::{Exit, Failure},
     person::is_a_worker,
     project::Project,
+    serve,
 };
 
 /// Carries out the command line.
@@ -83,6 +84,7 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Config(args) => config::execute(&project, args, json),
         Command::Trust(args) => trust::trust(&project, &args, json),
         Command::Schema(args) => config::schema(&args),
+        Command::Serve(args) => serve::serve(project, args, json).await,
         Command::Doctor(args) => doctor::doctor(&project, &args, json).await,
     }
 }
@@ -103,7 +105,7 @@ fn refuse_inside_a_worker() -> Result<(), Failure> {
 }
 
 /// Writes one JSON value and a line break to stdout.
-fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(std::io::Error::from)?;
     print(&text)
 }
@@ -122,7 +124,7 @@ fn layout() -> Layout {
 }
 
 /// Writes text to stdout, with a line break at its end.
-fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     if !text.ends_with('\n') {

@@ -208,6 +208,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("orch schema > orchestrator.schema.json", "for an editor that checks orchestrator.json"),
             ("orch schema --events > events.schema.json", "for a program that reads events"),
+            ("orch schema --openapi > openapi.json", "for a client of `orch serve`"),
+        ],
+    ),
+    (
+        "serve",
+        &[
+            ("orch serve --detach --json", "find the service or start it, and where it is as JSON"),
+            ("orch serve --linger 5m", "in the foreground, five minutes longer than anybody needs it"),
         ],
     ),
     ("doctor", &[("orch doctor", "what works here, and how to mend what does not")]),

@@ -20,6 +20,7 @@ mod newcomer;
 mod offer;
 mod output;
 mod processes;
+mod serve;
 mod terminal;
 mod trust;
 mod world;

@@ -5,6 +5,7 @@ use orch_workflow::{
     record::RunStatus,
     view::{RunView, Tokens},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -23,7 +24,7 @@ const TASK_CHARS: usize = 120;
 const WORDS: usize = 160;
 
 /// The runs of a project and their workers, at one moment. The serialised form is that of `orch dashboard --json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Dashboard {
     /// The runs that have not ended, newest first, then as many of the ended ones as were asked for.
@@ -31,7 +32,7 @@ pub struct Dashboard {
     /// How many ended runs are not among them.
     pub left_out: usize,
     /// The runs whose journal cannot be read, and why.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub damaged: Vec<Damaged>,
     /// The workers of the runs that have not ended, and the moment.
     #[serde(flatten)]
@@ -43,7 +44,7 @@ pub struct Dashboard {
 }
 
 /// One run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct RunRow {
     /// The run.
@@ -57,14 +58,14 @@ pub struct RunRow {
     /// Where it stands, finer than its status.
     pub state: State,
     /// Its steps, each in a line; empty for a run that has ended.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepLine>,
     /// How many of its steps are over.
     pub steps_over: usize,
     /// How many steps it has.
     pub steps_total: usize,
     /// What it waits for, and who can move it; the most pressing first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits: Vec<Wait>,
     /// When it started.
     pub started_at: Timestamp,
@@ -79,7 +80,7 @@ pub struct RunRow {
 }
 
 /// A run that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Damaged {
     /// The run.
@@ -112,7 +113,8 @@ pub fn dashboard(runs: &[RunView], damaged: Vec<Damaged>, now: Timestamp, ended:
         damaged,
         workers: workers(open.iter().copied(), now),
         tokens,
-        cost_usd: runs.iter().map(|run| run.cost_usd).sum(),
+        // The sum of nothing is -0.
+        cost_usd: runs.iter().map(|run| run.cost_usd).sum::<f64>() + 0.0,
     }
 }
 

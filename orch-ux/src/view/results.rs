@@ -6,6 +6,7 @@ use orch_workflow::{
     record::RunStatus,
     view::{RunView, StepView},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,7 +19,7 @@ use crate::{command, page::Page, step_line::StepLine, text::plain};
 const TASK_CHARS: usize = 200;
 
 /// The results of a run, in the order of its plan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Results {
     /// The run.
@@ -36,7 +37,7 @@ pub struct Results {
 }
 
 /// What a step has given.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct StepResult {
     /// The step.
@@ -48,7 +49,7 @@ pub struct StepResult {
     /// Its answer, whole and untouched; `None` where there is none.
     pub text: Option<String>,
     /// Its structured answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
     /// The worker's session.
     pub session: Option<String>,

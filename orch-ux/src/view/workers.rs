@@ -8,6 +8,7 @@ use orch_workflow::{
     attempt::{RunId, Timestamp},
     view::{RunView, StepStatus, StepView},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// The workers that the runs of a project have used. The serialised form is that of `orch workers --json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Workers {
     /// The moment.
@@ -27,7 +28,7 @@ pub struct Workers {
 }
 
 /// A worker as the runs of a project have used it: a profile, running as a kind, in one session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct WorkerRow {
     /// The profile.
@@ -49,7 +50,7 @@ pub struct WorkerRow {
 }
 
 /// What a worker does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WorkerState {

@@ -11,10 +11,11 @@ use orch_workflow::{
     attempt::{RunId, Timestamp},
     view::{OwnerView, RunView},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The explanation of a run, as data and as one paragraph. The serialised form is that of `orch why --json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Why {
     /// The run.
@@ -22,7 +23,7 @@ pub struct Why {
     /// Where it stands.
     pub state: State,
     /// The process that drives it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<OwnerView>,
     /// What it waits for, the most pressing first; empty once it has ended.
     pub waits: Vec<Wait>,
@@ -31,7 +32,7 @@ pub struct Why {
 }
 
 /// Where a run stands: finer than its status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum State {
@@ -52,26 +53,26 @@ pub enum State {
 }
 
 /// One thing that a run waits for.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Wait {
     /// For what.
     #[serde(flatten)]
     pub what: WaitFor,
     /// The step that waits.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepId>,
     /// Since when.
     pub since: Timestamp,
     /// When it is over by itself, at the latest, where that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// Who can move it, and how. Empty where only time or the worker can.
     pub movers: Vec<Mover>,
 }
 
 /// What a run may wait for.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "for", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WaitFor {
@@ -84,7 +85,7 @@ pub enum WaitFor {
         /// What may be decided.
         allowed: Vec<String>,
         /// What happens by itself at `until`.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         default: Option<String>,
         /// Gates that are answered before it.
         behind: usize,
@@ -96,7 +97,7 @@ pub enum WaitFor {
         /// What is to be allowed.
         summary: String,
         /// Who has answered it, when the worker has not taken the answer yet.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         answered_by: Option<String>,
     },
     /// A person to answer a question.
@@ -106,7 +107,7 @@ pub enum WaitFor {
         /// The question.
         summary: String,
         /// Who has answered it, when the worker has not taken the answer yet.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         answered_by: Option<String>,
     },
     /// A worker to get ready.
@@ -151,7 +152,7 @@ pub enum WaitFor {
 }
 
 /// Somebody who can move a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Mover {
     /// Who.
@@ -159,12 +160,12 @@ pub struct Mover {
     /// What it does.
     pub effect: String,
     /// The command that does it, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
 }
 
 /// Who can move a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Who {

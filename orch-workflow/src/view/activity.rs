@@ -1,5 +1,6 @@
 //! What a prompt in flight is about: the journal's part of it, and what only the driving process sees.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{attempt::Timestamp, port::Progress};
@@ -8,7 +9,7 @@ use crate::{attempt::Timestamp, port::Progress};
 ///
 /// The journal knows little of it. The process that drives the run knows more, and fills it in where it makes the
 /// view: `alive_at` is there in its views only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ActivityView {
     /// What.
@@ -22,7 +23,7 @@ pub struct ActivityView {
 }
 
 /// What a prompt in flight may be about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "doing", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Doing {

@@ -6,6 +6,7 @@ use orch_workflow::{
     event::{Event, EventBody, StepProgress},
     port::AskKind,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::text::{duration, pass, plain, word};
@@ -14,7 +15,7 @@ const ID_CHARS: usize = 64;
 const SENTENCE_CHARS: usize = 300;
 
 /// Something that happened in a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Moment {
     /// The number of its event.
@@ -27,7 +28,7 @@ pub struct Moment {
     #[serde(rename = "type")]
     pub kind: String,
     /// The step or group that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepId>,
     /// What happened, as one clean line.
     pub what: String,

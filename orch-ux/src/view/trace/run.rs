@@ -13,6 +13,7 @@ use orch_workflow::{
     record::RunStatus,
     view::{ErrorView, RunView, Tokens},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -21,7 +22,7 @@ use super::{
 };
 
 /// What happened in a run. The serialised form is that of `orch trace <run> --json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct RunTrace {
     /// The run.
@@ -49,15 +50,15 @@ pub struct RunTrace {
     /// Everything that happened, in order.
     pub moments: Vec<Moment>,
     /// The sessions that were looked up, in the order of their first use.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sessions: Vec<SessionTrace>,
     /// The sessions that could not be, and why.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<NotThere>,
 }
 
 /// One attempt of a step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct AttemptTrace {
     /// Its first dispatch.
@@ -89,15 +90,15 @@ pub struct AttemptTrace {
     /// The permissions and questions that it waited for.
     pub asks: u32,
     /// Its failure.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorView>,
     /// Its remarks.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
 }
 
 /// A session that could not be looked up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct NotThere {
     /// The session.

@@ -5,6 +5,7 @@ use std::{future::Future, pin::Pin};
 use orch_opencode::{
     HostError, Message, OpenCode, Part, Role, Session, SessionId, ToolCall, ToolState, Usage,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The longest input or output of a tool that a trace keeps, in characters.
@@ -13,7 +14,7 @@ const TOOL_CHARS: usize = 4_000;
 const DEPTH: usize = 4;
 
 /// A session and the sessions of its `task` calls. The serialised form is that of `orch trace <session> --json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct SessionTrace {
     /// Its id.
@@ -29,16 +30,36 @@ pub struct SessionTrace {
     /// When it last changed, in milliseconds since 1970.
     pub updated_at: u64,
     /// What all its messages took, without its children.
+    #[schemars(with = "UsageShape")]
     pub usage: Usage,
     /// Its messages, oldest first.
     pub messages: Vec<MessageTrace>,
     /// Its child sessions, in the order of their creation.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<SessionTrace>,
 }
 
+/// The serialised form of the host's [`Usage`], for the schema: how the host is spoken to knows nothing of schemas.
+#[derive(JsonSchema)]
+#[schemars(rename = "HostUsage")]
+#[expect(dead_code, reason = "only its shape is used")]
+struct UsageShape {
+    /// Tokens read, without cached ones.
+    input: u64,
+    /// Tokens written.
+    output: u64,
+    /// Tokens thought.
+    reasoning: u64,
+    /// Tokens read from the provider's cache.
+    cache_read: u64,
+    /// Tokens written to the provider's cache.
+    cache_write: u64,
+    /// US dollars; 0 when the host knows no price.
+    cost_usd: f64,
+}
+
 /// Who wrote a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Speaker {
@@ -49,7 +70,7 @@ pub enum Speaker {
 }
 
 /// One message.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct MessageTrace {
     /// Its id.
@@ -67,30 +88,31 @@ pub struct MessageTrace {
     /// What people read of it, whole.
     pub text: String,
     /// Whether the text was written by a program and is shown to the model only.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub synthetic: bool,
     /// How many characters were thought.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub reasoning_chars: usize,
     /// The names of its files.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
     /// Its tool calls, in order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolTrace>,
     /// Tokens and cost of this call of the model.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<UsageShape>")]
     pub usage: Option<Usage>,
     /// Why the model stopped.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish: Option<String>,
     /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 /// A call of a tool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ToolTrace {
     /// The tool's name.
@@ -98,20 +120,20 @@ pub struct ToolTrace {
     /// `pending`, `running`, `completed` or `error`.
     pub state: String,
     /// A line for people, where the host has one.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub title: String,
     /// Its arguments as JSON, at most 4,000 characters of it.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub input: String,
     /// What the model read of it, or why it failed, at most 4,000 characters of it.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub output: String,
     /// How many characters the output has.
     pub output_chars: usize,
     /// How long it ran, in milliseconds.
     pub ms: Option<u64>,
     /// The session that a `task` call ran in.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
 }
 

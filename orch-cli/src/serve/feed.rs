@@ -1,0 +1,232 @@
+//! The events of all runs of the project in one order, whoever drives them.
+//!
+//! What is driven here comes as it happens. What another process drives is read from the journal, while somebody listens.
+//! The journal is the truth: the feed remembers only the order in which it told the events.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use orch::{Event, Orchestrator, Received, RunId};
+use tokio::{
+    sync::{Notify, broadcast},
+    time::{Instant, sleep},
+};
+
+/// How many events a listener may lag behind before it misses some.
+const LAG: usize = 1024;
+/// Of how many events the order is remembered.
+const ORDER: usize = 4_096;
+/// How often the journal is looked at for what other processes do.
+const LOOK: Duration = Duration::from_millis(500);
+/// Looking takes at most this share of the time.
+const SHARE: u32 = 20;
+
+/// An event with its number in this service; live progress has none.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    pub(super) number: Option<u64>,
+    pub(super) event: Arc<Event>,
+}
+
+/// Cheap to clone; all clones are one feed.
+#[derive(Debug, Clone)]
+pub(super) struct Feed(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    listeners: broadcast::Sender<Told>,
+    joined: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The number of the latest event.
+    last: u64,
+    /// What was told, up to the latest.
+    order: VecDeque<Place>,
+    known: HashMap<RunId, Known>,
+}
+
+/// Where an event stands in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) run: RunId,
+    pub(super) seq: u64,
+    /// Which one of those with this number, from 0.
+    pub(super) nth: usize,
+}
+
+/// How far a run was told.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Known {
+    seq: u64,
+    /// How many events of record `seq` were told.
+    told: usize,
+    /// Whether it has no more than these.
+    whole: bool,
+}
+
+impl Known {
+    /// Whether the event `nth` of record `seq` was told.
+    pub(super) fn has(self, seq: u64, nth: usize) -> bool {
+        seq < self.seq || seq == self.seq && (self.whole || nth < self.told)
+    }
+}
+
+/// A listener, and what there was before.
+pub(super) struct Joined {
+    pub(super) events: broadcast::Receiver<Told>,
+    /// The number of the latest event before the first of `events`.
+    pub(super) last: u64,
+    /// How far the runs that were asked for had been told.
+    pub(super) known: Vec<Known>,
+}
+
+impl Feed {
+    pub(super) fn new() -> Self {
+        let listeners = broadcast::Sender::new(LAG);
+        Self(Arc::new(Inner { listeners, joined: Notify::new(), state: Mutex::default() }))
+    }
+
+    /// Listens from now on.
+    pub(super) fn join<'r>(&self, runs: impl IntoIterator<Item = &'r RunId>) -> Joined {
+        let state = self.state();
+        let known = runs.into_iter().map(|run| state.known.get(run).copied().unwrap_or_default());
+        let joined =
+            Joined { events: self.0.listeners.subscribe(), last: state.last, known: known.collect() };
+        self.0.joined.notify_one();
+        joined
+    }
+
+    /// What was told after `number`, as far as it is remembered; `None` where some of it is forgotten.
+    pub(super) fn since(&self, number: u64) -> Option<Vec<(u64, Place)>> {
+        let state = self.state();
+        let first = state.last + 1 - state.order.len() as u64;
+        if number > state.last || number + 1 < first {
+            return None;
+        }
+        let skip = usize::try_from(number + 1 - first).unwrap_or(usize::MAX);
+        Some((number + 1..).zip(state.order.iter().skip(skip).cloned()).collect())
+    }
+
+    /// Tells what this orchestrator drives, until it is gone.
+    pub(super) fn follow(&self, orchestrator: &Orchestrator) {
+        let (feed, mut events) = (self.clone(), orchestrator.subscribe());
+        tokio::spawn(async move {
+            while let Some(received) = events.next().await {
+                match received {
+                    Received::Event(event) => feed.tell(event),
+                    // What was missed is in the journal, and is read from there.
+                    Received::Lagged(missed) => tracing::warn!(missed, "the feed fell behind"),
+                    _ => {}
+                }
+            }
+        });
+    }
+
+    /// Reads what other processes do, while somebody listens.
+    pub(super) async fn watch(&self, look: impl AsyncFn() -> Orchestrator) -> Infallible {
+        loop {
+            if self.0.listeners.receiver_count() == 0 {
+                self.0.joined.notified().await;
+                continue;
+            }
+            let begun = Instant::now();
+            self.read(&look().await).await;
+            sleep(LOOK.max(begun.elapsed() * SHARE)).await;
+        }
+    }
+
+    /// Takes what there is for known, without telling it.
+    pub(super) async fn begin(&self, orchestrator: &Orchestrator) -> Result<(), orch::Error> {
+        for (run, view) in orchestrator.runs().await? {
+            if let Ok(view) = view {
+                let known = Known { seq: view.seq, told: 0, whole: true };
+                self.state().known.insert(run, known);
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&self, orchestrator: &Orchestrator) {
+        let runs = match orchestrator.runs().await {
+            Ok(runs) => runs,
+            Err(error) => return tracing::warn!(%error, "the runs cannot be looked at"),
+        };
+        for (run, view) in runs {
+            // A damaged journal is told by the dashboard; it has no events.
+            let Ok(view) = view else { continue };
+            let known = self.state().known.get(&run).copied().unwrap_or_default();
+            if view.seq <= known.seq {
+                continue;
+            }
+            match orchestrator.events(&run, known.seq).await {
+                Ok(events) => self.catch_up(&run, events, view.seq),
+                Err(error) => tracing::warn!(%run, %error, "the events cannot be read"),
+            }
+        }
+    }
+
+    /// Tells what the journal of this run has and nobody was told. The last record that was read has the number `end`,
+    /// whether or not it has an event.
+    fn catch_up(&self, run: &RunId, events: Vec<Event>, end: u64) {
+        let mut state = self.state();
+        let known = state.known.get(run).copied().unwrap_or_default();
+        let end = events.last().map_or(end, |event| event.seq.max(end));
+        for (nth, event) in numbered(events) {
+            if !known.has(event.seq, nth) {
+                self.append(&mut state, Arc::new(event));
+            }
+        }
+        let known = state.known.entry(run.clone()).or_default();
+        if known.seq <= end {
+            *known = Known { seq: end, told: 0, whole: true };
+        }
+    }
+
+    fn tell(&self, event: Arc<Event>) {
+        let mut state = self.state();
+        if event.live {
+            // Nobody listens: that is fine.
+            let _ = self.0.listeners.send(Told { number: None, event });
+            return;
+        }
+        let known = state.known.get(&event.run).copied().unwrap_or_default();
+        // The stream of one orchestrator says nothing twice: what repeats a number is the record's next event.
+        let nth = if event.seq == known.seq { known.told } else { 0 };
+        if !known.has(event.seq, nth) {
+            self.append(&mut state, event);
+        }
+    }
+
+    fn append(&self, state: &mut State, event: Arc<Event>) {
+        let known = state.known.entry(event.run.clone()).or_default();
+        let nth = if known.seq == event.seq { known.told } else { 0 };
+        *known = Known { seq: event.seq, told: nth + 1, whole: false };
+        state.last += 1;
+        state.order.push_back(Place { run: event.run.clone(), seq: event.seq, nth });
+        if state.order.len() > ORDER {
+            state.order.pop_front();
+        }
+        let _ = self.0.listeners.send(Told { number: Some(state.last), event });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Each event with its place among those of the same record.
+pub(super) fn numbered(events: Vec<Event>) -> impl Iterator<Item = (usize, Event)> {
+    let mut before = (0, 0);
+    events.into_iter().map(move |event| {
+        let nth = if before.0 == event.seq { before.1 + 1 } else { 0 };
+        before = (event.seq, nth);
+        (nth, event)
+    })
+}

@@ -1,0 +1,8 @@
+//! `orch serve`: the real binary, a client that speaks plain HTTP, and those who should not get in.
+
+mod attacks;
+mod client;
+mod hosts;
+mod life;
+mod runs;
+mod shapes;
