@@ -4,17 +4,19 @@
 //! The journal is the truth: the feed remembers only the order in which it told the events.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use orch::{Event, Orchestrator, Received, RunId};
+use orch::{Event, Orchestrator, Received, RunId, RunView, Runs, workflow::attempt::Timestamp};
 use tokio::{
     sync::{Notify, broadcast},
     time::{Instant, sleep},
 };
+
+use super::service::{Looked, now};
 
 /// How many events a listener may lag behind before it misses some.
 const LAG: usize = 1024;
@@ -22,6 +24,8 @@ const LAG: usize = 1024;
 const ORDER: usize = 4_096;
 /// How often the journal is looked at for what other processes do.
 const LOOK: Duration = Duration::from_millis(500);
+/// How many of the newest runs are looked at although they have ended: they may be new.
+const NEWEST: usize = 8;
 /// Looking takes at most this share of the time.
 const SHARE: u32 = 20;
 
@@ -40,6 +44,7 @@ pub(super) struct Feed(Arc<Inner>);
 struct Inner {
     listeners: broadcast::Sender<Told>,
     joined: Notify,
+    begun_at: Timestamp,
     state: Mutex<State>,
 }
 
@@ -50,6 +55,24 @@ struct State {
     /// What was told, up to the latest.
     order: VecDeque<Place>,
     known: HashMap<RunId, Known>,
+    /// Those that had not ended when they were last looked at.
+    open: HashSet<RunId>,
+}
+
+impl State {
+    /// Takes a run for told as far as it has come.
+    fn know(&mut self, run: &RunId, view: &RunView) {
+        self.known.insert(run.clone(), Known { seq: view.seq, told: 0, whole: true });
+        self.note(view);
+    }
+
+    fn note(&mut self, view: &RunView) {
+        if view.status.is_terminal() {
+            self.open.remove(&view.id);
+        } else {
+            self.open.insert(view.id.clone());
+        }
+    }
 }
 
 /// Where an event stands in the journal.
@@ -90,7 +113,7 @@ pub(super) struct Joined {
 impl Feed {
     pub(super) fn new() -> Self {
         let listeners = broadcast::Sender::new(LAG);
-        Self(Arc::new(Inner { listeners, joined: Notify::new(), state: Mutex::default() }))
+        Self(Arc::new(Inner { listeners, joined: Notify::new(), begun_at: now(), state: Mutex::default() }))
     }
 
     /// Listens from now on.
@@ -144,32 +167,64 @@ impl Feed {
 
     /// Takes what there is for known, without telling it.
     pub(super) async fn begin(&self, orchestrator: &Orchestrator) -> Result<(), orch::Error> {
-        for (run, view) in orchestrator.runs().await? {
+        for (run, view) in recent(orchestrator).await? {
             if let Ok(view) = view {
-                let known = Known { seq: view.seq, told: 0, whole: true };
-                self.state().known.insert(run, known);
+                self.state().know(&run, &view);
             }
         }
         Ok(())
     }
 
+    /// Tells what the runs have that can have moved on: those that are open, or were a moment ago, and new ones.
     async fn read(&self, orchestrator: &Orchestrator) {
-        let runs = match orchestrator.runs().await {
+        let runs = match recent(orchestrator).await {
             Ok(runs) => runs,
             Err(error) => return tracing::warn!(%error, "the runs cannot be looked at"),
         };
+        let ended: Vec<_> = {
+            let looked: HashSet<_> = runs.iter().map(|(run, _)| run).collect();
+            self.state().open.iter().filter(|run| !looked.contains(run)).cloned().collect()
+        };
         for (run, view) in runs {
-            // A damaged journal is told by the dashboard; it has no events.
-            let Ok(view) = view else { continue };
-            let known = self.state().known.get(&run).copied().unwrap_or_default();
-            if view.seq <= known.seq {
-                continue;
-            }
-            match orchestrator.events(&run, known.seq).await {
-                Ok(events) => self.catch_up(&run, events, view.seq),
-                Err(error) => tracing::warn!(%run, %error, "the events cannot be read"),
-            }
+            self.read_run(orchestrator, &run, view).await;
         }
+        for run in ended {
+            let view = orchestrator.view(&run).await;
+            self.read_run(orchestrator, &run, view).await;
+        }
+    }
+
+    async fn read_run(&self, orchestrator: &Orchestrator, run: &RunId, view: Result<RunView, orch::Error>) {
+        // A damaged journal is told by the dashboard; it has no events. A run that was forgotten has none either.
+        let Ok(view) = view else {
+            self.state().open.remove(run);
+            return;
+        };
+        let known = self.state().known.get(run).copied().unwrap_or_default();
+        if view.seq <= known.seq {
+            return;
+        }
+        match orchestrator.events(run, known.seq).await {
+            Ok(events) => {
+                self.catch_up(run, events, view.seq);
+                self.state().note(&view);
+            }
+            Err(error) => tracing::warn!(%run, %error, "the events cannot be read"),
+        }
+    }
+
+    /// Makes sure that a run is known which somebody asks about. One that ended before this service began is not told.
+    pub(super) async fn look_at(&self, orchestrator: &Orchestrator, run: &RunId) -> Result<(), orch::Error> {
+        if self.state().known.contains_key(run) {
+            return Ok(());
+        }
+        let view = orchestrator.view(run).await?;
+        if view.finished_at.is_some_and(|at| at < self.0.begun_at) {
+            self.state().know(run, &view);
+        } else {
+            self.read_run(orchestrator, run, Ok(view)).await;
+        }
+        Ok(())
     }
 
     /// Tells what the journal of this run has and nobody was told. The last record that was read has the number `end`,
@@ -219,6 +274,15 @@ impl Feed {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The runs that can have moved on since they were last looked at.
+async fn recent(orchestrator: &Orchestrator) -> Result<Looked, orch::Error> {
+    let mut runs = orchestrator.runs(Runs::Open).await?;
+    let open: HashSet<RunId> = runs.iter().map(|(run, _)| run.clone()).collect();
+    let newest = orchestrator.runs(Runs::Newest(NEWEST)).await?;
+    runs.extend(newest.into_iter().filter(|(run, _)| !open.contains(run)));
+    Ok(runs)
 }
 
 /// Each event with its place among those of the same record.

@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use orch::{Orchestrator, RunId, RunView, workflow::attempt::Timestamp};
+use orch::{Orchestrator, RunId, RunView, Runs, workflow::attempt::Timestamp};
 use tokio::sync::watch;
 
 use super::{driver::Drivers, fault::Fault, feed::Feed, presence::Presence};
@@ -25,8 +25,8 @@ pub(super) struct Service {
     pub(super) leaving: watch::Receiver<bool>,
 }
 
-/// All runs of the store, newest first, or why one cannot be read.
-pub(super) type Runs = Vec<(RunId, Result<RunView, orch::Error>)>;
+/// Runs of the store, newest first, or why one cannot be read.
+pub(super) type Looked = Vec<(RunId, Result<RunView, orch::Error>)>;
 
 impl Service {
     /// A run as it stands, with what only its driver sees.
@@ -34,8 +34,8 @@ impl Service {
         Ok(self.reader(run).await.view(run).await?)
     }
 
-    pub(super) async fn runs(&self) -> Result<Runs, Fault> {
-        let mut runs = self.drivers.home().await.runs().await?;
+    pub(super) async fn runs(&self, which: Runs) -> Result<Looked, Fault> {
+        let mut runs = self.drivers.home().await.runs(which).await?;
         for (run, view) in &mut runs {
             if let Some(driver) = self.drivers.at_work(run) {
                 *view = driver.orchestrator.view(run).await;

@@ -119,6 +119,9 @@ struct Listener {
 impl Listener {
     async fn new(service: &Service, from: From, only: Option<RunId>) -> Result<Self, Fault> {
         let runs: &[(RunId, u64)] = if let From::Runs(runs) = &from { runs } else { &[] };
+        for (run, _) in runs {
+            service.feed.look_at(&service.drivers.home().await, run).await?;
+        }
         let joined = service.feed.join(runs.iter().map(|(run, _)| run));
         let mut listener = Self {
             instance: service.instance.clone(),

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use orch::{
-    RunId, RunView,
+    RunId, RunView, Runs,
     ux::view::{
         dashboard::{Damaged, Dashboard, dashboard as dashboard_of},
         workers::{Workers, workers as workers_of},
@@ -16,7 +16,7 @@ use crate::{
     command::inbox::{Item, open_items},
     serve::{
         request::Query,
-        service::{Runs, now},
+        service::{Looked, now},
     },
 };
 
@@ -43,9 +43,7 @@ pub(super) struct RunList {
 }
 
 pub(super) async fn runs(State(service): Desk, Query(most): Query<Most>) -> Answer<RunList> {
-    let mut runs = service.runs().await?;
-    runs.truncate(most.limit);
-    let (mut runs, damaged) = parted(runs);
+    let (mut runs, damaged) = parted(service.runs(Runs::Newest(most.limit)).await?);
     for step in runs.iter_mut().flat_map(|run| &mut run.steps) {
         step.text = None;
     }
@@ -66,25 +64,25 @@ fn ten() -> usize {
 }
 
 pub(super) async fn dashboard(State(service): Desk, Query(most): Query<Ended>) -> Answer<Shown<Dashboard>> {
-    let (runs, damaged) = parted(service.runs().await?);
+    let (runs, damaged) = parted(service.runs(Runs::All).await?);
     let dashboard = dashboard_of(&runs, damaged, now(), most.ended);
     let page = dashboard.page();
     Ok(Shown::new(dashboard, &page))
 }
 
 pub(super) async fn workers(State(service): Desk) -> Answer<Shown<Workers>> {
-    let (runs, _) = parted(service.runs().await?);
+    let (runs, _) = parted(service.runs(Runs::All).await?);
     let workers = workers_of(&runs, now());
     let page = workers.page();
     Ok(Shown::new(workers, &page))
 }
 
 pub(super) async fn inbox(State(service): Desk) -> Answer<Vec<Item>> {
-    let (runs, _) = parted(service.runs().await?);
+    let (runs, _) = parted(service.runs(Runs::Open).await?);
     Ok(Json(open_items(&runs)))
 }
 
-fn parted(runs: Runs) -> (Vec<RunView>, Vec<Damaged>) {
+fn parted(runs: Looked) -> (Vec<RunView>, Vec<Damaged>) {
     let (mut views, mut damaged) = (Vec::new(), Vec::new());
     for (run, view) in runs {
         match view {
