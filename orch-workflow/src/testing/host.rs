@@ -124,7 +124,10 @@ impl ScriptedHost {
                         None
                     }
                     (_, Some(takes), _) => {
-                        sleep_until(began + takes).await;
+                        // Even to sleep no longer takes up to a tick of the timer.
+                        if began + takes > Instant::now() {
+                            sleep_until(began + takes).await;
+                        }
                         Some(turn.result)
                     }
                     (_, None, _) => std::future::pending().await,
