@@ -17,6 +17,10 @@ pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Characters of an answer that are kept.
 const LONGEST_TEXT: usize = 1 << 20;
 
+/// Where it is the turn itself that fails with these words, what was refused is `doom_loop`: every other permission is
+/// asked for by a tool, which then fails by itself (observed on OpenCode 1.18.33).
+const REFUSED: &str = "rejected permission to use";
+
 /// A call to the host failed.
 pub(crate) fn host_failure(error: &HostError) -> AttemptError {
     let code = match error.kind() {
@@ -77,6 +81,12 @@ pub(crate) fn conclude(session: &SessionId, settled: tracker::Settled) -> Settle
             ErrorCode::Aborted,
             "a permission was refused, or a question dismissed, without a word to the worker, which ended its turn",
         )),
+        tracker::Settled::Failed { failure, .. } if failure.message.contains(REFUSED) => {
+            Some(AttemptError::new(
+                ErrorCode::Loop,
+                "the model made the same call three times over, and to go on (`doom_loop`) was refused",
+            ))
+        }
         tracker::Settled::Failed { failure, .. } => Some(model_failure(&failure, now())),
         tracker::Settled::Aborted(_) => {
             let message = format!("the turn was aborted in session {session}");

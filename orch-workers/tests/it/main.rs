@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test helper that cannot go on fails its test")]
 
+mod asks;
 mod bench;
 mod children;
 mod conversation;
