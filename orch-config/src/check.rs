@@ -15,7 +15,7 @@ use crate::{
     permission::{PermissionAction, PermissionRule},
     place::places,
     placeholder,
-    profile::{Context, Profile},
+    profile::Profile,
     workflow::WorkflowDefinition,
 };
 
@@ -129,11 +129,6 @@ fn check_profile(config: &Config, profile: &Profile, issues: &mut Vec<Issue>) {
     if profile.inject_repo_context && !built_in().is_some_and(|built_in| built_in.inject_repo_context) {
         let way_out = "write what the worker should know into `systemPrompt` or a `promptFile`";
         issues.push(not_supported(place().key("injectRepoContext"), way_out));
-    }
-    if profile.context != Context::Fresh && uses(config, profile).any(|kind| kind == WorkerKind::Subagent) {
-        let way_out = "leave it out, and put what the worker should know into the step's prompt, for instance with \
-                       `{carry}`; until then its steps are refused";
-        issues.push(not_supported(place().key("context"), way_out));
     }
     if profile.supports_web && refuses(&profile.permission, "webfetch") {
         let message = "`supportsWeb` has no effect: the profile's permissions refuse `webfetch`";

@@ -74,6 +74,12 @@ pub trait OpenCode: Send + Sync + Debug {
     /// Copies the transcript, up to but without `before`, into a new **root** session.
     async fn fork(&self, session: &SessionId, before: Option<MessageId>) -> Result<Session, HostError>;
 
+    /// Makes a fork, unchanged since it was made, the child of a session.
+    ///
+    /// The host has no call for it; it is told so by an event that it takes for one of its own, and asked afterwards
+    /// (undocumented, observed on OpenCode 1.18.33). A failure leaves the fork as it was: a root session.
+    async fn adopt(&self, fork: &SessionId, parent: &SessionId) -> Result<Session, HostError>;
+
     /// Hands a prompt to the session and returns as soon as the host has taken it.
     ///
     /// An unknown agent or model is taken too and then nothing happens; check both first.

@@ -127,7 +127,7 @@ fn is_id(text: &str, prefix: &str) -> bool {
 static LAST: AtomicU64 = AtomicU64::new(0);
 
 /// The host's shape: twelve hexadecimal digits of `milliseconds × 4096 + counter`, then fourteen random base62 digits.
-fn ascending(prefix: &str) -> String {
+pub(crate) fn ascending(prefix: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let floor = u64::try_from(now).unwrap_or(u64::MAX >> 12).wrapping_mul(0x1000);
     let next = |last: u64| Some(last.max(floor) + 1);

@@ -39,8 +39,6 @@ pub enum ErrorKind {
     MissingSkill,
     /// The worker may not load a skill that it needs.
     DeniedSkill,
-    /// The profile asks for something that this version does not do.
-    Unsupported,
     /// Too many prompts wait for one session.
     QueueFull,
     /// A locator is not one of ours.
@@ -77,7 +75,6 @@ impl Error {
             ErrorKind::NoImages => "orch::workers::no-images",
             ErrorKind::MissingSkill => "orch::workers::missing-skill",
             ErrorKind::DeniedSkill => "orch::workers::denied-skill",
-            ErrorKind::Unsupported => "orch::workers::unsupported",
             ErrorKind::QueueFull => "orch::workers::queue-full",
             ErrorKind::Locator => "orch::workers::locator",
             ErrorKind::Stopping => "orch::workers::stopping",

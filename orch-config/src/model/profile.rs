@@ -63,9 +63,8 @@ layer! {
         /// not trusted.
         #[schemars(example = json!({ "HTTPS_PROXY": "http://127.0.0.1:3128" }))]
         env: Table<String>,
-        /// What a subagent knows at its start: `fresh` (its prompt), `fork` (the parent's transcript), `summary` (a summary
-        /// of it). `fork` and `summary` are not supported by this version, with a warning: put what the worker should know
-        /// into the step's prompt.
+        /// What a subagent knows when its session begins: `fresh` (its prompt), `fork` (the parent's transcript), `summary`
+        /// (a summary of it, for which the worker's model is asked).
         context: Word<Context> = "fresh",
         /// What becomes the result of a foreground step: `last` (the latest answer), `summarize` (an answer asked for), `none`.
         handoff: Word<Handoff> = "summarize",

@@ -57,9 +57,9 @@ const CASES: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
-        "a context that no subagent can have yet",
+        "a context that a subagent can have",
         "{\"profiles\": [{\"id\": \"w\", \"kind\": \"subagent\", \"context\": \"fork\"}]}",
-        &["1:58 warning not-supported $.profiles[0].context"],
+        &[],
     ),
     (
         "a temperature on a server that a step gives the worker",
@@ -347,7 +347,7 @@ fn a_configuration_built_in_code_is_checked_like_a_file() {
 fn every_setting_without_effect_names_a_way_out() {
     let everything = include_str!("../fixtures/valid/predecessor-everything.json");
     let ours =
-        r#"{"profiles": [{"id": "w", "kind": "subagent", "context": "fork", "injectRepoContext": true}]}"#;
+        r#"{"profiles": [{"id": "w", "kind": "subagent", "injectRepoContext": true}]}"#;
     let mut found = 0;
     for text in [everything, ours] {
         let warnings = parse(text.as_bytes(), None, Trust::Trusted).unwrap().warnings;

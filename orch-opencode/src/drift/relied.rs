@@ -247,6 +247,19 @@ static RELIED: &[Relied] = &[
         events: &[],
     },
     Relied {
+        name: "forks as children",
+        purpose: "to make such a copy a child; without it a child is told the transcript in a message",
+        operations: &[call("POST", "/sync/replay").sends(&[
+            "directory",
+            "events[].id",
+            "events[].aggregateID",
+            "events[].seq",
+            "events[].type",
+            "events[].data",
+        ])],
+        events: &[],
+    },
+    Relied {
         name: "permissions",
         purpose: "to let people answer what a worker asks leave for",
         operations: &[

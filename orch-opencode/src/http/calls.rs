@@ -144,6 +144,25 @@ impl OpenCode for HttpOpenCode {
         Ok(info.into())
     }
 
+    async fn adopt(&self, fork: &SessionId, parent: &SessionId) -> Result<Session, HostError> {
+        let action = format!("make session {fork} a child of {parent}");
+        let path = ["session", fork.as_str()];
+        let mut info: Value = self.fetch(Call::get(action.clone(), &path)).await?;
+        info["parentID"] = parent.as_str().into();
+        // The host numbers the events of a session: one made it, and one each its messages and their parts.
+        let messages = self.messages(fork).await?;
+        let seq = 1 + messages.len() + messages.iter().map(|message| message.parts.len()).sum::<usize>();
+        let event = wire::ReplayedEvent::session_updated(fork, seq, info);
+        let call = Call::send(action.clone(), Method::POST, &["sync", "replay"]);
+        self.send(call.json(&wire::Replay { directory: &self.directory, events: [event] })?).await?;
+        let session = self.session(fork).await?;
+        if session.parent.as_ref() == Some(parent) {
+            return Ok(session);
+        }
+        let detail = "the host took the event, and the session has no such parent all the same";
+        Err(HostError::new(HostErrorKind::Mismatch, action, self.origin(), detail))
+    }
+
     async fn prompt(&self, session: &SessionId, prompt: Prompt) -> Result<(), HostError> {
         let path = ["session", session.as_str(), "prompt_async"];
         let call = Call::send(format!("prompt session {session}"), Method::POST, &path);

@@ -19,8 +19,8 @@ pub(crate) use event::parse_event;
 pub(crate) use failure::ErrorBody;
 pub(crate) use message::MessageWithParts;
 pub(crate) use request::{
-    AppendPrompt, CreateSession, Fork, PromptRequest, Publish, ReplyPermission, ReplyQuestion, SelectSession,
-    ShowToast, UpdateSession,
+    AppendPrompt, CreateSession, Fork, PromptRequest, Publish, Replay, ReplayedEvent, ReplyPermission,
+    ReplyQuestion, SelectSession, ShowToast, UpdateSession,
 };
 pub(crate) use session::{SessionInfo, StatusInfo};
 pub(crate) use skill::{PathInfo, SkillConfig, SkillInfo};

@@ -2,11 +2,11 @@
 //! good, and `format` makes its transcript unreadable.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::ask::{Answers, PermissionReply};
 use crate::catalog::ModelRef;
-use crate::id::{MessageId, PartId, SessionId};
+use crate::id::{self, MessageId, PartId, SessionId};
 use crate::prompt::{Prompt, PromptPart};
 use crate::session::{NewSession, PermissionRule, SessionChange};
 use crate::toast::{Toast, ToastVariant};
@@ -78,6 +78,32 @@ impl<'a> From<&'a SessionChange> for UpdateSession<'a> {
 pub(crate) struct Fork {
     #[serde(rename = "messageID", skip_serializing_if = "Option::is_none")]
     pub(crate) before: Option<MessageId>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Replay<'a> {
+    pub(crate) directory: &'a str,
+    pub(crate) events: [ReplayedEvent<'a>; 1],
+}
+
+/// An event as the host keeps it.
+#[derive(Serialize)]
+pub(crate) struct ReplayedEvent<'a> {
+    id: String,
+    #[serde(rename = "aggregateID")]
+    session: &'a SessionId,
+    seq: usize,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    data: Value,
+}
+
+impl<'a> ReplayedEvent<'a> {
+    /// The session is like this from now on; `info` is whole, in the host's own shape.
+    pub(crate) fn session_updated(session: &'a SessionId, seq: usize, info: Value) -> Self {
+        let data = json!({ "sessionID": session, "info": info });
+        Self { id: id::ascending("evt_"), session, seq, kind: "session.updated.1", data }
+    }
 }
 
 #[derive(Serialize)]

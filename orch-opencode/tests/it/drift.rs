@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use orch_opencode::{
-    HttpOpenCode, MessageId, NewSession, OpenCode, PermissionId, PermissionReply, Prompt, QuestionId,
-    SessionChange, SessionId, SessionQuery, Toast, ToastVariant,
+    HostErrorKind, HttpOpenCode, MessageId, NewSession, OpenCode, PermissionId, PermissionReply, Prompt,
+    QuestionId, SessionChange, SessionId, SessionQuery, Toast, ToastVariant,
     drift::{Capability, Operation, Standing, compare, operations},
 };
 use serde_json::Value;
@@ -149,6 +149,11 @@ async fn what_is_relied_on_is_what_is_called() {
         // The catalogue, and what is configured of it.
         Act::json(200, r#"{"providers":[],"default":{}}"#),
         Act::json(200, "{}"),
+        // A fork that is made a child.
+        Act::json(200, r#"{"id":"ses_1","directory":"/project","time":{"created":1,"updated":1}}"#),
+        Act::json(200, "[]"),
+        Act::json(200, r#"{"sessionID":"ses_1"}"#),
+        Act::json(200, r#"{"id":"ses_1","directory":"/project","time":{"created":1,"updated":1}}"#),
         // The skills, and the directories in which they are looked up.
         Act::json(200, "[]"),
         Act::json(200, r#"{"home":"/h","config":"/c","worktree":"/w","directory":"/d"}"#),
@@ -162,6 +167,8 @@ async fn what_is_relied_on_is_what_is_called() {
     host.catalog().await.unwrap();
     let (session, message) = (SessionId::parse("ses_1").unwrap(), MessageId::parse("msg_1").unwrap());
     let (permission, question) = (PermissionId::parse("per_1").unwrap(), QuestionId::parse("que_1").unwrap());
+    let orphan = host.adopt(&session, &SessionId::parse("ses_2").unwrap()).await.unwrap_err();
+    assert_eq!(orphan.kind(), HostErrorKind::Mismatch);
     // From here on nothing is there any more, but everything is asked for.
     let refused = [
         host.skills().await.is_err(),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orch_config::{Profile, kind::WorkerKind};
-use orch_opencode::{NewSession, OpenCode, Session};
+use orch_opencode::{NewSession, OpenCode, tracker::Patience};
 use orch_workflow::attempt::AttemptError;
 
-use super::{Backend, Hosting, OpenCodeWorker, create, slots::Scope};
+use super::{Backend, Hosting, OpenCodeWorker, Opened, create, slots::Scope};
 use crate::{locator::Home, worker::Context};
 
 impl OpenCodeWorker {
@@ -35,10 +35,11 @@ impl Backend for Agent {
 
     async fn open(
         &self,
-        host: &dyn OpenCode,
+        host: &Arc<dyn OpenCode>,
         _scope: &Scope,
         new: NewSession,
-    ) -> Result<Session, AttemptError> {
-        create(host, new).await
+        _patience: &Patience,
+    ) -> Result<Opened, AttemptError> {
+        create(&**host, new).await
     }
 }

@@ -9,7 +9,7 @@ use orch_opencode::{
 };
 use orch_workflow::{
     attachment::Attachment,
-    attempt::{AttemptError, ErrorCode, Settled, Timestamp, Warning, WarningCode},
+    attempt::{AttemptError, ErrorCode, Settled, Timestamp, Usage, Warning, WarningCode},
     port::{AskPolicy, Dispatch, Progress, SendError, Update},
 };
 use tokio::{
@@ -93,6 +93,8 @@ pub(super) struct Flight {
     warnings: Vec<Warning>,
     /// Why it was stopped by us, if it was.
     cause: Option<AttemptError>,
+    /// What was used before it, to make its session.
+    advance: Usage,
     waiting: bool,
     was_out_of_reach: bool,
 }
@@ -108,6 +110,7 @@ impl Flight {
     ) -> Self {
         let boarding = worker.turns.board(at.message.clone());
         let _occupied = worker.occupy(&cx);
+        let advance = worker.advance(&at.message);
         Self {
             worker,
             cx,
@@ -120,6 +123,7 @@ impl Flight {
             _occupied,
             warnings: Vec::new(),
             cause: None,
+            advance,
             waiting: false,
             was_out_of_reach: false,
         }
@@ -255,7 +259,11 @@ impl Flight {
                         // Told only once, so it has to be remembered until every ask has its answer.
                         again = inquiry.owes_answers.then(|| (Instant::now() + ANSWER_AGAIN, activity));
                     }
-                    Sign::Used(used) => self.tell(Update::Used(verdict::usage(used))).await,
+                    Sign::Used(used) => {
+                        let mut usage = verdict::usage(used);
+                        usage += self.advance;
+                        self.tell(Update::Used(usage)).await;
+                    }
                     Sign::OutOfReach(error) => {
                         self.was_out_of_reach = true;
                         self.mention(Progress::Note { message: error.to_string() });
@@ -364,6 +372,7 @@ impl Flight {
     }
 
     async fn settle(self, mut settled: Settled) {
+        settled.usage += self.advance;
         if self.was_out_of_reach && settled.error.is_none() {
             let message = "the result was read after the host had been out of reach";
             settled.warnings.push(Warning::new(WarningCode::Reconciled, message));

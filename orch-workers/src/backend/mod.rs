@@ -2,6 +2,7 @@
 
 mod agent;
 mod flight;
+mod heritage;
 mod inquiry;
 mod server;
 mod session;
@@ -13,7 +14,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use orch_config::kind::WorkerKind;
-use orch_opencode::{HostError, NewSession, OpenCode, Session, SessionQuery};
+use orch_opencode::{HostError, NewSession, OpenCode, Session, SessionQuery, Usage, tracker::Patience};
 use orch_workflow::attempt::AttemptError;
 use tokio_util::sync::CancellationToken;
 
@@ -39,8 +40,22 @@ impl Hosting {
     }
 }
 
-async fn create(host: &dyn OpenCode, new: NewSession) -> Result<Session, AttemptError> {
-    host.create_session(new).await.map_err(|error| verdict::host_failure(&error))
+/// A session that was made, and what its making cost.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) session: Session,
+    pub(crate) usage: Usage,
+}
+
+impl Opened {
+    fn at_no_cost(session: Session) -> Self {
+        Self { session, usage: Usage::default() }
+    }
+}
+
+async fn create(host: &dyn OpenCode, new: NewSession) -> Result<Opened, AttemptError> {
+    let session = host.create_session(new).await.map_err(|error| verdict::host_failure(&error))?;
+    Ok(Opened::at_no_cost(session))
 }
 
 /// One of the three kinds.
@@ -59,10 +74,11 @@ pub(crate) trait Backend: Send + Sync + fmt::Debug {
     /// Creates a session.
     async fn open(
         &self,
-        host: &dyn OpenCode,
+        host: &Arc<dyn OpenCode>,
         scope: &Scope,
         new: NewSession,
-    ) -> Result<Session, AttemptError>;
+        patience: &Patience,
+    ) -> Result<Opened, AttemptError>;
 
     /// Sessions with this title that may have been created for the scope by an earlier process, newest first.
     async fn earlier(

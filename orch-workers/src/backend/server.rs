@@ -10,14 +10,15 @@ use std::{
 use async_trait::async_trait;
 use orch_config::{Profile, kind::WorkerKind};
 use orch_opencode::{
-    NewSession, OpenCode, Session,
+    NewSession, OpenCode,
     serve::{self, Progress},
+    tracker::Patience,
 };
 use orch_workflow::attempt::{AttemptError, ErrorCode};
 use tokio::{sync::Mutex, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Backend, Hosting, OpenCodeWorker, create, slots::Scope};
+use super::{Backend, Hosting, OpenCodeWorker, Opened, create, slots::Scope};
 use crate::{
     error::{Error, ErrorKind},
     locator::Home,
@@ -116,11 +117,12 @@ impl Backend for OwnServer {
 
     async fn open(
         &self,
-        host: &dyn OpenCode,
+        host: &Arc<dyn OpenCode>,
         _scope: &Scope,
         new: NewSession,
-    ) -> Result<Session, AttemptError> {
-        create(host, new).await
+        _patience: &Patience,
+    ) -> Result<Opened, AttemptError> {
+        create(&**host, new).await
     }
 
     async fn shutdown(&self, grace: Duration) -> ShutdownReport {

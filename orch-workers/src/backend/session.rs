@@ -1,6 +1,7 @@
 //! The worker itself, the same for every kind: sessions, turns, and what is asked of the host.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -16,7 +17,7 @@ use orch_opencode::{
     tracker::{self, Patience, Probed},
 };
 use orch_workflow::{
-    attempt::{AttemptError, ErrorCode, Settled},
+    attempt::{AttemptError, ErrorCode, Settled, Usage},
     port::{AskId, AskReply, Dispatch, Locator, Placement, Probe, SendError, SessionChoice, Task},
 };
 use tokio::time::{sleep, timeout};
@@ -33,7 +34,7 @@ use crate::{
     locator::Whereabouts,
     permission,
     pool::Need,
-    preflight::{self, Offer, Selection},
+    preflight::{self, Offer, Selection, SharedOffer},
     shutdown::ShutdownReport,
     verdict,
     worker::{Capabilities, Context, Worker, WorkerEvent, WorkerStatus},
@@ -59,6 +60,10 @@ pub(super) struct Inner {
     pub(super) patience: Patience,
     slots: tokio::sync::Mutex<Slots>,
     selection: Mutex<Option<Selection>>,
+    /// What the given host offers, once somebody has asked it.
+    offer: SharedOffer,
+    /// What was used before the prompt that a session was made for.
+    advances: Mutex<HashMap<MessageId, Usage>>,
     /// Our plugin runs in the host.
     guarded: bool,
     busy: AtomicUsize,
@@ -84,6 +89,8 @@ impl OpenCodeWorker {
             patience: Patience::default(),
             slots: tokio::sync::Mutex::new(Slots::new(limit)),
             selection: Mutex::default(),
+            offer: SharedOffer::default(),
+            advances: Mutex::default(),
             guarded: false,
             busy: AtomicUsize::new(0),
         };
@@ -95,6 +102,14 @@ impl OpenCodeWorker {
     pub fn with_patience(mut self, patience: Patience) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
             inner.patience = patience;
+        }
+        self
+    }
+
+    /// The same worker, not yet in use, on a host whose offer others look at as well.
+    pub(crate) fn with_offer(mut self, offer: SharedOffer) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.offer = offer;
         }
         self
     }
@@ -148,7 +163,6 @@ impl OpenCodeWorker {
     pub(crate) async fn examine(&self, cx: &Context, need: &Need) -> Vec<Error> {
         let inner = &self.inner;
         let examined = async {
-            preflight::supported(&inner.profile, self.kind())?;
             let not_ready = |error: AttemptError| Error::new(ErrorKind::Spawn, error.message);
             let host = inner.backend.host(cx, None).await.map_err(not_ready)?.host;
             let unanswered = |error: HostError| {
@@ -189,7 +203,6 @@ impl Worker for OpenCodeWorker {
     }
 
     async fn ready(&self, cx: &Context) -> Result<(), AttemptError> {
-        preflight::supported(&self.inner.profile, self.kind())?;
         let host = self.inner.backend.host(cx, None).await?.host;
         let selection = self.inner.select(&*host).await?;
         self.inner.check_skills(&*host, &selection, &[]).await?;
@@ -199,16 +212,14 @@ impl Worker for OpenCodeWorker {
 
     async fn place(&self, cx: &Context, dispatch: &Dispatch) -> Result<Placement, AttemptError> {
         let inner = &self.inner;
-        preflight::supported(&inner.profile, self.kind())?;
         let scope = Scope::from_dispatch(dispatch)?;
         inner.backend.admit(&scope)?;
         let Hosting { host, home, .. } = inner.backend.host(cx, None).await?;
         let selection = inner.select(&*host).await?;
         inner.check_skills(&*host, &selection, &dispatch.required_skills).await?;
-        let message = MessageId::mint();
-        let session = match &dispatch.continues {
-            Some(session) => inner.same_session(&*host, &scope, session, &message).await?,
-            None => inner.session(&*host, &scope, dispatch.session, &message).await?,
+        let (session, message) = match &dispatch.continues {
+            Some(session) => inner.same_session(&*host, &scope, session).await?,
+            None => inner.session(&host, &scope, dispatch.session).await?,
         };
         let at = Whereabouts {
             kind: inner.backend.kind(),
@@ -289,7 +300,11 @@ impl Inner {
         if let Some(selection) = self.selection().clone() {
             return Ok(selection);
         }
-        let offer = Offer::ask(host).await.map_err(|error| verdict::host_failure(&error))?;
+        let known = self.offer.known();
+        let offer = match known {
+            Some(offer) => offer,
+            None => self.offer.ask(host).await.map_err(|error| verdict::host_failure(&error))?,
+        };
         let selection = offer.select(&self.profile)?;
         *self.selection() = Some(selection.clone());
         Ok(selection)
@@ -313,35 +328,37 @@ impl Inner {
 
     pub(super) fn forget_selection(&self) {
         *self.selection() = None;
+        self.offer.forget();
     }
 
     fn selection(&self) -> MutexGuard<'_, Option<Selection>> {
-        self.selection.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.selection)
     }
 
     /// The session for one more prompt, made when there is none; one at a time, so that two prompts of a new scope do
-    /// not make two.
+    /// not make two. The prompt's id comes after those of all messages that are there: the host takes it for answered
+    /// otherwise.
     async fn session(
         &self,
-        host: &dyn OpenCode,
+        host: &Arc<dyn OpenCode>,
         scope: &Scope,
         choice: SessionChoice,
-        message: &MessageId,
-    ) -> Result<SessionId, AttemptError> {
+    ) -> Result<(SessionId, MessageId), AttemptError> {
         let mut slots = self.slots.lock().await;
         match choice {
             SessionChoice::Fresh => slots.retire(scope),
             SessionChoice::Same => {
                 if !slots.knows(scope) {
-                    for session in self.earlier(host, scope).await? {
+                    for session in self.earlier(&**host, scope).await? {
                         slots.add(scope.clone(), session.id);
                     }
                 }
                 while let Some(session) = slots.pick(scope) {
                     match host.session(&session).await {
                         Ok(_) => {
+                            let message = MessageId::mint();
                             slots.claim(scope, &session, message.clone());
-                            return Ok(session);
+                            return Ok((session, message));
                         }
                         Err(error) if error.kind() == HostErrorKind::NotFound => slots.forget(&session),
                         Err(error) => return Err(verdict::host_failure(&error)),
@@ -349,10 +366,12 @@ impl Inner {
                 }
             }
         }
-        let session = self.backend.open(host, scope, self.blueprint(scope)).await?;
-        slots.add(scope.clone(), session.id.clone());
-        slots.claim(scope, &session.id, message.clone());
-        Ok(session.id)
+        let opened = self.backend.open(host, scope, self.blueprint(scope), &self.patience).await?;
+        let (session, message) = (opened.session.id, MessageId::mint());
+        slots.add(scope.clone(), session.clone());
+        slots.claim(scope, &session, message.clone());
+        lock(&self.advances).insert(message.clone(), verdict::usage(opened.usage));
+        Ok((session, message))
     }
 
     /// The session of an earlier prompt of the same attempt.
@@ -361,14 +380,19 @@ impl Inner {
         host: &dyn OpenCode,
         scope: &Scope,
         session: &str,
-        message: &MessageId,
-    ) -> Result<SessionId, AttemptError> {
+    ) -> Result<(SessionId, MessageId), AttemptError> {
         let session = SessionId::parse(session)
             .map_err(|error| AttemptError::new(ErrorCode::Internal, error.to_string()))?;
         host.session(&session).await.map_err(|error| verdict::host_failure(&error))?;
+        let message = MessageId::mint();
         let mut slots = self.slots.lock().await;
         slots.take(scope, &session, message.clone());
-        Ok(session)
+        Ok((session, message))
+    }
+
+    /// What was used to make the session of this prompt, told once and by the process that made it.
+    pub(super) fn advance(&self, message: &MessageId) -> Usage {
+        lock(&self.advances).remove(message).unwrap_or_default()
     }
 
     fn title(&self) -> String {
@@ -424,6 +448,11 @@ impl Inner {
     pub(super) async fn release(&self, message: &MessageId) {
         self.slots.lock().await.release(message);
     }
+}
+
+/// What is kept under locks stays consistent even if a holder panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Stops a turn that this process does not follow, and waits until it rests.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orch_config::{Profile, id::ProfileId, kind::WorkerKind};
-use orch_opencode::{HostError, HostErrorKind, NewSession, OpenCode, Session, SessionId};
+use orch_config::{Profile, id::ProfileId, kind::WorkerKind, profile};
+use orch_opencode::{HostError, HostErrorKind, NewSession, OpenCode, Session, SessionId, tracker::Patience};
 use orch_workflow::attempt::AttemptError;
 
-use super::{Backend, Hosting, OpenCodeWorker, slots::Scope};
+use super::{Backend, Hosting, OpenCodeWorker, Opened, heritage::Birth, slots::Scope};
 use crate::{
     error::{Error, ErrorKind},
     locator::Home,
@@ -19,14 +19,16 @@ impl OpenCodeWorker {
     /// A worker whose sessions on this host are children of the run's parent session.
     #[must_use]
     pub fn subagent(profile: Arc<Profile>, host: Arc<dyn OpenCode>) -> Self {
-        let worker = profile.id.clone();
-        Self::with_backend(profile, Box::new(Subagent { worker, host }))
+        let (worker, context) = (profile.id.clone(), profile.context);
+        Self::with_backend(profile, Box::new(Subagent { worker, context, host }))
     }
 }
 
 #[derive(Debug)]
 struct Subagent {
     worker: ProfileId,
+    /// What its children know of their parents.
+    context: profile::Context,
     host: Arc<dyn OpenCode>,
 }
 
@@ -66,15 +68,18 @@ impl Backend for Subagent {
     /// really is a child is checked here once more, because everything else rests on it.
     async fn open(
         &self,
-        host: &dyn OpenCode,
+        host: &Arc<dyn OpenCode>,
         scope: &Scope,
         new: NewSession,
-    ) -> Result<Session, AttemptError> {
+        patience: &Patience,
+    ) -> Result<Opened, AttemptError> {
         let parent = self.parent(scope)?;
         let new = NewSession { parent: Some(parent.clone()), ..new };
-        let session = host.create_session(new).await.map_err(|error| self.refused(parent, error))?;
+        let refused = |error| self.refused(parent, error);
+        let opened = Birth { host, parent, new, patience, refused: &refused }.knowing(self.context).await?;
+        let session = &opened.session;
         if session.parent.as_ref() == Some(parent) {
-            return Ok(session);
+            return Ok(opened);
         }
         let message = format!(
             "worker `{}`: the host made session {} a child of {}, not of {parent}",

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Parents, Pool, lock};
 use crate::{
+    preflight::SharedOffer,
     route::HostCapabilities,
     supervise::Supervisor,
     worker::{Context, Worker, WorkerEvent},
@@ -154,6 +155,7 @@ impl PoolBuilder {
             host: self.host,
             supervisor,
             can,
+            offer: SharedOffer::default(),
             guarded: self.guarded,
             patience: self.patience,
             registered: self.registered,

@@ -78,7 +78,7 @@ impl Pool {
             return Ok(problems);
         }
         let host = &*self.inner.host;
-        let offer = Offer::ask(host).await?;
+        let offer = self.inner.offer.ask(host).await?;
         let mut skills = None;
         let mut doubtful = Vec::new();
         for (profile, need) in on_host {
@@ -159,7 +159,6 @@ impl Pool {
 }
 
 fn examine(offer: &Offer, profile: &Profile, need: &Need) -> Result<preflight::Selection, Error> {
-    preflight::supported(profile, need.kind)?;
     let selection = offer.select(profile)?;
     offer.shows(profile, &selection, &need.images)?;
     Ok(selection)

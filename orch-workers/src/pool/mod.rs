@@ -28,6 +28,7 @@ use self::{envelope::Envelope, parent::Parents};
 use crate::{
     backend::OpenCodeWorker,
     error::{Error, ErrorKind},
+    preflight::SharedOffer,
     route::{HostCapabilities, Route, route},
     shutdown::ShutdownReport,
     supervise::Supervisor,
@@ -52,6 +53,8 @@ struct Inner {
     host: Arc<dyn OpenCode>,
     supervisor: Option<Arc<Supervisor>>,
     can: HostCapabilities,
+    /// What the given host offers, once somebody has asked it.
+    offer: SharedOffer,
     guarded: bool,
     patience: Patience,
     registered: HashMap<ProfileId, Arc<dyn Worker>>,
@@ -173,8 +176,8 @@ impl Inner {
         let profile = Arc::new(profile.clone());
         let host = Arc::clone(&self.host);
         let worker = match kind {
-            WorkerKind::Agent => OpenCodeWorker::agent(profile, host),
-            WorkerKind::Subagent => OpenCodeWorker::subagent(profile, host),
+            WorkerKind::Agent => OpenCodeWorker::agent(profile, host).with_offer(self.offer.clone()),
+            WorkerKind::Subagent => OpenCodeWorker::subagent(profile, host).with_offer(self.offer.clone()),
             WorkerKind::Server => {
                 let supervisor = self.supervisor.as_ref().ok_or_else(|| Error::no_server_command(id))?;
                 OpenCodeWorker::server(profile, Arc::clone(supervisor))

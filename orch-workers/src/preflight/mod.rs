@@ -7,6 +7,7 @@
 mod agent;
 mod model;
 mod near;
+mod shared;
 mod skill;
 mod support;
 
@@ -18,8 +19,9 @@ pub use self::{
     skill::{SkillState, permission as skill_permission},
 };
 pub(crate) use self::{
+    shared::SharedOffer,
     skill::{problems as skill_problems, required},
-    support::{supported, without_effect},
+    support::without_effect,
 };
 use crate::error::{Error, ErrorKind};
 

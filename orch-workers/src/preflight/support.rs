@@ -1,24 +1,6 @@
-//! Settings of a profile that this version cannot act on, or not for every kind of worker.
+//! Settings of a profile that do not act on every kind of worker.
 
 use orch_config::{Profile, kind::WorkerKind, profile::Context};
-
-use crate::error::{Error, ErrorKind};
-
-/// Refuses a profile whose settings could only be ignored here.
-///
-/// # Errors
-/// A session that should begin with the parent's transcript.
-pub(crate) fn supported(profile: &Profile, kind: WorkerKind) -> Result<(), Error> {
-    if profile.context == Context::Fresh || kind != WorkerKind::Subagent {
-        return Ok(());
-    }
-    let message = format!(
-        "worker `{}`: this version begins every session with nothing but its prompt: remove `context` or set it to \
-         `fresh`",
-        profile.id
-    );
-    Err(Error::new(ErrorKind::Unsupported, message))
-}
 
 /// What the profile says that has no effect on a worker of this kind, for people to know. In a `guarded` host our plugin
 /// applies what the host's interface has no place for.

@@ -8,6 +8,7 @@ mod children;
 mod conversation;
 mod custom;
 mod failures;
+mod heritage;
 mod live;
 mod live_settings;
 mod outcomes;

@@ -30,6 +30,8 @@ pub(super) struct Thread {
     pub(super) session: Session,
     pub(super) messages: Vec<Message>,
     pub(super) status: Status,
+    /// How many events the host keeps of it: each change of the session, of a message, of a part.
+    pub(super) events: usize,
     /// The turn that is running, if any.
     pub(super) turn: Option<TurnControl>,
     pub(super) todos: Value,
@@ -114,6 +116,7 @@ impl World {
             session: session.clone(),
             messages: Vec::new(),
             status: Status::Idle,
+            events: 0,
             turn: None,
             todos: json!([]),
         };
@@ -353,6 +356,9 @@ impl World {
         if let (Value::Object(all), Value::Object(rest)) = (&mut properties, rest) {
             all.extend(rest);
         }
+        if let Some(thread) = self.threads.get_mut(session) {
+            thread.events += usize::from(KEPT.contains(&kind));
+        }
         let directory = self.threads.get(session).map(|thread| thread.session.directory.clone());
         self.emit_in(directory, kind, properties);
     }
@@ -363,6 +369,9 @@ impl World {
         self.outbox.push(Event { id, kind, properties, directory });
     }
 }
+
+/// The events that the host keeps and numbers.
+const KEPT: [&str; 4] = ["session.created", "session.updated", "message.updated", "message.part.updated"];
 
 /// Text that the model is streaming.
 #[derive(Debug)]

@@ -109,6 +109,11 @@ impl Suite {
         let roots = self.host.sessions(roots).await.unwrap();
         let newest: Vec<_> = roots.iter().take(2).map(|session| &session.id).collect();
         assert_eq!(newest, [&fork.id, &root]);
+        let adopted = self.host.adopt(&fork.id, &root).await.unwrap();
+        assert_eq!((adopted.id, adopted.parent.as_ref()), (fork.id.clone(), Some(&root)));
+        assert!(self.host.children(&root).await.unwrap().iter().any(|session| session.id == fork.id));
+        // It has changed since it was made, and its events are no longer the ones that were counted.
+        assert!(self.host.adopt(&fork.id, &child.id).await.is_err());
         self.host.delete_session(&root).await.unwrap();
         let gone = self.host.session(&child.id).await.unwrap_err();
         assert_eq!(gone.kind(), HostErrorKind::NotFound);
@@ -141,6 +146,18 @@ impl Suite {
         }
         assert_eq!(self.host.session(&session).await.unwrap().usage.input, 120);
         assert_eq!(self.host.statuses().await.unwrap().get(&session), None);
+        self.a_copy_below(&session).await;
+    }
+
+    /// A fork is made a child, whatever its transcript holds.
+    async fn a_copy_below(&self, session: &SessionId) {
+        let fork = self.host.fork(session, None).await.unwrap();
+        let copy = self.host.adopt(&fork.id, session).await.unwrap();
+        assert_eq!(copy.parent.as_ref(), Some(session));
+        let texts = async |id: &SessionId| -> Vec<String> {
+            self.host.messages(id).await.unwrap().iter().map(Message::text).collect()
+        };
+        assert_eq!(texts(&copy.id).await, texts(session).await);
     }
 
     async fn a_permission(&mut self) {
@@ -174,6 +191,7 @@ impl Suite {
                 (state, end) => panic!("{state:?} instead of {end:?}"),
             }
             assert!(self.host.permissions().await.unwrap().is_empty());
+            self.a_copy_below(&session).await;
         }
     }
 

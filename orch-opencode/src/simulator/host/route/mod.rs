@@ -48,6 +48,7 @@ pub(super) fn router(host: Arc<Host>) -> Router {
         .route("/question", get(ask::questions))
         .route("/question/{id}/reply", post(ask::reply_question))
         .route("/question/{id}/reject", post(ask::reject_question))
+        .route("/sync/replay", post(session::replay))
         .route("/tui/{call}", post(tui::call))
         .fallback(web_page)
         .method_not_allowed_fallback(web_page)

@@ -155,6 +155,36 @@ pub(super) async fn fork(State(host): Shared, Path(id): Path<String>, body: Byte
     fork.map_or_else(|| error::not_found("Session", &id), |session| Json(session).into_response())
 }
 
+#[derive(Deserialize, Default)]
+struct ReplayBody {
+    events: Vec<ReplayedEvent>,
+}
+
+#[derive(Deserialize)]
+struct ReplayedEvent {
+    #[serde(rename = "aggregateID")]
+    session: String,
+    seq: usize,
+    #[serde(rename = "type")]
+    kind: String,
+    data: Value,
+}
+
+/// Only what is used of it: a session gets a parent, if the event is numbered as its next one.
+pub(super) async fn replay(State(host): Shared, body: Bytes) -> Response {
+    let Some(ReplayBody { events }) = parse::<ReplayBody>(&body) else { return error::bad_request() };
+    let [event] = events.as_slice() else { return error::bad_request() };
+    let parent = event.data["info"]["parentID"].as_str().map(str::to_owned);
+    let replayed = host.with(|world| {
+        let is_next = world.thread(&event.session).is_some_and(|thread| thread.events == event.seq);
+        if !is_next || event.kind != "session.updated.1" {
+            return None;
+        }
+        world.update_session(&event.session, |session| session.parent_id = parent)
+    });
+    replayed.map_or_else(error::internal, |session| Json(json!({ "sessionID": session.id })).into_response())
+}
+
 /// Always 200, for sessions that do not exist too.
 pub(super) async fn abort(State(host): Shared, Path(id): Path<String>) -> Json<bool> {
     turn::abort(&host, &id).await;
