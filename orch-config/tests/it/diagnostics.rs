@@ -346,8 +346,7 @@ fn a_configuration_built_in_code_is_checked_like_a_file() {
 #[test]
 fn every_setting_without_effect_names_a_way_out() {
     let everything = include_str!("../fixtures/valid/predecessor-everything.json");
-    let ours =
-        r#"{"profiles": [{"id": "w", "kind": "subagent", "injectRepoContext": true}]}"#;
+    let ours = r#"{"profiles": [{"id": "w", "kind": "subagent", "injectRepoContext": true}]}"#;
     let mut found = 0;
     for text in [everything, ours] {
         let warnings = parse(text.as_bytes(), None, Trust::Trusted).unwrap().warnings;

@@ -206,7 +206,8 @@ async fn no_step_takes_more_than_eight_calls_of_the_host() {
             assert!((2..=8).contains(&calls.len()), "{kind}, step {step}: {calls:#?}");
         }
         let looks = ["/agent", "/config", "/config/providers"];
-        let looked = simulator.requests().into_iter().filter(|request| looks.contains(&request.path.as_str()));
+        let looked =
+            simulator.requests().into_iter().filter(|request| looks.contains(&request.path.as_str()));
         assert_eq!(looked.count(), looks.len(), "{kind}: once for all");
     }
 }

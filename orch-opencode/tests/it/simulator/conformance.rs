@@ -146,7 +146,6 @@ impl Suite {
         }
         assert_eq!(self.host.session(&session).await.unwrap().usage.input, 120);
         assert_eq!(self.host.statuses().await.unwrap().get(&session), None);
-        self.a_copy_below(&session).await;
     }
 
     /// A fork is made a child, whatever its transcript holds.
