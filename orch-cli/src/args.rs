@@ -108,6 +108,13 @@ pub(crate) enum Command {
     /// One service for each project and state directory: a second one finds the first and says where it is. The address
     /// and the token are in `serve.json`, which only you can read. It ends by itself when no client and no run is left.
     Serve(ServeArgs),
+    /// Install the plugin for OpenCode: commands, keys, gates and a sidebar in its terminal interface.
+    ///
+    /// Writes it beside the settings of OpenCode and names it there; comments and everything else stay. Doing it again
+    /// brings it up to date.
+    Install(InstallArgs),
+    /// Take the plugin for OpenCode out again; settings that nobody has changed since are as before, to the byte.
+    Uninstall(UninstallArgs),
     /// Check this machine: OpenCode, the server, the configuration, the store.
     Doctor(HostArgs),
     /// Print completions for a shell.
@@ -136,6 +143,8 @@ impl Command {
                 | Self::Decide(_)
                 | Self::Fork(_)
                 | Self::Serve(_)
+                | Self::Install(_)
+                | Self::Uninstall(_)
         )
     }
 }
@@ -423,6 +432,23 @@ pub(crate) struct TrustArgs {
     /// Trust it as it is now without being asked.
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InstallArgs {
+    /// For all projects of yours, not only for this one.
+    #[arg(long)]
+    pub(crate) global: bool,
+    /// A key for a command, such as gate=f4; alternatives are separated by commas, sequences are written <leader>v.
+    #[arg(long = "key", value_name = "NAME=KEY", value_parser = crate::command::install::parse_key)]
+    pub(crate) keys: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UninstallArgs {
+    /// The one for all projects of yours.
+    #[arg(long)]
+    pub(crate) global: bool,
 }
 
 #[derive(Debug, Args)]

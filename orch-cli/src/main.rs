@@ -7,7 +7,9 @@ mod command;
 mod exit;
 #[cfg(feature = "failpoints")]
 mod failpoint;
+mod file;
 mod follow;
+mod install;
 mod interrupt;
 mod log;
 mod manual;

@@ -164,6 +164,10 @@ commands! {
         "Prints the JSON Schema of `orchestrator.json`; `--events` that of the events.";
     SERVE: "serve", "orch serve", "Serve front ends",
         "Serves the runs of this project over HTTP on the loopback; `--detach` in the background.";
+    INSTALL: "install", "orch install", "Install the plugin",
+        "Puts the plugin for OpenCode into the project, or with `--global` into your own settings.";
+    UNINSTALL: "uninstall", "orch uninstall", "Take the plugin out",
+        "Takes the plugin out of OpenCode's settings again, to the byte.";
     DOCTOR: "doctor", "orch doctor", "Examine the set-up",
         "Checks host, configuration and store, and says how to repair what is broken.";
     COMPLETIONS: "completions", "orch completions bash", "Complete in a shell",

@@ -30,6 +30,7 @@ pub mod frontend;
 mod notice;
 pub mod opencode;
 pub mod page;
+pub mod plugin;
 pub mod policy;
 pub mod reactor;
 pub mod step_line;

@@ -20,7 +20,10 @@ const NO_CODES: [&str; 2] = ["orch::config::", "orch::failpoint"];
 fn the_page_lists_the_codes_of_every_crate() {
     let said = codes();
     let areas: BTreeSet<_> = said.iter().filter_map(|code| code.split("::").nth(1)).collect();
-    let expected = ["cli", "config", "doctor", "host", "plan", "run", "serve", "store", "ux", "workers"];
+    let expected = [
+        "cli", "config", "doctor", "host", "install", "plan", "plugin", "run", "serve", "store", "ux",
+        "workers",
+    ];
     assert_eq!(areas.into_iter().collect::<Vec<_>>(), expected);
 
     let listed: Vec<_> = explained().map(|(code, _)| code.to_owned()).collect();
@@ -74,7 +77,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if path.is_dir() && name != "tests" {
             found.extend(sources(&path));
-        } else if name.ends_with(".rs") && name != "tests.rs" {
+        } else if (name.ends_with(".rs") || name.ends_with(".js")) && name != "tests.rs" {
             found.push(path);
         }
     }

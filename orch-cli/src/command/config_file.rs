@@ -16,6 +16,7 @@ use similar::TextDiff;
 use super::{print, print_json};
 use crate::{
     exit::{Exit, Failure},
+    file::{failed, replace},
     project::Project,
 };
 
@@ -45,9 +46,7 @@ pub(crate) fn init(project: &Project, global: bool, json: bool) -> Result<Exit, 
 }
 
 fn create(file: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::new(Exit::Error, "orch::cli::io", format!("write {}: {error}", file.display()))
-    };
+    let failed = |error: std::io::Error| failed("write", file, &error);
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }
@@ -117,21 +116,4 @@ fn project_file(project: &Project) -> Result<PathBuf, Failure> {
 
 fn diff(before: &str, after: &str, name: &str) -> String {
     TextDiff::from_lines(before, after).unified_diff().context_radius(3).header(name, name).to_string()
-}
-
-/// The new text is in place whole or not at all, under the old permissions; a link stays a link.
-fn replace(file: &Path, text: &str) -> Result<(), Failure> {
-    let write = || {
-        let real = file.canonicalize()?;
-        let folder = real.parent().unwrap_or(Path::new("."));
-        let mut fresh = tempfile::NamedTempFile::new_in(folder)?;
-        fresh.write_all(text.as_bytes())?;
-        fresh.as_file().set_permissions(fs::metadata(&real)?.permissions())?;
-        fresh.as_file().sync_all()?;
-        fresh.persist(&real).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|error: std::io::Error| {
-        Failure::new(Exit::Error, "orch::cli::io", format!("write {}: {error}", file.display()))
-    })
 }

@@ -2,15 +2,17 @@
 
 use orch::{
     Runs,
-    opencode::drift::{self, Capability, Standing},
+    opencode::drift::{self, Capability, Standing as Interface},
+    ux::command,
 };
 use serde::Serialize;
 use serde_json::json;
 
-use super::{print, print_json};
+use super::{install, print, print_json};
 use crate::{
     args::HostArgs,
     exit::{Exit, Failure},
+    install::{Place, Standing},
     project::Project,
     report::Paint,
 };
@@ -35,7 +37,7 @@ impl Check {
 }
 
 pub(crate) async fn doctor(project: &Project, host: &HostArgs, json: bool) -> Result<Exit, Failure> {
-    let mut checks = vec![configuration(project), store(project).await, search()];
+    let mut checks = vec![configuration(project), store(project).await, search(), plugin(project)];
     let Examined { host, capabilities } = reach(project, host).await;
     checks.push(host);
     let capabilities = match capabilities {
@@ -115,6 +117,40 @@ fn search() -> Check {
     }
 }
 
+/// The plugin in OpenCode's settings, which ignores without a word what it cannot read.
+fn plugin(project: &Project) -> Check {
+    let places = [Ok(Place::of_project(project.directory())), install::place(project, true)];
+    let mut installed = Vec::new();
+    for place in places.into_iter().filter_map(Result::ok) {
+        let folder = place.plugin();
+        match place.examine() {
+            Standing::Absent => {}
+            Standing::Installed => installed.push(folder.display().to_string()),
+            Standing::Outdated => {
+                let message = format!("{} is of another version", folder.display());
+                let failure = Failure::new(Exit::Error, "orch::install::outdated", message);
+                return Check::failed(
+                    "plugin",
+                    failure.help(format!("bring it up to date with `{}`", command::INSTALL.form)),
+                );
+            }
+            Standing::Broken(reason) => {
+                let failure = Failure::new(Exit::Error, "orch::install::settings", reason);
+                return Check::failed(
+                    "plugin",
+                    failure.help(format!("mend it, then `{}`", command::INSTALL.form)),
+                );
+            }
+        }
+    }
+    if installed.is_empty() {
+        let message =
+            format!("not installed; `{}` brings commands and keys into OpenCode", command::INSTALL.form);
+        return Check::passed("plugin", message);
+    }
+    Check::passed("plugin", installed.join(", "))
+}
+
 /// What came of reaching the host, and what it says of itself.
 struct Examined {
     host: Check,
@@ -169,13 +205,13 @@ fn interface(capabilities: &[Capability]) -> Check {
         differing(standing).map(move |one| format!("{} {word}: {}", one.name, one.differences.join(", ")))
     };
     let troubles: Vec<_> =
-        told(Standing::Missing, "missing").chain(told(Standing::Degraded, "degraded")).collect();
+        told(Interface::Missing, "missing").chain(told(Interface::Degraded, "degraded")).collect();
     if troubles.is_empty() {
         let message = format!("all {} capabilities that are relied on work", capabilities.len());
         return Check::passed("interface", message);
     }
     let message = troubles.join("; ");
-    if differing(Standing::Missing).next().is_none() {
+    if differing(Interface::Missing).next().is_none() {
         return Check::passed("interface", message);
     }
     Check::failed(

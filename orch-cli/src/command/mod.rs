@@ -10,6 +10,7 @@ mod doctor;
 mod explain;
 mod fork;
 pub(crate) mod inbox;
+pub(crate) mod install;
 mod list;
 mod look;
 mod manual;
@@ -85,6 +86,8 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Trust(args) => trust::trust(&project, &args, json),
         Command::Schema(args) => config::schema(&args),
         Command::Serve(args) => serve::serve(project, args, json).await,
+        Command::Install(args) => install::install(&project, args, json),
+        Command::Uninstall(args) => install::uninstall(&project, &args, json),
         Command::Doctor(args) => doctor::doctor(&project, &args, json).await,
     }
 }

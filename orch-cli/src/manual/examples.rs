@@ -218,6 +218,14 @@ const EXAMPLES: &[(&str, &[Example])] = &[
             ("orch serve --linger 5m", "in the foreground, five minutes longer than anybody needs it"),
         ],
     ),
+    (
+        "install",
+        &[
+            ("orch install", "commands, keys and gates in OpenCode, for this project"),
+            ("orch install --global --key gate=f4", "for all your projects, with a key of your own"),
+        ],
+    ),
+    ("uninstall", &[("orch uninstall", "take it out again, to the byte")]),
     ("doctor", &[("orch doctor", "what works here, and how to mend what does not")]),
     (
         "completions",

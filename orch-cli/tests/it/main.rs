@@ -10,6 +10,7 @@ mod events;
 mod gates;
 mod graph;
 mod history;
+mod install;
 mod interrupts;
 #[cfg(feature = "failpoints")]
 mod kills;

@@ -1,0 +1,71 @@
+//! What the settings were before the plugin came in, so that they can be so again to the byte.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::settings;
+use crate::{
+    exit::{Exit, Failure},
+    file,
+};
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Receipt {
+    /// By the file's name.
+    files: BTreeMap<String, Change>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Change {
+    /// The text before; none where there was no file.
+    before: Option<String>,
+    after: String,
+}
+
+impl Receipt {
+    pub(super) fn path(plugin: &Path) -> PathBuf {
+        plugin.join("installed.json")
+    }
+
+    /// The receipt of the plugin in this folder; an empty one where there is none.
+    pub(super) fn read(plugin: &Path) -> Result<Self, Failure> {
+        let path = Self::path(plugin);
+        let Some(text) = file::text(&path)? else { return Ok(Self::default()) };
+        serde_json::from_str(&text).map_err(|error| {
+            let message = format!("read what was installed from {}: {error}", path.display());
+            Failure::new(Exit::Error, "orch::install::receipt", message).help(
+                "remove this file; the plugin's entry is then taken out, and the rest of the settings stays",
+            )
+        })
+    }
+
+    /// What a file would be without the plugin, given what it is now: what it was before, if nobody else has changed it.
+    pub(super) fn before(&self, path: &Path, now: Option<&str>) -> Result<Option<String>, String> {
+        match (self.files.get(&key(path)), now) {
+            (Some(change), Some(now)) if change.after == now => Ok(change.before.clone()),
+            (_, Some(now)) if now.trim().is_empty() => Ok(Some(now.to_owned())),
+            (_, Some(now)) => {
+                let named = settings::options(now)?.is_some();
+                Ok(Some(if named { settings::without_plugin(now)? } else { now.to_owned() }))
+            }
+            (_, None) => Ok(None),
+        }
+    }
+
+    pub(super) fn note(&mut self, path: &Path, before: Option<String>, after: &str) {
+        self.files.insert(key(path), Change { before, after: after.to_owned() });
+    }
+
+    pub(super) fn text(&self) -> Result<String, Failure> {
+        let text = serde_json::to_string_pretty(self).map_err(std::io::Error::from)?;
+        Ok(text + "\n")
+    }
+}
+
+fn key(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

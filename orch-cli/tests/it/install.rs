@@ -1,0 +1,176 @@
+//! The plugin in OpenCode's settings: put there, taken out again to the byte.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use orch::{opencode::simulator::Script, ux::plugin::FILES};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+async fn world() -> World {
+    World::new(Script::new()).await
+}
+
+/// Every file below a folder, by its path.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(next) = open.pop() {
+        let Ok(entries) = fs::read_dir(next) else { continue };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
+                found.insert(name, fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// The settings as a reader sees them: comments and trailing commas do not count.
+fn named(text: &[u8]) -> Value {
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let lines = text.lines().map(|line| line.split("//").next().unwrap());
+    let text = lines.collect::<String>().replace(' ', "").replace(",}", "}").replace(",]", "]");
+    serde_json::from_str::<Value>(&text).unwrap()["plugin"].take()
+}
+
+const BEFORE: &[(&str, &str)] = &[
+    ("nothing is there", ""),
+    ("empty", "{}"),
+    ("commented", "{\n  // mine\n  \"theme\": \"dark\"\n}\n"),
+    ("windows", "{\r\n  \"plugin\": [\"other\"],\r\n  \"theme\": \"dark\",\r\n}\r\n"),
+    ("tabs", "{\n\t\"plugin\": [\n\t\t\"one\",\n\t\t[\"two\", {\"a\": 1}]\n\t]\n}"),
+    ("cramped", "{\"plugin\":[],\"theme\":\"dark\"}"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_installed_is_taken_out_to_the_byte() {
+    for (case, settings) in BEFORE {
+        let world = world().await;
+        let folder = world.project().join(".opencode");
+        if !settings.is_empty() {
+            fs::create_dir(&folder).unwrap();
+            fs::write(folder.join("opencode.json"), settings).unwrap();
+            fs::write(folder.join("tui.json"), settings).unwrap();
+        }
+        let before = files(&world.project());
+
+        let installed = world.orch(["install", "--key", "gate=f4,<leader>g", "--json"]).await;
+        assert_eq!(installed.code, Some(0), "{case}: {installed:?}");
+        let there = files(&folder);
+        for asset in FILES {
+            assert_eq!(there[&format!("orch/{}", asset.path)], asset.text.as_bytes(), "{case}");
+        }
+        for name in ["opencode.json", "tui.json"] {
+            let plugins = named(&there[name]);
+            let own: Vec<_> =
+                plugins.as_array().unwrap().iter().filter(|entry| entry[0] == "./orch").collect();
+            assert_eq!(own.len(), 1, "{case}: {plugins}");
+            assert_eq!(own[0][1]["keys"], json!({ "gate": "f4,<leader>g" }), "{case}");
+        }
+
+        let again = world.orch(["install", "--key", "gate=f4,<leader>g", "--json"]).await;
+        assert_eq!(again.json()["written"], json!([]), "{case}: twice is once");
+        assert_eq!(files(&folder), there, "{case}");
+
+        let gone = world.orch(["uninstall", "--json"]).await;
+        assert_eq!(gone.code, Some(0), "{case}: {gone:?}");
+        assert_eq!(files(&world.project()), before, "{case}");
+        assert_eq!(folder.exists(), !settings.is_empty(), "{case}");
+        assert_eq!(world.orch(["uninstall", "--json"]).await.json()["changed"], json!([]), "{case}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_settings_that_were_changed_since_only_the_entry_is_taken() {
+    let world = world().await;
+    let tui = world.project().join(".opencode/tui.json");
+    world.orch(["install"]).await;
+    let changed = fs::read_to_string(&tui).unwrap().replacen('{', "{\n  // new\n  \"theme\": \"light\",", 1);
+    fs::write(&tui, changed).unwrap();
+
+    assert_eq!(world.orch(["install", "--key", "talk=f6"]).await.code, Some(0));
+    assert!(fs::read_to_string(&tui).unwrap().contains("\"talk\": \"f6\""));
+    assert_eq!(world.orch(["uninstall"]).await.code, Some(0));
+    let left = fs::read_to_string(&tui).unwrap();
+    assert!(left.contains("// new") && left.contains("\"light\"") && !left.contains("./orch"), "{left}");
+    assert!(!world.project().join(".opencode/orch").exists());
+    assert!(!world.project().join(".opencode/opencode.json").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_understood_is_refused_and_nothing_is_written() {
+    let world = world().await;
+    let folder = world.project().join(".opencode");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("tui.json"), "{\n  \"theme\": \n}").unwrap();
+    let before = files(&folder);
+    let refused = world.orch(["install", "--json"]).await;
+    assert_eq!((refused.code, refused.error().as_str()), (Some(2), "orch::install::settings"));
+    assert!(refused.json()["error"]["message"].as_str().unwrap().contains("line 3"), "{refused:?}");
+    assert_eq!(files(&folder), before);
+
+    let examined = world.orch(["doctor", "--json"]).await.json();
+    let plugin = examined["checks"].as_array().unwrap().iter().find(|check| check["name"] == "plugin");
+    assert_eq!(plugin.unwrap()["ok"], false, "OpenCode would ignore the file without a word");
+
+    for (key, expected) in [("gate", "NAME=KEY"), ("frob=f4", "no command"), ("gate=a b", "no key")] {
+        let refused = world.orch(["install", "--key", key, "--json"]).await;
+        assert_eq!(refused.code, Some(2), "{key}");
+        assert!(refused.stdout.contains(expected), "{key}: {refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_points_elsewhere_is_not_followed() {
+    let world = world().await;
+    let (folder, elsewhere) = (world.project().join(".opencode"), world.path("home").join("precious"));
+    fs::create_dir(&folder).unwrap();
+    fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, folder.join("orch")).unwrap();
+    for command in ["install", "uninstall"] {
+        let refused = world.orch([command, "--json"]).await;
+        assert_eq!(refused.error(), "orch::install::not-a-folder", "{refused:?}");
+    }
+    assert!(files(&elsewhere).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_own_settings_are_for_all_projects_and_doctor_knows_them() {
+    let world = world().await;
+    let standing = |examined: &crate::world::Output| {
+        let checks = examined.json()["checks"].take();
+        let plugin =
+            checks.as_array().unwrap().iter().find(|check| check["name"] == "plugin").unwrap().clone();
+        (plugin["ok"].as_bool().unwrap(), plugin["message"].as_str().unwrap().to_owned())
+    };
+    let (ok, message) = standing(&world.orch(["doctor", "--json"]).await);
+    assert!(ok && message.contains("orch install"), "{message}");
+
+    assert_eq!(world.orch(["install", "--global"]).await.code, Some(0));
+    let plugin = world.path("home").join(".config/opencode/orch");
+    let (ok, message) = standing(&world.orch(["doctor", "--json"]).await);
+    assert!(ok && message.contains(&*plugin.to_string_lossy()), "{message}");
+    assert!(!world.project().join(".opencode").exists());
+
+    fs::write(plugin.join("tui.js"), "// another version").unwrap();
+    let (ok, message) = standing(&world.orch(["doctor", "--json"]).await);
+    assert!(!ok && message.contains("another version"), "{message}");
+    assert_eq!(world.orch(["uninstall", "--global"]).await.code, Some(0));
+    assert!(!plugin.exists());
+}
+
+/// Somebody's own file beside the plugin's is no part of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_was_written_is_removed() {
+    let world = world().await;
+    world.orch(["install"]).await;
+    let note = world.project().join(".opencode/orch/tui/notes.md");
+    fs::write(&note, "mine").unwrap();
+    assert_eq!(world.orch(["uninstall"]).await.code, Some(0));
+    assert_eq!(fs::read_to_string(&note).unwrap(), "mine");
+}

@@ -1,0 +1,61 @@
+// The half that runs inside the OpenCode server: it lends the server to the service of the project.
+
+import crypto from "node:crypto"
+
+import { connect } from "./service.js"
+import { log } from "./log.js"
+
+/** Set in every OpenCode that belongs to a worker: a worker must not start workflows of its own. */
+const GUARD = "ORCH_WORKER"
+
+export default {
+  id: "orch",
+  server: async (input, options = {}) => {
+    if (process.env[GUARD]) return {}
+    const { directory } = input
+    lend(input, connect({ command: options.command ?? "orch", directory }), directory).catch((error) =>
+      log(directory, "lend the server", error),
+    )
+    return {
+      // The password of the server is not for the commands of its agents.
+      "shell.env": async (_, output) => {
+        output.env.OPENCODE_SERVER_PASSWORD = ""
+        output.env.OPENCODE_SERVER_USERNAME = ""
+      },
+    }
+  },
+}
+
+/**
+ * Most people start plain `opencode`, which opens no port. So that the service can work on it all the same, a listener
+ * of our own, on the loopback and behind a password that is made up here, hands its requests to the server inside this
+ * process.
+ */
+async function lend(input, service, directory) {
+  const inner = input.client._client.getConfig()
+  const password = crypto.randomBytes(24).toString("base64url")
+  const wanted = "Basic " + Buffer.from(`opencode:${password}`).toString("base64")
+  const listener = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    idleTimeout: 0,
+    fetch: async (request) => {
+      if (!same(request.headers.get("authorization") ?? "", wanted)) return new Response(null, { status: 401 })
+      const { pathname, search } = new URL(request.url)
+      const headers = new Headers(request.headers)
+      headers.delete("authorization")
+      for (const [name, value] of new Headers(inner.headers)) if (name === "authorization") headers.set(name, value)
+      const url = new URL(pathname + search, inner.baseUrl)
+      headers.set("host", url.host)
+      return inner.fetch(
+        new Request(url, { method: request.method, headers, body: request.body, signal: request.signal }),
+      )
+    },
+  })
+  await service.post("/v1/hosts", { url: `http://127.0.0.1:${listener.port}`, username: "opencode", password, directory })
+}
+
+function same(given, wanted) {
+  const [one, other] = [given, wanted].map((text) => crypto.createHash("sha256").update(text).digest())
+  return crypto.timingSafeEqual(one, other)
+}

@@ -1,0 +1,41 @@
+// The half that runs inside the terminal interface: commands, keys, dialogs, the sidebar, and a way to talk to workers.
+
+import { log } from "./log.js"
+import { connect } from "./service.js"
+import { actions } from "./tui/actions.js"
+import { child } from "./tui/child.js"
+import { commands, keysOf } from "./tui/commands.js"
+import { dialogs } from "./tui/dialogs.js"
+import { live } from "./tui/live.js"
+import { page } from "./tui/page.js"
+import { sidebar } from "./tui/sidebar.js"
+
+const GUARD = "ORCH_WORKER"
+
+export default {
+  id: "orch",
+  // A plugin that throws here vanishes without a word, and one that waits here holds up the start of OpenCode: nothing
+  // is awaited, and what goes wrong is told.
+  tui: async (api, options = {}) => {
+    if (process.env[GUARD]) return
+    const directory = api.state.path.directory || process.cwd()
+    try {
+      const service = connect({ command: options.command ?? "orch", directory })
+      const told = (error, what) => {
+        log(directory, what, error)
+        const message = [error.message, error.help].filter(Boolean).join("\n")
+        api.ui.toast({ variant: "error", title: `orch: ${what}`, message, duration: 8000 })
+      }
+      const state = live(api, service, (error) => log(directory, "follow the events", error))
+      const { bound, shown: keys } = keysOf(api, options)
+      const context = { api, options, service, state, told, keys, bound, dialogs: dialogs(api) }
+      context.page = page(context)
+      context.child = child(context)
+      commands(context, actions(context))
+      sidebar(context)
+    } catch (error) {
+      log(directory, "start", error)
+      api.ui.toast({ variant: "error", title: "orch: the plugin cannot start", message: String(error?.message ?? error) })
+    }
+  },
+}

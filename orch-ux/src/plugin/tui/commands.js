@@ -1,0 +1,64 @@
+// The commands, their slash names and their keys.
+
+const COMMANDS = [
+  { name: "run", title: "Run a workflow", key: "<leader>j" },
+  { name: "gate", title: "Answer the gate", key: "<leader>v" },
+  { name: "continue", title: "Continue a run" },
+  { name: "retry", title: "Retry the step" },
+  { name: "skip", title: "Skip the step" },
+  { name: "abort", title: "Abort a run" },
+  { name: "pause", title: "Pause a run" },
+  { name: "dashboard", title: "See everything", key: "<leader>o" },
+  { name: "workers", title: "List workers", key: "<leader>w" },
+  { name: "open", title: "Open a worker's session" },
+  { name: "trace", title: "Trace a run", key: "<leader>z" },
+  { name: "results", title: "Read all results" },
+  { name: "output", title: "Read a result" },
+  { name: "inbox", title: "See what waits for you" },
+]
+/** In the session of a worker only. */
+const OF_WORKERS = [
+  { name: "talk", title: "Talk to this worker", key: "<leader>k" },
+  { name: "interrupt", title: "Interrupt this worker", key: "<leader>i" },
+  { name: "parent", title: "Back to the parent session", key: "<leader>0" },
+]
+const PREFIX = "orchestrator."
+
+/** The keys in force, for people: `ctrl+x v`. */
+export function keysOf(api, options) {
+  const leader = api.tuiConfig?.keybinds?.bindings?.find((each) => each.cmd === "leader")?.key ?? "ctrl+x"
+  const all = [...COMMANDS, ...OF_WORKERS]
+  const bound = Object.fromEntries(all.map(({ name, key }) => [name, options.keys?.[name] ?? key]))
+  return {
+    bound,
+    shown: Object.fromEntries(
+      Object.entries(bound).map(([name, key]) => [name, (key ?? `/orch-${name}`).split(",")[0].replace("<leader>", `${leader.split(",")[0]} `)]),
+    ),
+  }
+}
+
+export function commands({ api, options, told, child, bound }, actions) {
+  const command = ({ name, title }, full) => ({
+    name: full,
+    title: `orch: ${title}`,
+    category: "orch",
+    namespace: "palette",
+    ...(full === `orch.${name}` ? { slashName: `orch-${name}` } : {}),
+    run: async () => {
+      try {
+        await actions[name]()
+      } catch (error) {
+        told(error, title)
+      }
+    },
+  })
+  const prefix = options.prefix ?? PREFIX
+  const layer = (list, more) =>
+    api.keymap.registerLayer({
+      ...more,
+      commands: list.flatMap((each) => [command(each, `orch.${each.name}`), { ...command(each, prefix + each.name), namespace: undefined }]),
+      bindings: list.filter(({ name }) => bound[name]).map(({ name }) => ({ key: bound[name], cmd: `orch.${name}` })),
+    })
+  layer(COMMANDS)
+  layer(OF_WORKERS, { enabled: () => child.session() !== undefined })
+}

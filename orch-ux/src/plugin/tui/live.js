@@ -1,0 +1,73 @@
+// What the service knows, as signals: the runs of the project that matter now. Events say that something has changed;
+// what it is now is asked.
+
+import { createMemo, createSignal } from "solid-js"
+
+const SETTLE = 100
+const RUNS = 20
+
+export function live(api, service, failed) {
+  const [runs, setRuns] = createSignal([])
+  const [status, setStatus] = createSignal("starting")
+
+  let due
+  let asking = false
+  let again = false
+  const refresh = async () => {
+    due = undefined
+    if (asking) {
+      again = true
+      return
+    }
+    asking = true
+    try {
+      const list = await service.get(`/v1/runs?limit=${RUNS}`, api.lifecycle.signal)
+      setRuns(list.runs ?? [])
+    } catch (error) {
+      if (!api.lifecycle.signal.aborted) failed(error)
+    } finally {
+      asking = false
+      if (again) {
+        again = false
+        changed()
+      }
+    }
+  }
+  const changed = () => {
+    due ??= setTimeout(refresh, SETTLE)
+  }
+
+  service.follow(api.lifecycle.signal, {
+    event: (event) => {
+      if (!event.live) changed()
+    },
+    missed: changed,
+    status: (now, error) => {
+      setStatus(now)
+      if (error) failed(error)
+    },
+  })
+  api.lifecycle.onDispose(() => clearTimeout(due))
+
+  const open = createMemo(() => runs().filter((run) => !run.finished_at))
+  const session = createMemo(() => {
+    const route = api.route.current
+    return route.name === "session" ? route.params.sessionID : undefined
+  })
+  /** The open runs that belong to the session on the screen, or all where none does. */
+  const here = createMemo(() => {
+    const mine = open().filter(
+      (run) => run.parent_session === session() || run.steps.some((step) => step.session === session()),
+    )
+    return mine.length ? mine : open()
+  })
+  const gates = createMemo(() => open().filter((run) => run.gate))
+  const asks = createMemo(() =>
+    open().flatMap((run) =>
+      run.steps.flatMap((step) =>
+        (step.asks ?? []).filter((view) => !view.answered_by).map((view) => ({ run, step, ask: view.ask })),
+      ),
+    ),
+  )
+  return { runs, open, here, gates, asks, session, status, refresh }
+}

@@ -1,0 +1,53 @@
+// The run beside its session, and a badge at the prompt while somebody is waited for. Nothing opens by itself: a key that
+// is being typed at that moment would answer it.
+
+import { box, line } from "./elements.js"
+
+const MARKS = { running: "▸", ok: "✓", warning: "!", skipped: "–" }
+const BAD = "✗"
+const AHEAD = "·"
+
+export function sidebar({ api, state, keys }) {
+  const colour = () => api.theme.current
+
+  const step = ({ title, status, outcome }) => {
+    const mark = MARKS[outcome ?? status] ?? (outcome ? BAD : AHEAD)
+    const word = outcome || status === "running" ? "" : `  ${status}`
+    return line({ fg: () => colour().textMuted }, `${mark} ${title}${word}`)
+  }
+  const summary = (run) =>
+    `${seconds(run.active_ms)}  ${run.tokens.input + run.tokens.output} tokens  $${run.cost_usd.toFixed(4)}`
+  const run = (each) =>
+    box(
+      { flexDirection: "column" },
+      line({ fg: () => colour().text }, `${each.workflow}: ${each.gate ? "waits for you" : each.status}`),
+      ...each.steps.map(step),
+      line({ fg: () => colour().textMuted }, summary(each)),
+      each.gate ? line({ fg: () => colour().warning }, `gate at ${each.gate.step}  ${keys.gate} decides`) : null,
+    )
+  const badge = () => {
+    const waiting = state.gates().length + state.asks().length
+    if (!waiting) return ""
+    const what = state.gates().length ? `gate: ${keys.gate}` : "orch asks: /orch-inbox"
+    return waiting > 1 ? `${what} (${waiting})` : what
+  }
+
+  api.slots.register({
+    order: 50,
+    slots: {
+      sidebar_content: () =>
+        box(
+          { flexDirection: "column" },
+          () => (state.here().length ? line({ fg: () => colour().text }, "orch") : null),
+          () => state.here().map(run),
+        ),
+      session_prompt_right: () => line({ fg: () => colour().warning }, badge),
+      home_prompt_right: () => line({ fg: () => colour().warning }, badge),
+    },
+  })
+}
+
+function seconds(ms) {
+  const total = Math.round(ms / 1000)
+  return total < 60 ? `${total} s` : `${Math.floor(total / 60)} min ${total % 60} s`
+}
