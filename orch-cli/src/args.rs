@@ -73,6 +73,12 @@ pub(crate) enum Command {
     Dashboard(DashboardArgs),
     /// List the workers that runs of this project have used, with their sessions.
     Workers,
+    /// Put a question to a worker in its session, and print the answer.
+    ///
+    /// At any time: a worker that is at work answers when it has finished. The answer counts for no step.
+    Ask(AskArgs),
+    /// Show a worker's session in the terminal interfaces of the host, or go back to the parent's.
+    Open(OpenArgs),
     /// Show a run: its steps, its gate, and the commands that go on.
     Show(ShowArgs),
     /// Say what a run waits for, since when, and who can move it.
@@ -142,6 +148,8 @@ impl Command {
                 | Self::Answer(_)
                 | Self::Decide(_)
                 | Self::Fork(_)
+                | Self::Ask(_)
+                | Self::Open(_)
                 | Self::Serve(_)
                 | Self::Install(_)
                 | Self::Uninstall(_)
@@ -336,6 +344,28 @@ pub(crate) struct DashboardArgs {
     /// Show at most this many runs that have ended.
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub(crate) ended: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AskArgs {
+    /// A worker, by its profile, or its session: `ses_…`, as `orch workers` lists them.
+    pub(crate) worker: String,
+    /// The question.
+    #[arg(required = true)]
+    pub(crate) question: Vec<String>,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpenArgs {
+    /// A worker, by its profile, or its session: `ses_…`, as `orch workers` lists them.
+    pub(crate) worker: String,
+    /// Go back: show the session above it.
+    #[arg(long)]
+    pub(crate) back: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
 }
 
 #[derive(Debug, Args)]

@@ -130,6 +130,10 @@ commands! {
         "Shows all runs and workers of this project, what waits for whom, and the cost; `--watch` keeps it up to date.";
     WORKERS: "workers", "orch workers", "List workers",
         "Lists the workers that runs of this project have used, with their sessions.";
+    ASK: "ask", "orch ask <worker> <question>", "Ask a worker",
+        "Puts a question to a worker in its session, at any time, and prints the answer.";
+    OPEN: "open", "orch open <worker>", "Open a worker",
+        "Shows a worker's session in the terminal interfaces of the host; `--back` shows its parent's.";
     SHOW: "show", "orch show <run>", "Show a run",
         "Shows the steps of a run, its gate, and the commands that go on from there.";
     WHY: "why", "orch why <run>", "Explain a run",

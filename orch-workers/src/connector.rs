@@ -113,6 +113,12 @@ impl Connector {
         self
     }
 
+    /// Whether the host runs already, so that people may look at it; else it is started for us.
+    #[must_use]
+    pub fn has_running_host(&self) -> bool {
+        !matches!(self.source, Source::Launch { .. })
+    }
+
     /// The connection, made now if there is none. Concurrent callers wait for the same one; a failure is not kept.
     /// Cancel safe: a server that was being started is ended.
     ///

@@ -45,6 +45,6 @@ pub use backend::OpenCodeWorker;
 pub use connector::{Connection, Connector, Shutdown};
 pub use error::{Error, ErrorKind};
 pub use host::Host;
-pub use pool::{Need, Pool, PoolBuilder};
+pub use pool::{Conversation, Need, Pool, PoolBuilder};
 pub use shutdown::{Ended, ShutdownReport};
 pub use worker::Worker;

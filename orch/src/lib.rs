@@ -33,6 +33,7 @@
 //! its runs and ends every process that it started; what was in flight can be continued by any process.
 
 mod builder;
+mod conversation;
 mod error;
 mod fork;
 mod orchestrator;
@@ -62,6 +63,7 @@ pub use orch_workflow::{
 pub use self::builder::project_state;
 pub use self::{
     builder::Builder,
+    conversation::Shown,
     error::{Disposition, Error, ErrorKind},
     fork::{Definition, ForkRequest},
     orchestrator::Orchestrator,

@@ -382,10 +382,14 @@ impl Orchestrator {
     }
 
     /// The host and the pool, with somebody to show what happens there.
-    async fn reach(&self) -> Result<&Connection, Error> {
+    pub(crate) async fn reach(&self) -> Result<&Connection, Error> {
         let connection = self.inner.connector.connection().await?;
         self.show(Some(connection.host())).await;
         Ok(connection)
+    }
+
+    pub(crate) fn has_running_host(&self) -> bool {
+        self.inner.connector.has_running_host()
     }
 
     /// Begins to show what happens, where there is somebody to show it to.

@@ -3,6 +3,7 @@
 mod answer;
 mod config;
 mod config_file;
+mod conversation;
 mod dashboard;
 mod decide;
 mod demo;
@@ -75,6 +76,8 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Output(args) => look::output(&project, &args, json).await,
         Command::Dashboard(args) => dashboard::dashboard(&project, &args, json).await,
         Command::Workers => dashboard::workers(&project, json).await,
+        Command::Ask(args) => conversation::ask(&project, args, json).await,
+        Command::Open(args) => conversation::open(&project, args, json).await,
         Command::Results(args) => look::results(&project, &args, json).await,
         Command::Trace(args) => trace::trace(&project, &args, json).await,
         Command::Events(args) => look::events(&project, &args).await,

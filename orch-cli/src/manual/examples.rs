@@ -131,6 +131,20 @@ const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     ("results", &[("orch results run_01k7", "every step's result, one after the other")]),
     (
+        "ask",
+        &[
+            ("orch ask guide \"which port does it listen on?\"", "ask the worker that a run has used last"),
+            ("orch ask ses_1f2e3d \"what did you change?\" --json", "ask in one session; for programs"),
+        ],
+    ),
+    (
+        "open",
+        &[
+            ("orch open guide", "show its session in the terminal that is attached"),
+            ("orch open guide --back", "go back to the session above it"),
+        ],
+    ),
+    (
         "trace",
         &[
             ("orch trace run_01k7", "what happened, and when"),

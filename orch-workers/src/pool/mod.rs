@@ -1,5 +1,6 @@
 //! Every worker of one program on one host, and the port through which the engine reaches them.
 
+mod ask;
 mod builder;
 mod check;
 mod envelope;
@@ -21,6 +22,7 @@ use orch_workflow::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use ask::Conversation;
 pub use builder::PoolBuilder;
 pub use check::Need;
 

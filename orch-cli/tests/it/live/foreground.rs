@@ -122,6 +122,17 @@ async fn an_attached_tui_shows_the_worker_while_it_is_talked_to_and_the_parent_a
     assert_eq!(ended.code, 0, "{ended:?}");
     let shows_parent = |text: &str| text.contains("hands off") && !text.contains("study <task>");
     screen.wait("the parent session with the hand-off", shows_parent).await;
+
+    // A person goes there again, asks something, and comes back.
+    let opened = world.orch(&["open", "guide"]).await;
+    assert_eq!(opened.code, 0, "{opened:?}");
+    screen.wait("the worker's session again", shows_child).await;
+    let asked = world.orch(&["ask", "guide", "remember", "the", "cobalt"]).await;
+    assert_eq!((asked.code, asked.stdout.as_str()), (0, "I remember the cobalt.\n"), "{asked:?}");
+    screen.wait("the question and its answer", |text| text.contains("I remember the cobalt.")).await;
+    let back = world.orch(&["open", "guide", "--back"]).await;
+    assert_eq!(back.code, 0, "{back:?}");
+    screen.wait("the parent session again", shows_parent).await;
     screen.close().await;
     world.stop().await;
 }
