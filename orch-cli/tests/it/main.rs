@@ -21,6 +21,7 @@ mod newcomer;
 mod offer;
 mod output;
 mod processes;
+mod proxy;
 mod serve;
 mod terminal;
 mod trust;

@@ -117,6 +117,19 @@ async fn a_connection_reset_after_a_prompt_leaves_it_in_doubt() {
     assert_eq!((error.kind(), error.disposition()), (HostErrorKind::Unreachable, Disposition::InDoubt));
 }
 
+/// The head promises more than comes.
+#[tokio::test]
+async fn a_body_that_breaks_off_is_a_broken_connection_and_never_half_an_answer() {
+    let half = || {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n";
+        Act::Answer([head, r#"{"healthy":true,"version":"1.2.3"}"#].concat().into_bytes())
+    };
+    let error = health(half()).await.unwrap_err();
+    assert_eq!((error.kind(), error.disposition()), (HostErrorKind::Unreachable, Disposition::Retry));
+    let error = prompt(half()).await.unwrap_err();
+    assert_eq!((error.kind(), error.disposition()), (HostErrorKind::Unreachable, Disposition::InDoubt));
+}
+
 #[tokio::test]
 async fn a_silent_host_runs_into_the_time_limit() {
     let server = ScriptedServer::start(vec![Act::Silence]).await;

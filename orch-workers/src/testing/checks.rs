@@ -51,6 +51,12 @@ pub(super) async fn a_prompt_at_work_is_probed_as_running(bench: &dyn Bench) -> 
     let _task = send(bench, &placement, &dispatch).await?;
     bench.wait_asked(1).await;
     let probe = bench.reborn().await.probe(&Context::default(), &placement.locator, &dispatch).await;
+    if !bench.outlives_its_process() {
+        return match probe {
+            Probe::Interrupted => Ok(()),
+            probe => Err(format!("expected Interrupted, got {probe:?}")),
+        };
+    }
     let Probe::Running(mut task) = probe else { return Err(format!("expected Running, got {probe:?}")) };
     bench.release();
     answered(settle(&mut task).await?)

@@ -31,6 +31,12 @@ pub trait Bench: Send + Sync {
     /// memory with the first.
     async fn reborn(&self) -> Arc<dyn Worker>;
 
+    /// Whether work goes on when the process that sent it dies. Where it dies with it, [`reborn`](Self::reborn) ends the
+    /// first worker, and what was at work is found interrupted, never lost sight of.
+    fn outlives_its_process(&self) -> bool {
+        true
+    }
+
     /// A dispatch that the worker accepts. Another `attempt` is another dispatch of the same step.
     fn dispatch(&self, attempt: u32, prompt: &str) -> Dispatch;
 

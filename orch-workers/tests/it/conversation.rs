@@ -399,6 +399,34 @@ async fn corner_04_a_prompt_to_a_busy_session_queues_without_costing_time_and_ca
 }
 
 #[tokio::test]
+async fn corner_04_the_queue_of_a_worker_has_an_end_and_what_is_refused_was_never_sent() {
+    let hold = Hold::new();
+    let script = Script::new().on(When::prompt("first"), Answer::text("one").held(&hold));
+    let simulator = world::simulator(script).await;
+    let worker = worker(&simulator, agent());
+    let (_, first) = start(&worker, &dispatch("first")).await;
+    hold.wait_arrived().await;
+    let mut queued = Vec::new();
+    for _ in 0..64 {
+        queued.push(start(&worker, &dispatch("next")).await.1);
+    }
+    let cx = Context::default();
+    let dispatch = dispatch("one too many");
+    let placement = worker.place(&cx, &dispatch).await.unwrap();
+    let error = worker.send(&cx, &placement.locator, &dispatch).await.unwrap_err();
+    let SendError::Refused(error) = error else { panic!("{error}") };
+    assert_eq!(error.message, "worker `w` has 64 prompts waiting already");
+    hold.release();
+    for task in std::iter::once(first).chain(queued) {
+        assert_eq!(outcome(task).await.1.outcome(), Outcome::Ok);
+    }
+    // There is room again.
+    let task = worker.send(&cx, &placement.locator, &dispatch).await.unwrap();
+    assert_eq!(outcome(task).await.1.outcome(), Outcome::Ok);
+    assert_eq!(simulator.prompts().len(), 66, "each once");
+}
+
+#[tokio::test]
 async fn corner_04_several_sessions_work_at_once_where_the_profile_allows_it() {
     let hold = Hold::new();
     let simulator = world::simulator(Script::new().otherwise(Answer::text("ok").held(&hold))).await;

@@ -49,6 +49,7 @@ fn at_once() -> Vec<Row> {
             "imit",
         ),
         row("<filtered>", cut(Finish::ContentFilter), ContentFilter, None, "content filter"),
+        row("<malformed>", Answer::malformed(), Model, None, ""),
         row("<length>", cut(Finish::Length), Length, None, "output limit"),
     ]
 }
@@ -57,6 +58,7 @@ fn at_once() -> Vec<Row> {
 fn after_a_minute() -> Vec<Row> {
     use ErrorCode::{Model, RateLimited};
     vec![
+        row("<cut>", Answer::speaking().say("half of").then_cut(), Model, None, ""),
         row("<429>", Answer::rate_limited(None), RateLimited, Some(429), "imit"),
         row("<500>", Answer::error(500, "it broke"), Model, Some(500), "it broke"),
         row("<503>", Answer::error(503, "overloaded, come back"), Model, Some(503), "overloaded, come back"),

@@ -3,7 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -291,23 +291,31 @@ struct LiveBench {
     parent: String,
     worker: Arc<dyn Worker>,
     before: usize,
+    /// What owns the server of a worker that has one: as in a process that dies, it goes before the next one comes.
+    owner: Mutex<Option<Pool>>,
 }
 
 impl LiveBench {
     async fn new(real: Arc<Real>, kind: WorkerKind) -> Self {
         let parent = world::parent(&real.host).await;
-        let (worker, before) = (real.worker(kind), real.prompts());
-        Self { run: format!("run_{before}_{}", parent.len()), real, kind, parent, worker, before }
+        let ((worker, owner), before) = (real.worker(kind), real.prompts());
+        let (run, owner) = (format!("run_{before}_{}", &parent[parent.len() - 8..]), Mutex::new(owner));
+        Self { run, real, kind, parent, worker, before, owner }
     }
 }
 
 impl Real {
-    fn worker(&self, kind: WorkerKind) -> Arc<dyn Worker> {
-        let (profile, host) = (Arc::new(profile("w", kind)), Arc::new(self.host.clone()));
-        Arc::new(match kind {
-            WorkerKind::Agent => OpenCodeWorker::agent(profile, host),
-            _ => OpenCodeWorker::subagent(profile, host),
-        })
+    fn worker(&self, kind: WorkerKind) -> (Arc<dyn Worker>, Option<Pool>) {
+        let worker = profile("w", kind);
+        let host = Arc::new(self.host.clone());
+        match kind {
+            WorkerKind::Agent => (Arc::new(OpenCodeWorker::agent(Arc::new(worker), host)), None),
+            WorkerKind::Subagent => (Arc::new(OpenCodeWorker::subagent(Arc::new(worker), host)), None),
+            WorkerKind::Server => {
+                let (id, pool) = (worker.id.clone(), self.pool([worker]));
+                (pool.worker(&id, kind).unwrap(), Some(pool))
+            }
+        }
     }
 }
 
@@ -318,7 +326,14 @@ impl Bench for LiveBench {
     }
 
     async fn reborn(&self) -> Arc<dyn Worker> {
-        self.real.worker(self.kind)
+        drop(self.owner.lock().unwrap().take());
+        let (worker, owner) = self.real.worker(self.kind);
+        *self.owner.lock().unwrap() = owner;
+        worker
+    }
+
+    fn outlives_its_process(&self) -> bool {
+        self.kind != WorkerKind::Server
     }
 
     fn dispatch(&self, attempt: u32, prompt: &str) -> Dispatch {
@@ -342,14 +357,23 @@ impl Bench for LiveBench {
     }
 }
 
-#[tokio::test]
-async fn in_process_workers_keep_every_promise_on_a_real_host() {
+async fn keep_every_promise(kinds: &[WorkerKind]) {
     let Some(real) = Real::start().await else { return };
     let real = Arc::new(real);
-    for kind in [WorkerKind::Agent, WorkerKind::Subagent] {
-        let bench = async || Box::new(LiveBench::new(Arc::clone(&real), kind).await) as Box<dyn Bench>;
+    for kind in kinds {
+        let bench = async || Box::new(LiveBench::new(Arc::clone(&real), *kind).await) as Box<dyn Bench>;
         worker_suite(bench).await.unwrap_or_else(|findings| panic!("{kind}: {findings}"));
     }
     let Some(real) = Arc::into_inner(real) else { panic!("a bench outlived its suite") };
     real.end().await;
+}
+
+#[tokio::test]
+async fn in_process_workers_keep_every_promise_on_a_real_host() {
+    keep_every_promise(&[WorkerKind::Agent, WorkerKind::Subagent]).await;
+}
+
+#[tokio::test]
+async fn a_server_worker_keeps_every_promise_on_a_real_host() {
+    keep_every_promise(&[WorkerKind::Server]).await;
 }
