@@ -13,6 +13,9 @@ pub(crate) const NOBODY: &str = "Nobody is available to answer this. Do not ask 
 
 /// Tools of ours that a worker must never reach: a worker that starts workers would recurse.
 const OWN_TOOLS: [&str; 2] = ["task_*", "orch_*"];
+/// Our command in a worker's shell, which has no guard variable on a host that somebody else started. The host holds
+/// each command of a line against these; a script is beyond them.
+const OWN_COMMANDS: [&str; 2] = ["orch *", "*/orch run *"];
 
 /// The profile's own rules, in the host's terms.
 pub(crate) fn rules(profile: &Profile) -> Vec<PermissionRule> {
@@ -30,8 +33,10 @@ pub(crate) fn rules(profile: &Profile) -> Vec<PermissionRule> {
 /// The rules of a worker's sessions: the profile's own, then the ones that nothing may override, because the last
 /// matching rule wins.
 pub(crate) fn session_rules(profile: &[PermissionRule]) -> Vec<PermissionRule> {
-    let own = OWN_TOOLS.iter().map(|tool| PermissionRule::new(*tool, "*", PermissionAction::Deny));
-    profile.iter().cloned().chain(own).collect()
+    let deny = |permission, pattern| PermissionRule::new(permission, pattern, PermissionAction::Deny);
+    let commands = OWN_COMMANDS.map(|command| deny("bash", command));
+    let tools = OWN_TOOLS.map(|tool| deny(tool, "*"));
+    profile.iter().cloned().chain(commands).chain(tools).collect()
 }
 
 /// Whether a worker may change files with the host's own tools: by editing, in a shell, or through a worker of its own,
@@ -246,5 +251,14 @@ mod tests {
             assert!(matches!(rule(&ask(tool, &["*"]), &rules, AskPolicy::Wait), Ruling::Deny(_)), "{tool}");
         }
         assert!(matches!(rule(&ask("task", &["*"]), &rules, AskPolicy::Wait), Ruling::Permit(_)));
+        for (command, permitted) in [
+            ("orch run x", false),
+            ("/usr/bin/orch run x", false),
+            ("orchestra x", true),
+            ("ls src/orch", true),
+        ] {
+            let ruling = rule(&ask("bash", &[command]), &rules, AskPolicy::Wait);
+            assert_eq!(matches!(ruling, Ruling::Permit(_)), permitted, "{command}");
+        }
     }
 }

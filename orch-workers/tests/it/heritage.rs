@@ -107,7 +107,7 @@ async fn each_knows_what_its_profile_says(
         let began = (worker != "fresh").then_some(worker);
         assert_eq!(child.metadata["orch"].get("context").and_then(Value::as_str), began, "{worker}");
         let denied = child.permission.iter().map(|rule| rule.permission.as_str()).collect::<Vec<_>>();
-        assert_eq!(denied, ["task_*", "orch_*"], "{worker}");
+        assert_eq!(denied, ["bash", "bash", "task_*", "orch_*"], "{worker}");
 
         // Later steps go on where it was left, and are told nothing twice.
         let mut later = dispatch(worker, &parent, "later");

@@ -1,7 +1,7 @@
 //! A worker that tries to start or decide runs from its shell.
 
 use orch::opencode::simulator::{Answer, CallKind, Script, ToolCall, When};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{live_binary, world::World};
 
@@ -11,30 +11,65 @@ use super::{live_binary, world::World};
 async fn a_worker_on_a_server_of_ours_cannot_start_a_workflow_from_its_shell() {
     let Some(program) = live_binary() else { return };
     let kinds = ["agent", "subagent", "server"];
-    let orch = format!("{} run again 'a task within' 2>&1", env!("CARGO_BIN_EXE_orch"));
-    let arguments = json!({ "command": orch, "description": "Start a run" });
-    let script = kinds.iter().fold(Script::new(), |script, kind| {
-        let shell = ToolCall::new("bash", arguments.clone());
-        script.on(When::prompt(format!("recurse as {kind}")), [Answer::tool(shell), Answer::text("done")])
-    });
-    let steps =
-        kinds.map(|kind| json!({ "id": kind, "workerId": kind, "prompt": format!("recurse as {kind}") }));
-    let config = json!({
-        "profiles": kinds.map(|kind| json!({ "id": kind, "kind": kind })),
-        "workflows": { "definitions": [{ "id": "again", "steps": steps }] },
-    });
+    // In a script, where no rule of the session's sees it.
+    let (script, config) = recursing(&kinds, "sh recurse.sh");
     let world = World::without_server(&program, script, &config).await;
+    let line = format!("{} run again 'a task within' 2>&1", env!("CARGO_BIN_EXE_orch"));
+    world.file("recurse.sh", line.as_bytes());
 
     let ended = world.orch(&["run", "again", "a task", "--json"]).await;
 
     assert_eq!(ended.code, 0, "{ended:?}");
-    let told: Vec<_> =
-        world.model.log().into_iter().filter(|call| call.kind == CallKind::ToolResults).collect();
+    let told = told(&world);
     assert_eq!(told.len(), kinds.len());
-    for call in told {
-        let result = call.messages.last().unwrap()["content"].to_string();
+    for result in told {
         assert!(result.contains("this is inside a worker of orch"), "{result}");
     }
     assert_eq!(world.model.prompts().len(), kinds.len(), "no run was begun within");
     world.stop().await;
+}
+
+/// A host that a person started has no such variable; there the session's own rules deny the command.
+#[tokio::test]
+async fn a_worker_on_a_host_of_somebody_else_is_denied_the_command() {
+    let Some(program) = live_binary() else { return };
+    let kinds = ["agent", "subagent"];
+    for command in ["orch", "cd . && orch", env!("CARGO_BIN_EXE_orch")] {
+        let (script, config) = recursing(&kinds, &format!("{command} run again 'a task within'"));
+        let world = World::start(&program, script, &config).await;
+        let ended = world.orch(&["run", "again", "a task", "--no-input", "--json"]).await;
+        assert_eq!(ended.code, 0, "{command}: {ended:?}");
+        let told = told(&world);
+        assert_eq!(told.len(), kinds.len(), "{command}");
+        for result in told {
+            assert!(
+                result.contains("prevents you from using this specific tool call"),
+                "{command}: {result}"
+            );
+        }
+        assert_eq!(world.model.prompts().len(), kinds.len(), "{command}: no run was begun within");
+        world.stop().await;
+    }
+}
+
+/// A workflow with a step for a worker of each kind, which runs this command in its shell.
+fn recursing(kinds: &[&str], command: &str) -> (Script, Value) {
+    let arguments = json!({ "command": command, "description": "Start a run" });
+    let script = kinds.iter().fold(Script::new(), |script, kind| {
+        let shell = ToolCall::new("bash", arguments.clone());
+        script.on(When::prompt(format!("recurse as {kind}")), [Answer::tool(shell), Answer::text("done")])
+    });
+    let profiles: Vec<_> = kinds.iter().map(|kind| json!({ "id": kind, "kind": kind })).collect();
+    let steps: Vec<_> = kinds
+        .iter()
+        .map(|kind| json!({ "id": kind, "workerId": kind, "prompt": format!("recurse as {kind}") }))
+        .collect();
+    let workflows = json!({ "definitions": [{ "id": "again", "steps": steps }] });
+    (script, json!({ "profiles": profiles, "workflows": workflows }))
+}
+
+/// What the workers' shells told their models.
+fn told(world: &World) -> Vec<String> {
+    let results = world.model.log().into_iter().filter(|call| call.kind == CallKind::ToolResults);
+    results.map(|call| call.messages.last().unwrap()["content"].to_string()).collect()
 }
