@@ -24,6 +24,7 @@ mod kinds;
 mod mistakes;
 mod offer;
 mod person;
+mod plugin;
 mod processes;
 mod recursion;
 mod repair;

@@ -12,7 +12,7 @@ use tokio::{process::Command, time::timeout};
 use super::{server::PASSWORD, world::World};
 
 /// A TUI takes some seconds to draw its first screen on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program `tmux`. Without it these tests say that they are skipped; in CI that is a failure.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
@@ -29,7 +29,7 @@ pub(super) fn tmux() -> Option<PathBuf> {
     found
 }
 
-/// `opencode attach` in a tmux of its own.
+/// OpenCode's terminal interface in a tmux of its own.
 pub(super) struct Screen {
     tmux: PathBuf,
     socket: PathBuf,
@@ -38,16 +38,65 @@ pub(super) struct Screen {
 impl Screen {
     /// Attaches a TUI to the world's server and waits until it has drawn its first screen.
     pub(super) async fn attach(tmux: &Path, program: &str, world: &World) -> Self {
+        Self::start(tmux, &[program, "attach", world.url()], world).await
+    }
+
+    /// Starts plain `opencode`, which opens no port, as most people do.
+    pub(super) async fn plain(tmux: &Path, program: &str, world: &World) -> Self {
+        Self::start(tmux, &[program], world).await
+    }
+
+    async fn start(tmux: &Path, words: &[&str], world: &World) -> Self {
         let screen = Self { tmux: tmux.to_owned(), socket: world.home().join("tmux.sock") };
         let mut start = screen.command(["-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "50"]);
         start
             .arg("-c")
             .arg(world.project())
-            .args([program, "attach", world.url()])
-            .env("OPENCODE_CONFIG_CONTENT", world.model.opencode_config().to_string());
+            .args(words)
+            .env("OPENCODE_CONFIG_CONTENT", world.model.opencode_config().to_string())
+            .env("ORCH_STATE_DIR", world.state());
         assert!(start.status().await.unwrap().success(), "tmux starts");
         screen.wait("the first screen", |text| text.contains("Ask anything")).await;
         screen
+    }
+
+    /// Presses keys, by tmux's names for them.
+    pub(super) async fn press(&self, keys: &[&str]) {
+        let mut press = self.command(["send-keys"]);
+        assert!(press.args(keys).status().await.unwrap().success(), "tmux takes keys");
+    }
+
+    /// Types a text.
+    pub(super) async fn enter(&self, text: &str) {
+        assert!(
+            self.command(["send-keys", "-l", text]).status().await.unwrap().success(),
+            "tmux takes a text"
+        );
+    }
+
+    /// Types a text into a dialog, which takes keys only some time after it is drawn: until it is taken, again and again.
+    pub(super) async fn types(&self, text: &str, taken: impl Fn(&str) -> bool) {
+        let typed = async {
+            loop {
+                self.enter(text).await;
+                let seen = async { while !taken(&self.text().await) {} };
+                if timeout(Duration::from_secs(3), seen).await.is_ok() {
+                    return;
+                }
+                self.press(&["C-u"]).await;
+            }
+        };
+        assert!(timeout(PATIENCE, typed).await.is_ok(), "`{text}` is not taken:\n{}", self.text().await);
+    }
+
+    /// Waits until the screen shows all of these.
+    pub(super) async fn shows(&self, texts: &[&str]) {
+        self.wait(&format!("{texts:?}"), |screen| texts.iter().all(|text| screen.contains(text))).await;
+    }
+
+    /// Waits until the screen shows none of these any more.
+    pub(super) async fn hides(&self, texts: &[&str]) {
+        self.wait(&format!("{texts:?} gone"), |screen| !texts.iter().any(|text| screen.contains(text))).await;
     }
 
     /// Waits until the screen shows what is looked for.

@@ -47,6 +47,10 @@ impl World {
         self.scratch.path().join("home")
     }
 
+    pub(super) fn state(&self) -> std::path::PathBuf {
+        self.scratch.path().join("state")
+    }
+
     /// The same without a server: the command has to start one.
     pub(super) async fn without_server(program: &str, script: Script, config: &Value) -> Self {
         let scratch = tempfile::tempdir().unwrap();
@@ -58,7 +62,9 @@ impl World {
         let home = scratch.path().join("home");
         let version =
             Command::new(program).arg("--version").env("HOME", &home).output().await.unwrap().stdout;
-        seed_plugin_package(&home.join(".config/opencode"), String::from_utf8(version).unwrap().trim());
+        for settings in [home.join(".config/opencode"), scratch.path().join("project/.opencode")] {
+            seed_plugin_package(&settings, std::str::from_utf8(&version).unwrap().trim());
+        }
         let model = ScriptedModel::start(script).await.unwrap();
         Self { scratch, model, program: program.to_owned(), server: None }
     }
@@ -94,7 +100,7 @@ impl World {
             .env("ORCH_OPENCODE", &self.program)
             .env("OPENCODE_CONFIG_CONTENT", self.model.opencode_config().to_string())
             .env("OPENCODE_DISABLE_MODELS_FETCH", "1")
-            .env("ORCH_STATE_DIR", self.scratch.path().join("state"));
+            .env("ORCH_STATE_DIR", self.state());
         if let Some(server) = &self.server {
             command.env("ORCH_SERVER", &server.url).env("OPENCODE_SERVER_PASSWORD", PASSWORD);
         }
@@ -122,6 +128,16 @@ impl World {
     /// The prompts that the model was given for one run, recognised by a word of its task.
     pub(super) fn prompts(&self, word: &str) -> Vec<ModelCall> {
         self.model.prompts().into_iter().filter(|call| call.text.contains(word)).collect()
+    }
+
+    /// Ends the service of the project, if one runs.
+    pub(super) async fn end_service(&self) {
+        let Ok(mut projects) = std::fs::read_dir(self.state().join("projects")) else { return };
+        let file = projects.next().unwrap().unwrap().path().join("serve.json");
+        let Ok(text) = std::fs::read_to_string(&file) else { return };
+        let serve: Value = serde_json::from_str(&text).unwrap();
+        let pid = i32::try_from(serve["pid"].as_i64().unwrap()).unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
     }
 
     /// Ends the server; nothing that was started in this world may be left.

@@ -37,7 +37,7 @@ export function keysOf(api, options) {
   }
 }
 
-export function commands({ api, options, told, child, bound }, actions) {
+export function commands({ api, options, state, told, child, bound }, actions) {
   const command = ({ name, title }, full) => ({
     name: full,
     title: `orch: ${title}`,
@@ -46,6 +46,8 @@ export function commands({ api, options, told, child, bound }, actions) {
     ...(full === `orch.${name}` ? { slashName: `orch-${name}` } : {}),
     run: async () => {
       try {
+        // A person may press a key the moment something is announced.
+        await state.refresh()
         await actions[name]()
       } catch (error) {
         told(error, title)

@@ -10,31 +10,24 @@ export function live(api, service, failed) {
   const [runs, setRuns] = createSignal([])
   const [status, setStatus] = createSignal("starting")
 
-  let due
-  let asking = false
-  let again = false
-  const refresh = async () => {
-    due = undefined
-    if (asking) {
-      again = true
-      return
-    }
-    asking = true
+  const ask = async () => {
     try {
       const list = await service.get(`/v1/runs?limit=${RUNS}`, api.lifecycle.signal)
       setRuns(list.runs ?? [])
     } catch (error) {
       if (!api.lifecycle.signal.aborted) failed(error)
-    } finally {
-      asking = false
-      if (again) {
-        again = false
-        changed()
-      }
     }
   }
+  let asking = Promise.resolve()
+  /** Asks now; afterwards the runs are as they were at this moment, or later. */
+  const refresh = () => (asking = asking.then(ask))
+
+  let due
   const changed = () => {
-    due ??= setTimeout(refresh, SETTLE)
+    due ??= setTimeout(() => {
+      due = undefined
+      refresh()
+    }, SETTLE)
   }
 
   service.follow(api.lifecycle.signal, {

@@ -1,0 +1,223 @@
+//! The plugin in a real terminal interface, driven by real keys.
+
+use orch::{
+    opencode::simulator::{Answer, Hold, Script, When},
+    ux::plugin::COMMANDS,
+};
+use serde_json::{Value, json};
+
+use tokio::time::timeout;
+
+use super::{
+    live_binary,
+    tui::{PATIENCE, Screen, tmux},
+    world::World,
+};
+
+/// A project with the plugin in it, and plain `opencode`, which opens no port.
+async fn plain(tmux: &std::path::Path, program: &str, script: Script, config: &Value) -> (World, Screen) {
+    let world = World::without_server(program, script, config).await;
+    let installed = world.orch(&["install"]).await;
+    assert_eq!(installed.code, 0, "{installed:?}");
+    let screen = Screen::plain(tmux, program, &world).await;
+    (world, screen)
+}
+
+async fn end(world: World, screen: Screen) {
+    screen.close().await;
+    world.end_service().await;
+    world.stop().await;
+}
+
+/// Three steps of one worker, with a gate before each further one.
+fn config() -> Value {
+    let step = |id: &str, title: &str| json!({ "id": id, "title": title, "workerId": "helper", "prompt": format!("{id} {{task}}") });
+    json!({
+        "profiles": [{ "id": "helper", "kind": "subagent" }],
+        "workflows": {
+            "ui": { "execution": "step", "intervene": "on-error" },
+            "definitions": [{
+                "id": "ship", "steps": [step("first", "Draw"), step("second", "Build"), step("third", "Sail")],
+            }],
+        },
+    })
+}
+
+fn script() -> Script {
+    Script::new()
+        .on(When::prompt("first "), "The drawing has a keel.")
+        .on(When::prompt("third "), "The boat is away.")
+        .otherwise("Nobody should have asked.")
+}
+
+/// `/orch-run`, a workflow, a task.
+async fn run(screen: &Screen, task: &str) {
+    screen.enter("/orch-run").await;
+    screen.shows(&["orch: Run a workflow"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["Which workflow?", "roocode-boomerang"]).await;
+    screen.types("ship", |shown| !shown.contains("roocode-boomerang")).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["what is to be done?"]).await;
+    screen.types(task, |shown| shown.contains(task)).await;
+    screen.press(&["Enter"]).await;
+}
+
+/// Waits until the run stands as expected.
+async fn until(world: &World, what: &str, expected: impl Fn(&Value) -> bool) {
+    let mut last = Value::Null;
+    let stands = async {
+        loop {
+            last = world.orch(&["runs", "--json"]).await.json()[0].take();
+            if expected(&last) {
+                return;
+            }
+        }
+    };
+    assert!(timeout(PATIENCE, stands).await.is_ok(), "{what} does not come; the run is {last:#}");
+}
+
+/// The walk of a newcomer: from plain `opencode` to a gate that is answered where it is shown. What was being typed is
+/// still there, and no model was asked but for the steps.
+#[tokio::test]
+async fn plain_opencode_starts_a_run_and_answers_its_gates() {
+    let (Some(program), Some(tmux)) = (live_binary(), tmux()) else { return };
+    let script = script().on(When::prompt("second "), "The boat floats.");
+    let (world, screen) = plain(&tmux, &program, script, &config()).await;
+
+    run(&screen, "a boat").await;
+    screen.shows(&["gate: ctrl+x v", "a decision is due at step 1/3"]).await;
+    screen.enter("half a thought").await;
+    screen.shows(&["half a thought"]).await;
+
+    screen.press(&["C-x", "v"]).await;
+    screen.shows(&["Draw", "The drawing has a keel.", "continue", "retry", "abort"]).await;
+    screen.press(&["Escape"]).await;
+    screen.hides(&["The drawing has a keel."]).await;
+    screen.shows(&["half a thought"]).await;
+
+    screen.press(&["C-x", "v"]).await;
+    screen.shows(&["The drawing has a keel.", "continue"]).await;
+    screen.press(&["Enter"]).await;
+    until(&world, "the next gate", |run| run["gate"]["step"] == "second").await;
+    screen.shows(&["half a thought"]).await;
+    screen.press(&["C-x", "v"]).await;
+    screen.shows(&["The boat floats.", "continue"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["ended as success", "half a thought"]).await;
+    screen.hides(&["gate: ctrl+x v"]).await;
+
+    let texts: Vec<_> = world.model.prompts().into_iter().map(|call| call.text).collect();
+    assert_eq!(texts.len(), 3, "the steps and nothing else: {texts:?}");
+    end(world, screen).await;
+}
+
+/// A child session has no prompt, no interrupt and no way back of its own.
+#[tokio::test]
+async fn a_person_talks_to_a_worker_stops_it_and_comes_back() {
+    let (Some(program), Some(tmux)) = (live_binary(), tmux()) else { return };
+    let hold = Hold::new();
+    let script = script()
+        .on(When::prompt("paint it blue"), "Blue it is.")
+        .on(When::prompt("think for ever"), Answer::text("never seen").held(&hold));
+    let (world, screen) = plain(&tmux, &program, script, &config()).await;
+    run(&screen, "a boat").await;
+    screen.shows(&["gate: ctrl+x v"]).await;
+
+    screen.enter("/orch-open").await;
+    screen.shows(&["orch: Open a worker's session"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["Which worker's session?", "helper"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["The drawing has a keel.", "ctrl+x k talk to this worker"]).await;
+
+    screen.press(&["C-x", "k"]).await;
+    screen.shows(&["to this worker (enter sends"]).await;
+    screen.types("paint it blue", |shown| shown.contains("paint it blue")).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["Blue it is."]).await;
+    screen.types("think for ever", |shown| shown.contains("think for ever")).await;
+    screen.press(&["Enter"]).await;
+    hold.wait_arrived().await;
+    screen.press(&["Escape"]).await;
+    screen.shows(&["ctrl+x i interrupt it"]).await;
+    screen.press(&["C-x", "i"]).await;
+    screen.shows(&["interrupted"]).await;
+    hold.release();
+
+    // Back to the parent, which shows the run beside it.
+    screen.press(&["C-x", "0"]).await;
+    screen.shows(&["ship: waits for you", "✓ Draw", "gate at first"]).await;
+
+    // What the worker said last becomes the result.
+    screen.enter("/orch-gate").await;
+    screen.shows(&["orch: Answer the gate"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["look first", "replace"]).await;
+    screen.types("abort", |shown| !shown.contains("look first")).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["ended as error"]).await;
+    end(world, screen).await;
+}
+
+/// Every command there is, by the name that people type.
+#[tokio::test]
+async fn every_command_acts_at_once_and_without_a_model() {
+    let (Some(program), Some(tmux)) = (live_binary(), tmux()) else { return };
+    let hold = Hold::new();
+    let script = script().on(When::prompt("second "), Answer::text("The boat floats.").held(&hold));
+    let (world, screen) = plain(&tmux, &program, script, &config()).await;
+    let slash = async |name: &str, found: &str| {
+        assert!(COMMANDS.contains(&name));
+        screen.enter(&format!("/orch-{name}")).await;
+        screen.shows(&[found]).await;
+        screen.press(&["Enter"]).await;
+    };
+    run(&screen, "a boat").await;
+    screen.shows(&["gate: ctrl+x v"]).await;
+
+    for (name, title, shown) in [
+        ("dashboard", "orch: See everything", "1 run open"),
+        ("workers", "orch: List workers", "at-rest"),
+        ("trace", "orch: Trace a run", "attempt 1 began on helper"),
+        ("results", "orch: Read all results", "The drawing has a keel."),
+        ("output", "orch: Read a result", "The drawing has a keel."),
+    ] {
+        slash(name, title).await;
+        screen.shows(&[shown, "esc back"]).await;
+        screen.press(&["Escape"]).await;
+        screen.hides(&["esc back"]).await;
+        screen.shows(&["Ask anything"]).await;
+    }
+
+    slash("inbox", "orch: See what waits for you").await;
+    screen.shows(&["What waits for you", "decision: Draw is done"]).await;
+    screen.press(&["Escape"]).await;
+    screen.hides(&["What waits for you"]).await;
+
+    slash("skip", "orch: Skip the step").await;
+    screen.shows(&["the gate of first takes"]).await;
+    slash("retry", "orch: Retry the step").await;
+    screen.shows(&["Retry: a note for the worker"]).await;
+    screen.types("with a mast", |shown| shown.contains("with a mast")).await;
+    screen.press(&["Enter"]).await;
+    until(&world, "the second attempt", |run| {
+        run["gate"]["step"] == "first" && run["steps"][0]["attempts"].as_array().unwrap().len() == 2
+    })
+    .await;
+    slash("continue", "orch: Continue a run").await;
+    hold.wait_arrived().await;
+    slash("pause", "orch: Pause a run").await;
+    until(&world, "the pause", |run| run["pausing"] == true).await;
+    hold.release();
+    until(&world, "the next gate", |run| run["gate"]["step"] == "second").await;
+    slash("abort", "orch: Abort a run").await;
+    screen.shows(&["End ship?"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["ended as"]).await;
+
+    let texts: Vec<_> = world.model.prompts().into_iter().map(|call| call.text).collect();
+    assert_eq!(texts.len(), 3, "the steps, one of them twice, and nothing else: {texts:?}");
+    assert!(texts.iter().any(|text| text.contains("with a mast")), "{texts:?}");
+    end(world, screen).await;
+}
