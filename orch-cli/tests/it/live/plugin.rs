@@ -1,11 +1,10 @@
 //! The plugin in a real terminal interface, driven by real keys.
 
 use orch::{
-    opencode::simulator::{Answer, Hold, Script, When},
+    opencode::simulator::{Answer, Hold, Script, ToolCall, When},
     ux::plugin::COMMANDS,
 };
 use serde_json::{Value, json};
-
 use tokio::time::timeout;
 
 use super::{
@@ -219,5 +218,65 @@ async fn every_command_acts_at_once_and_without_a_model() {
     let texts: Vec<_> = world.model.prompts().into_iter().map(|call| call.text).collect();
     assert_eq!(texts.len(), 3, "the steps, one of them twice, and nothing else: {texts:?}");
     assert!(texts.iter().any(|text| text.contains("with a mast")), "{texts:?}");
+    end(world, screen).await;
+}
+
+/// The host shows a worker's asks in the parent session only; elsewhere ours do.
+#[tokio::test]
+async fn what_a_worker_asks_is_answered_from_the_inbox_and_in_its_session() {
+    let (Some(program), Some(tmux)) = (live_binary(), tmux()) else { return };
+    let outside = || Answer::tool(ToolCall::new("read", json!({ "filePath": "/etc/hostname" })));
+    let script = Script::new()
+        .on(When::prompt("first "), [outside(), Answer::text("The drawing has a keel.")])
+        .on(When::prompt("second "), [outside(), Answer::text("The boat floats.")]);
+    let (world, screen) = plain(&tmux, &program, script, &config()).await;
+
+    run(&screen, "a boat").await;
+    screen.shows(&["orch asks: /orch-inbox"]).await;
+    screen.enter("/orch-inbox").await;
+    screen.shows(&["orch: See what waits for you"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["What waits for you", "permission: external_directory: /etc/*"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["once", "always", "reject"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["gate: ctrl+x v"]).await;
+    screen.press(&["C-x", "v"]).await;
+    screen.shows(&["The drawing has a keel.", "continue"]).await;
+    screen.press(&["Enter"]).await;
+
+    screen.shows(&["orch asks: /orch-inbox"]).await;
+    screen.enter("/orch-open").await;
+    screen.shows(&["orch: Open a worker's session"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["Which worker's session?", "helper"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["the worker asks: external_directory /etc/*", "ctrl+x v answers"]).await;
+    screen.press(&["C-x", "v"]).await;
+    screen.shows(&["once", "always", "reject"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["The boat floats.", "ctrl+x k talk to this worker"]).await;
+    until(&world, "the second gate", |run| run["gate"]["step"] == "second").await;
+    end(world, screen).await;
+}
+
+/// The keys of a fresh install, beside those that the other walks press.
+#[tokio::test]
+async fn a_key_opens_each_view_and_another_begins_a_run() {
+    let (Some(program), Some(tmux)) = (live_binary(), tmux()) else { return };
+    let (world, screen) = plain(&tmux, &program, script(), &config()).await;
+    screen.press(&["C-x", "j"]).await;
+    screen.shows(&["Which workflow?", "roocode-boomerang"]).await;
+    screen.press(&["Escape"]).await;
+    screen.hides(&["Which workflow?"]).await;
+    run(&screen, "a boat").await;
+    screen.shows(&["gate: ctrl+x v"]).await;
+    for (key, shown) in [("o", "1 run open"), ("w", "at-rest"), ("z", "attempt 1 began on helper")] {
+        screen.press(&["C-x", key]).await;
+        screen.shows(&[shown, "esc back"]).await;
+        screen.press(&["Escape"]).await;
+        screen.hides(&["esc back"]).await;
+    }
+    assert_eq!(world.model.prompts().len(), 1, "the step and nothing else");
     end(world, screen).await;
 }
