@@ -3,13 +3,13 @@
 use std::{
     collections::BTreeSet,
     io::{BufRead as _, IsTerminal as _, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use orch::{
     config::{
         Diagnostics, LoadOptions, Severity, Trust, TrustRecords, load,
-        load::SourceFile,
+        load::{Loaded, SourceFile},
         trust::{Evidence, TrustError},
     },
     ux::text::printable,
@@ -32,6 +32,8 @@ pub(crate) struct Proposal {
     pub(crate) reach: Diagnostics,
     files: Vec<SourceFile>,
     before: Option<Evidence>,
+    /// The directory of the person's own file that covers the project.
+    pub(crate) granted_by: Option<PathBuf>,
 }
 
 /// Where a project stands.
@@ -49,16 +51,18 @@ impl Proposal {
     /// The configuration has errors that trust does not mend.
     pub(crate) fn of(mut options: LoadOptions, records: TrustRecords) -> Result<Self, Failure> {
         options.trust = Trust::Trusted;
-        let loaded = load(&options)?;
+        let mut loaded = load(&options)?;
         let before = records.find(&loaded.evidence.directory)?;
-        let mut reach = loaded.reach;
+        let mut reach = std::mem::take(&mut loaded.reach);
         // What is asked for is no error of a project that may be trusted.
         reach.0.iter_mut().for_each(|asked| asked.severity = Severity::Warning);
-        Ok(Self { records, evidence: loaded.evidence, reach, files: loaded.files, before })
+        let Loaded { evidence, files, granted_by, .. } = loaded;
+        Ok(Self { records, evidence, reach, files, before, granted_by })
     }
 
     pub(crate) fn standing(&self) -> Standing {
         match &self.before {
+            _ if self.granted_by.is_some() => Standing::Trusted,
             Some(before) if *before == self.evidence => Standing::Trusted,
             Some(_) => Standing::Changed,
             None => Standing::Untrusted,
@@ -73,6 +77,12 @@ impl Proposal {
             Standing::Untrusted => "is not trusted",
         };
         let mut text = format!("{} {standing}\n", self.evidence.directory.display());
+        if let Some(granted) = &self.granted_by {
+            text.push_str(&format!(
+                "  Your own file trusts everything in {} (`trust`), whatever it says.\n",
+                granted.display()
+            ));
+        }
         text.push_str(match self.standing() {
             Standing::Trusted => "  Servers started here load its own OpenCode configuration, plugins and tools.\n",
             _ => "  Trusting it lets servers started here load its own OpenCode configuration, plugins and tools.\n",
@@ -99,7 +109,7 @@ impl Proposal {
 
     /// The difference to what was trusted; none if nothing was, or nothing has changed.
     pub(crate) fn changes(&self) -> Option<String> {
-        let before = self.before.as_ref().filter(|before| **before != self.evidence)?;
+        let before = self.before.as_ref().filter(|_| self.standing() == Standing::Changed)?;
         let paths: BTreeSet<_> = before.files.keys().chain(self.evidence.files.keys()).collect();
         Some(paths.into_iter().map(|path| difference(path, before, &self.evidence)).collect())
     }

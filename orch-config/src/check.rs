@@ -125,11 +125,6 @@ fn check_profile(config: &Config, profile: &Profile, issues: &mut Vec<Issue>) {
         let issue = Issue::error(code::UNKNOWN_MODEL_TAG, place().key("model"), unknown.to_string());
         issues.push(issue.suggest(&unknown.text, tags));
     }
-    let built_in = || builtin::profile(profile.id.as_str());
-    if profile.inject_repo_context && !built_in().is_some_and(|built_in| built_in.inject_repo_context) {
-        let way_out = "write what the worker should know into `systemPrompt` or a `promptFile`";
-        issues.push(not_supported(place().key("injectRepoContext"), way_out));
-    }
     if profile.supports_web && refuses(&profile.permission, "webfetch") {
         let message = "`supportsWeb` has no effect: the profile's permissions refuse `webfetch`";
         issues.push(
@@ -137,7 +132,10 @@ fn check_profile(config: &Config, profile: &Profile, issues: &mut Vec<Issue>) {
                 .help("allow `webfetch`, or leave `supportsWeb` out"),
         );
     }
-    let of_built_in = || built_in().is_some_and(|built_in| built_in.temperature == profile.temperature);
+    let of_built_in = || {
+        let built_in = builtin::profile(profile.id.as_str());
+        built_in.is_some_and(|built_in| built_in.temperature == profile.temperature)
+    };
     if profile.temperature.is_some() && !of_built_in() {
         check_temperature(config, profile, issues);
     }
@@ -188,12 +186,6 @@ fn refuses(rules: &[PermissionRule], permission: &str) -> bool {
         rule.pattern == "*" && (rule.permission == permission || rule.permission == "*")
     };
     rules.iter().rev().find(of_it).is_some_and(|rule| rule.action == PermissionAction::Deny)
-}
-
-/// A key that is understood, and that nothing acts on in this version.
-fn not_supported(place: Path, way_out: &str) -> Issue {
-    let message = "this is not supported by this version and has no effect";
-    Issue::warning(code::NOT_SUPPORTED, place, message).help(way_out)
 }
 
 fn foreground_server(place: Path, id: &str) -> Issue {

@@ -18,7 +18,7 @@ use crate::{
     model::{Root, layer::Merge},
     prompt::Prompts,
     resolve,
-    trust::{self, Evidence, Trust, TrustError, TrustRecords},
+    trust::{self, Evidence, Grants, Trust, TrustError, TrustRecords},
 };
 pub use crate::{
     document::{MAX_BYTES, MAX_DEPTH},
@@ -150,6 +150,8 @@ pub struct Loaded {
     pub evidence: Evidence,
     /// What the project asks for that only a trusted one may have: errors where it is not trusted.
     pub reach: Diagnostics,
+    /// The directory under `trust` in the person's own file that covers the project: it is trusted whatever it says.
+    pub granted_by: Option<PathBuf>,
 }
 
 /// A configuration that was refused.
@@ -349,6 +351,8 @@ struct Stack<'d> {
     prompt_files: Vec<PromptFile>,
     evidence: Evidence,
     reach: Vec<Diagnostic>,
+    grants: Grants,
+    granted_by: Option<PathBuf>,
     trust: Trust,
 }
 
@@ -362,6 +366,8 @@ impl<'d> Stack<'d> {
             prompt_files: Vec::new(),
             evidence: Evidence::of(directory),
             reach: Vec::new(),
+            grants: Grants::default(),
+            granted_by: None,
             trust: Trust::Untrusted,
         }
     }
@@ -380,6 +386,13 @@ impl<'d> Stack<'d> {
         let Read { document, mut root, problems } = document::read(bytes, path.map(FilePath::to_owned));
         self.problems.extend(problems);
         let mut issues = resolve::duplicates(&root);
+        if layer == Layer::Global {
+            let (grants, refused) = Grants::take(&mut root);
+            self.grants = grants;
+            issues.extend(refused);
+        } else {
+            issues.extend(Grants::refuse(&mut root));
+        }
         if layer == Layer::Project {
             let reach = trust::refusals(&root, &self.merged);
             self.reach.extend(reach.into_iter().map(|issue| place(issue, &[&document])));
@@ -410,6 +423,10 @@ impl<'d> Stack<'d> {
     /// Decides on trust once everything of the project has been read: it is what was read that is trusted or not.
     fn judge(&mut self, given: Trust, records: Option<&TrustRecords>) {
         self.trust = given;
+        self.granted_by = self.grants.cover(&self.evidence.directory).map(FilePath::to_owned);
+        if self.granted_by.is_some() {
+            self.trust = Trust::Trusted;
+        }
         match records.map(|records| records.trusts(&self.evidence)) {
             Some(Ok(true)) => self.trust = Trust::Trusted,
             Some(Ok(false)) | None => {}
@@ -461,6 +478,7 @@ impl<'d> Stack<'d> {
             prompt_files: self.prompt_files,
             evidence: self.evidence,
             reach: Diagnostics(self.reach),
+            granted_by: self.granted_by,
         })
     }
 }

@@ -54,7 +54,7 @@ pub struct Profile {
     pub supports_vision: bool,
     /// Whether it reads the web.
     pub supports_web: bool,
-    /// Whether its first prompt carries a short description of the repository.
+    /// Whether it is told what there is in its repository: names of the first two levels.
     pub inject_repo_context: bool,
     /// The port to try first for its own server.
     pub port: Option<u16>,

@@ -41,7 +41,7 @@ fn publish(schema: &mut Value) {
             if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
                 properties.retain(|_, property| {
                     let mark = property.get(marker::KEYWORD);
-                    mark.is_none_or(|mark| mark != marker::FUTURE && mark != marker::MISPLACED)
+                    mark.is_none_or(|mark| mark != marker::MISPLACED)
                 });
             }
             if let Some(mark) = object.shift_remove(marker::KEYWORD)

@@ -34,7 +34,9 @@ pub(crate) fn rules(profile: &Profile) -> Vec<PermissionRule> {
 /// matching rule wins.
 pub(crate) fn session_rules(profile: &[PermissionRule]) -> Vec<PermissionRule> {
     let deny = |permission, pattern| PermissionRule::new(permission, pattern, PermissionAction::Deny);
-    let commands = OWN_COMMANDS.map(|command| deny("bash", command));
+    // A shell that is denied whole is not even offered to the model, and a narrower rule behind would bring it back.
+    let shell = !denied_whatever(profile, "bash");
+    let commands = OWN_COMMANDS.into_iter().filter(|_| shell).map(|command| deny("bash", command));
     let tools = OWN_TOOLS.map(|tool| deny(tool, "*"));
     profile.iter().cloned().chain(commands).chain(tools).collect()
 }

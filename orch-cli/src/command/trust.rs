@@ -1,6 +1,6 @@
 //! `orch trust`: what a person allows a project.
 
-use orch::ux::command;
+use orch::{config::load, ux::command};
 use serde_json::json;
 
 use super::{print, print_json};
@@ -52,6 +52,7 @@ fn show(proposal: &Proposal, json: bool) -> Result<Exit, Failure> {
     print_json(&json!({
         "directory": proposal.evidence.directory, "standing": proposal.standing(), "reach": proposal.reach,
         "files": proposal.evidence.files.keys().collect::<Vec<_>>(), "changes": proposal.changes(),
+        "grantedBy": proposal.granted_by,
     }))?;
     Ok(Exit::Success)
 }
@@ -59,8 +60,16 @@ fn show(proposal: &Proposal, json: bool) -> Result<Exit, Failure> {
 fn revoke(project: &Project, json: bool) -> Result<Exit, Failure> {
     let revoked = project.trust_records()?.revoke(project.directory())?;
     let directory = project.directory();
+    // A file that is broken grants nothing.
+    let granted = load(&project.load_options()).ok().and_then(|loaded| loaded.granted_by);
+    let standing = if granted.is_some() { Standing::Trusted } else { Standing::Untrusted };
     if json {
-        print_json(&json!({ "directory": directory, "standing": Standing::Untrusted, "revoked": revoked }))?;
+        print_json(&json!({
+            "directory": directory, "standing": standing, "revoked": revoked, "grantedBy": granted,
+        }))?;
+    } else if let Some(granted) = granted {
+        let place = format!("your own file trusts everything in {} (`trust`)", granted.display());
+        print(&format!("{} is still trusted: {place}", directory.display()))?;
     } else {
         let what = if revoked { "is no longer trusted" } else { "was not trusted" };
         print(&format!("{} {what}", directory.display()))?;

@@ -107,15 +107,6 @@ impl Walk {
                 self.report(issue.help(help), name);
                 None
             }
-            Some(marker::FUTURE) => {
-                let issue = Issue::error(
-                    code::NOT_SUPPORTED,
-                    path.clone(),
-                    format!("`{key}` is not supported by this version"),
-                );
-                self.report(issue.help("leave the key out"), name);
-                None
-            }
             Some(marker::MISPLACED) => {
                 let issue =
                     Issue::error(code::MISPLACED_KEY, path.clone(), format!("`{key}` cannot be set here"));

@@ -16,8 +16,6 @@ pub(crate) const KEYWORD: &str = "x-orch";
 pub(crate) const RETIRED: &str = "retired";
 /// Marks a key that is accepted, checked, and has no effect in this version.
 pub(crate) const IGNORED: &str = "ignored";
-/// Marks a key that a later version will know; until then it is refused and not published.
-pub(crate) const FUTURE: &str = "future";
 /// Marks a key that belongs elsewhere: it is refused and not published; its description says where it belongs.
 pub(crate) const MISPLACED: &str = "misplaced";
 
@@ -69,8 +67,6 @@ unread! {
         schema.insert(KEYWORD.to_owned(), IGNORED.into());
         schema
     };
-    /// A key that this version does not know how to honour.
-    Future = |_| json_schema!({ KEYWORD: FUTURE });
     /// A key that belongs elsewhere.
     Misplaced = |_| json_schema!({ KEYWORD: MISPLACED });
 }

@@ -11,9 +11,11 @@ mod strict;
 pub(crate) mod table;
 pub(crate) mod workflow;
 
+use serde_json::json;
+
 use layer::layer;
 use list::ById;
-use marker::{Future, Ignored, Misplaced, Retired};
+use marker::{Ignored, Misplaced, Retired};
 use number::{Millis, Port};
 use settings::{Agent, Commands, Memory, Notifications, Opencode, Pruning, Security, Store, Telemetry, Ui};
 use table::ProfileEntry;
@@ -63,8 +65,9 @@ layer! {
         memory: Ignored<Memory>,
         /// Not supported by this version: nothing is ever reported to anybody.
         telemetry: Ignored<Telemetry>,
-        /// Which projects may use everything.
-        trust: Future,
+        /// Directories, absolute: the projects in them may use everything, whatever they say. Read from your own file alone.
+        #[schemars(example = json!(["/home/me/work"]))]
+        trust: Vec<String> = [],
         /// Write `workflows.budget`, or `budget` of a workflow or a step.
         budget: Misplaced,
         /// List the workers under `workers`.

@@ -81,8 +81,8 @@ layer! {
         /// Whether the worker reads the web: it then gets a model that calls tools, and a named model that does not is
         /// refused.
         supports_web: bool = false,
-        /// Whether its first prompt carries a short description of the repository. Not supported by this version, with
-        /// a warning: write what the worker should know into `systemPrompt` or a `promptFile`.
+        /// Whether the worker is told what there is in its repository: the names of the first two levels, at most 200,
+        /// without what `.gitignore` leaves out. Files are never read for it.
         inject_repo_context: bool = false,
         /// Free labels, by which `orch profiles --tag` finds the profile.
         tags: Vec<String> = [],

@@ -7,6 +7,7 @@ use std::{
 };
 
 use orch_config::{Trust, TrustRecords, load};
+use serde_json::json;
 
 use crate::support::{Project, lines};
 
@@ -208,4 +209,52 @@ fn records_are_for_their_person_alone() {
     assert_eq!(mode(&directory), 0o700);
     let written: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(written.iter().map(|path| mode(path)).collect::<Vec<_>>(), [0o600]);
+}
+
+/// A project whose person has this directory under `trust` in their own file; `name` is below the root of the test.
+fn granted(name: &str) -> Project {
+    let project = reaching();
+    let own = json!({ "trust": [project.path("somewhere-else"), project.path(name)] });
+    project.global(&own.to_string())
+}
+
+#[test]
+fn everything_in_a_directory_that_the_own_file_names_is_trusted() {
+    let rows =
+        [("", true), ("project", true), ("proj", false), ("project/.opencode", false), ("nowhere", false)];
+    for (name, covered) in rows {
+        let project = granted(name);
+        assert_eq!(is_trusted(&project), covered, "{name:?}");
+        if covered {
+            let loaded = project.load().unwrap();
+            assert_eq!(loaded.granted_by, Some(project.path(name)));
+            assert_eq!(loaded.config.opencode.command.unwrap(), ["./own"]);
+        }
+    }
+}
+
+#[test]
+fn a_grant_follows_links_and_survives_changes() {
+    let project = granted("way-in");
+    assert!(!is_trusted(&project));
+    symlink(project.path("project"), project.path("way-in")).unwrap();
+    assert!(is_trusted(&project));
+    assert!(is_trusted(&project.file("project/.opencode/orch/prompts/w.md", "be bad")));
+}
+
+/// Neither by itself nor over a person's own grants.
+#[test]
+fn a_project_cannot_trust_itself() {
+    let grant = r#"{ "trust": ["/"] }"#;
+    assert_eq!(Project::new().project(grant).refused(), ["1:12 error misplaced-key $.trust"]);
+    assert_eq!(Project::new().project(grant).trusted().refused(), ["1:12 error misplaced-key $.trust"]);
+    let own = Project::new().global(r#"{ "trust": ["/nowhere"] }"#).project(grant);
+    assert_eq!(own.refused(), ["1:12 error misplaced-key $.trust"]);
+}
+
+#[test]
+fn a_grant_is_an_absolute_path() {
+    let project = Project::new().global(r#"{ "trust": ["/", "work", ""] }"#);
+    let refused = ["1:18 error invalid-value $.trust[1]", "1:26 error invalid-value $.trust[2]"];
+    assert_eq!(project.refused(), refused);
 }

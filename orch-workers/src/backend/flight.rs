@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Hosting,
     inquiry::Inquiry,
+    repository,
     session::{Inner, Occupied},
     turns::{Boarding, Queued, Turn},
 };
@@ -56,6 +57,16 @@ impl Orders {
             asks: dispatch.asks,
             rules: permission::session_rules(&permission::rules(profile)),
         }
+    }
+
+    /// With what the profile wants the worker to know of its repository.
+    pub(super) async fn oriented(mut self, profile: &Profile, at: &Whereabouts) -> Self {
+        if profile.inject_repo_context {
+            let repository = repository::describe(at.directory.clone()).await;
+            let parts: Vec<_> = self.system.take().into_iter().chain(repository).collect();
+            self.system = (!parts.is_empty()).then(|| parts.join("\n\n"));
+        }
+        self
     }
 
     /// The same ids every time, so that a host which has seen it already does not work twice.

@@ -4,6 +4,7 @@ mod agent;
 mod flight;
 mod heritage;
 mod inquiry;
+mod repository;
 mod server;
 mod session;
 mod slots;

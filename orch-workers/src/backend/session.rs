@@ -241,7 +241,8 @@ impl Worker for OpenCodeWorker {
         let at = Whereabouts::open(locator).map_err(refused)?;
         let hosting = self.inner.backend.host(cx, Some(&at.home)).await.map_err(SendError::Refused)?;
         let selection = self.inner.select(&*hosting.host).await.map_err(SendError::Refused)?;
-        let orders = Orders::new(&self.inner.profile, selection, dispatch);
+        let profile = &self.inner.profile;
+        let orders = Orders::new(profile, selection, dispatch).oriented(profile, &at).await;
         let (updates, task) = Task::channel(UPDATES);
         let flight = Flight::new(Arc::clone(&self.inner), cx.clone(), hosting, at, orders, updates);
         match self.inner.turns.enter(flight.session()) {

@@ -106,6 +106,8 @@ async fn what_the_profile_says_is_what_the_host_is_asked_for() {
     assert_eq!(session.parent, None);
     let rules = [
         json!({ "permission": "webfetch", "pattern": "*", "action": "deny" }),
+        json!({ "permission": "bash", "pattern": "orch *", "action": "deny" }),
+        json!({ "permission": "bash", "pattern": "*/orch run *", "action": "deny" }),
         json!({ "permission": "task_*", "pattern": "*", "action": "deny" }),
         json!({ "permission": "orch_*", "pattern": "*", "action": "deny" }),
     ];

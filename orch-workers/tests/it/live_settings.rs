@@ -33,7 +33,9 @@ async fn end(real: Real, pool: Pool) {
 }
 
 /// A second model, and an agent of the user's own.
-fn more_to_choose(_home: &Path, settings: &mut Value) {
+fn more_to_choose(home: &Path, settings: &mut Value) {
+    fs::create_dir(home.join("project/hold")).unwrap();
+    fs::write(home.join("project/hold/keel.txt"), "oak").unwrap();
     let models = &mut settings["provider"]["stub"]["models"];
     models["other"] = models["stub"].clone();
     for model in ["stub", "other"] {
@@ -53,6 +55,7 @@ async fn every_setting_of_a_profile_is_in_what_the_model_is_sent() {
         profile.model = Some("stub/other".to_owned());
         profile.system_prompt = Some("The words of the profile.".to_owned());
         profile.temperature = Some(0.25);
+        profile.inject_repo_context = true;
         let denied = |tool: &str| PermissionRule::new(tool, "*", PermissionAction::Deny);
         profile.permission = ["bash", "webfetch"].map(denied).into();
         profile
@@ -64,7 +67,7 @@ async fn every_setting_of_a_profile_is_in_what_the_model_is_sent() {
         let (without, with) = (asked(&real, &format!("first-{id}")), asked(&real, &format!("second-{id}")));
 
         assert_eq!((without.model.as_str(), with.model.as_str()), ("stub", "other"), "{kind}");
-        for words in ["The words of the agent.", "The words of the profile."] {
+        for words in ["The words of the agent.", "The words of the profile.", "- hold/keel.txt\n"] {
             assert!(with.system.contains(words) && !without.system.contains(words), "{kind}: {words}");
         }
         assert_eq!(with.temperature, Some(0.25), "{kind}");
