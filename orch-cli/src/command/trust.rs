@@ -1,5 +1,7 @@
 //! `orch trust`: what a person allows a project.
 
+use std::path::Path;
+
 use orch::{config::load, ux::command};
 use serde_json::json;
 
@@ -35,11 +37,12 @@ pub(crate) fn trust(project: &Project, args: &TrustArgs, json: bool) -> Result<E
             return Ok(Exit::Error);
         }
     }
-    match json {
-        true => {
-            print_json(&json!({ "directory": proposal.evidence.directory, "standing": Standing::Trusted }))?
-        }
-        false => print(&format!("{directory} is trusted, as it is now"))?,
+    match (json, &proposal.granted_by) {
+        (true, granted) => print_json(&json!({
+            "directory": proposal.evidence.directory, "standing": Standing::Trusted, "grantedBy": granted,
+        }))?,
+        (false, Some(granted)) => print(&format!("{directory} is trusted: {}", grant(granted)))?,
+        (false, None) => print(&format!("{directory} is trusted, as it is now"))?,
     }
     Ok(Exit::Success)
 }
@@ -57,6 +60,10 @@ fn show(proposal: &Proposal, json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
+fn grant(directory: &Path) -> String {
+    format!("your own file trusts everything in {} (`trust`)", directory.display())
+}
+
 fn revoke(project: &Project, json: bool) -> Result<Exit, Failure> {
     let revoked = project.trust_records()?.revoke(project.directory())?;
     let directory = project.directory();
@@ -68,8 +75,7 @@ fn revoke(project: &Project, json: bool) -> Result<Exit, Failure> {
             "directory": directory, "standing": standing, "revoked": revoked, "grantedBy": granted,
         }))?;
     } else if let Some(granted) = granted {
-        let place = format!("your own file trusts everything in {} (`trust`)", granted.display());
-        print(&format!("{} is still trusted: {place}", directory.display()))?;
+        print(&format!("{} is still trusted: {}", directory.display(), grant(&granted)))?;
     } else {
         let what = if revoked { "is no longer trusted" } else { "was not trusted" };
         print(&format!("{} {what}", directory.display()))?;

@@ -69,6 +69,20 @@ async fn trust_is_taken_back() {
     assert_eq!(world.orch(["trust", "--revoke"]).await.stdout, format!("{} was not trusted\n", real(&world)));
 }
 
+/// What a person's own file says of whole directories is not taken back project by project.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_the_own_file_trusts_is_told_as_the_reason() {
+    let world = reaching().await;
+    let granted = json!({ "trust": [std::path::Path::new(&real(&world)).parent()] });
+    world.own(&granted);
+    assert_eq!(world.orch(["run", "last", "work"]).await.code, Some(0));
+    let mut story = Vec::new();
+    for arguments in ["trust", "trust --show", "trust --revoke", "trust --revoke --json"] {
+        story.push(told(&world, arguments, &world.orch(arguments.split(' ')).await));
+    }
+    assert_snapshot!(story.join("\n\n"));
+}
+
 /// A run that waits at a gate goes on under the configuration that was trusted, or not at all.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_is_widened_while_a_run_is_paused_is_not_used() {

@@ -81,6 +81,13 @@ impl World {
         fs::write(self.project().join("orchestrator.json"), text).unwrap();
     }
 
+    /// Writes the person's own configuration.
+    pub(crate) fn own(&self, config: &Value) {
+        let folder = self.path("home/.config/opencode");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("orchestrator.json"), config.to_string()).unwrap();
+    }
+
     /// `orch` in the project, with nothing of the surroundings but what is set here.
     pub(crate) fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orch"));

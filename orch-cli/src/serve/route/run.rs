@@ -307,7 +307,20 @@ pub(super) async fn answer(
     moved(&service, &driver, &run, requested).await
 }
 
-pub(super) async fn pause(State(service): Desk, OfRun(run): OfRun) -> Answer<RunView> {
+/// Who asks for something that has no details.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asking {
+    /// Who, for the journal. Default: whoever runs the service.
+    #[serde(default)]
+    by: Option<String>,
+}
+
+pub(super) async fn pause(
+    State(service): Desk,
+    OfRun(run): OfRun,
+    Query(asking): Query<Asking>,
+) -> Answer<RunView> {
     let view = service.view(&run).await?;
     if view.interrupted {
         let message = format!("pause {run}: the process that drove it is gone, so it is not running");
@@ -315,7 +328,7 @@ pub(super) async fn pause(State(service): Desk, OfRun(run): OfRun) -> Answer<Run
             .help("take it up again with `POST /v1/runs/{run}/continue`"));
     }
     let driver = service.drivers.of(&run).await?;
-    let requested = driver.orchestrator.pause(&run, &by()).await?;
+    let requested = driver.orchestrator.pause(&run, &asking.by.unwrap_or_else(by)).await?;
     moved(&service, &driver, &run, requested).await
 }
 
@@ -333,15 +346,20 @@ pub(super) async fn resume(State(service): Desk, OfRun(run): OfRun) -> Answer<Ru
     Ok(Json(view))
 }
 
-pub(super) async fn abort(State(service): Desk, OfRun(run): OfRun) -> Answer<RunView> {
+pub(super) async fn abort(
+    State(service): Desk,
+    OfRun(run): OfRun,
+    Query(asking): Query<Asking>,
+) -> Answer<RunView> {
     let view = service.view(&run).await?;
     let driver = service.drivers.of(&run).await?;
+    let by = asking.by.unwrap_or_else(by);
     let requested = match view.gate.filter(|gate| gate.allows(DecisionKind::Abort)) {
         Some(gate) => {
-            let request = DecisionRequest::new(Decision::Abort, by()).at(gate.id);
+            let request = DecisionRequest::new(Decision::Abort, by).at(gate.id);
             driver.orchestrator.decide(&run, request).await?
         }
-        None => driver.orchestrator.cancel(&run, &by()).await?,
+        None => driver.orchestrator.cancel(&run, &by).await?,
     };
     moved(&service, &driver, &run, requested).await
 }

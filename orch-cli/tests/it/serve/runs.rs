@@ -120,11 +120,13 @@ async fn a_run_at_work_is_paused_and_ended() {
     assert_eq!((&paused["status"], &paused["pausing"]), (&json!("running"), &json!(true)));
     let twice = service.post(&format!("/v1/runs/{run}/continue"), json!({})).await.ok();
     assert_eq!(twice["id"], run.as_str(), "it is driven here already");
-    let ended = service.post(&format!("/v1/runs/{run}/abort"), json!({})).await;
+    let ended = service.post(&format!("/v1/runs/{run}/abort?by=anne"), json!({})).await;
     assert_eq!(ended.status, 200, "{ended:?}");
     hold.release();
     let events = listener.until("run.finished").await;
     assert_eq!(events.last().unwrap().data["status"], "cancelled");
+    let trace = world.orch(["trace", &run]).await.stdout;
+    assert!(trace.contains("anne"), "{trace}");
     let again = service.post(&format!("/v1/runs/{run}/abort"), json!({})).await;
     assert_eq!(again.refusal(), (409, "orch::run::ended"));
 }

@@ -118,14 +118,14 @@ export function actions({ api, service, state, dialogs, page, child }) {
     abort: async () => {
       const run = await open("Which run to end?")
       if (run && (await dialogs.confirm(`End ${run.workflow}?`, run.task))) {
-        await service.post(path(run, "/abort"), { by: "opencode" })
+        await service.post(path(run, "/abort?by=opencode"))
         info(`${run.workflow}: ends`)
       }
     },
     pause: async () => {
       const run = await open("Which run to pause?")
       if (!run) return
-      await service.post(path(run, "/pause"), { by: "opencode" })
+      await service.post(path(run, "/pause?by=opencode"))
       info(`${run.workflow}: pauses after the step at work`)
     },
     dashboard: () => page.show("orch: dashboard", () => service.get("/v1/dashboard")),
