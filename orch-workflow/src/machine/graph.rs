@@ -1,6 +1,6 @@
 //! Who waits for whom: a plan's `needs` and groups, as indices.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use orch_config::id::StepId;
 
@@ -14,7 +14,7 @@ pub(crate) enum Node {
 }
 
 /// The shape of a plan. It never changes during a run.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 pub(crate) struct Graph {
     index: HashMap<StepId, Node>,
     /// The groups, and the steps that belong to none, in written order.
@@ -32,6 +32,13 @@ struct Members {
     needs: Vec<Node>,
     dependents: Vec<Node>,
     steps: Vec<usize>,
+}
+
+/// The plan says it all already.
+impl fmt::Debug for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Graph").field("nodes", &self.nodes.len()).finish_non_exhaustive()
+    }
 }
 
 impl Graph {
