@@ -37,6 +37,9 @@ mod host;
 #[cfg(feature = "http")]
 mod http;
 mod id;
+#[cfg(feature = "measure")]
+#[doc(hidden)]
+pub mod measure;
 mod message;
 mod prompt;
 mod session;
