@@ -81,7 +81,9 @@ fn recorded() -> (Vec<u8>, usize) {
     let once: Vec<String> = scenarios
         .values()
         .flatten()
-        .map(|event| format!("data: {}\n\n", serde_json::json!({ "directory": "/project", "payload": event })))
+        .map(|event| {
+            format!("data: {}\n\n", serde_json::json!({ "directory": "/project", "payload": event }))
+        })
         .collect();
     let mut bytes = Vec::new();
     let mut count = 0;

@@ -88,9 +88,11 @@ async fn plain_opencode_starts_a_run_and_answers_its_gates() {
     screen.shows(&["gate: ctrl+x v", "a decision is due at step 1/3"]).await;
     screen.enter("half a thought").await;
     screen.shows(&["half a thought"]).await;
+    screen.keep("badge").await;
 
     screen.press(&["C-x", "v"]).await;
     screen.shows(&["Draw", "The drawing has a keel.", "continue", "retry", "abort"]).await;
+    screen.keep("gate").await;
     screen.press(&["Escape"]).await;
     screen.hides(&["The drawing has a keel."]).await;
     screen.shows(&["half a thought"]).await;
@@ -103,7 +105,8 @@ async fn plain_opencode_starts_a_run_and_answers_its_gates() {
     screen.press(&["C-x", "v"]).await;
     screen.shows(&["The boat floats.", "continue"]).await;
     screen.press(&["Enter"]).await;
-    screen.shows(&["ended as success", "half a thought"]).await;
+    until(&world, "the end", |run| run["status"] == "success").await;
+    screen.shows(&["half a thought"]).await;
     screen.hides(&["gate: ctrl+x v"]).await;
 
     let texts: Vec<_> = world.model.prompts().into_iter().map(|call| call.text).collect();
@@ -127,6 +130,7 @@ async fn a_person_talks_to_a_worker_stops_it_and_comes_back() {
     screen.shows(&["orch: Open a worker's session"]).await;
     screen.press(&["Enter"]).await;
     screen.shows(&["Which worker's session?", "helper"]).await;
+    screen.keep("picker").await;
     screen.press(&["Enter"]).await;
     screen.shows(&["The drawing has a keel.", "ctrl+x k talk to this worker"]).await;
 
@@ -136,6 +140,7 @@ async fn a_person_talks_to_a_worker_stops_it_and_comes_back() {
     screen.press(&["Enter"]).await;
     screen.shows(&["Blue it is."]).await;
     screen.types("think for ever", |shown| shown.contains("think for ever")).await;
+    screen.keep("talk").await;
     screen.press(&["Enter"]).await;
     hold.wait_arrived().await;
     screen.press(&["Escape"]).await;
@@ -147,6 +152,7 @@ async fn a_person_talks_to_a_worker_stops_it_and_comes_back() {
     // Back to the parent, which shows the run beside it.
     screen.press(&["C-x", "0"]).await;
     screen.shows(&["ship: waits for you", "✓ Draw", "gate at first"]).await;
+    screen.keep("sidebar").await;
 
     // What the worker said last becomes the result.
     screen.enter("/orch-gate").await;
@@ -155,7 +161,7 @@ async fn a_person_talks_to_a_worker_stops_it_and_comes_back() {
     screen.shows(&["look first", "replace"]).await;
     screen.types("abort", |shown| !shown.contains("look first")).await;
     screen.press(&["Enter"]).await;
-    screen.shows(&["ended as error"]).await;
+    until(&world, "the end", |run| run["status"] == "error").await;
     end(world, screen).await;
 }
 
@@ -184,6 +190,7 @@ async fn every_command_acts_at_once_and_without_a_model() {
     ] {
         slash(name, title).await;
         screen.shows(&[shown, "esc back"]).await;
+        screen.keep(name).await;
         screen.press(&["Escape"]).await;
         screen.hides(&["esc back"]).await;
         screen.shows(&["Ask anything"]).await;
@@ -213,7 +220,7 @@ async fn every_command_acts_at_once_and_without_a_model() {
     slash("abort", "orch: Abort a run").await;
     screen.shows(&["End ship?"]).await;
     screen.press(&["Enter"]).await;
-    screen.shows(&["ended as"]).await;
+    until(&world, "the end", |run| run["status"] == "error").await;
 
     let texts: Vec<_> = world.model.prompts().into_iter().map(|call| call.text).collect();
     assert_eq!(texts.len(), 3, "the steps, one of them twice, and nothing else: {texts:?}");
@@ -237,6 +244,7 @@ async fn what_a_worker_asks_is_answered_from_the_inbox_and_in_its_session() {
     screen.shows(&["orch: See what waits for you"]).await;
     screen.press(&["Enter"]).await;
     screen.shows(&["What waits for you", "permission: external_directory: /etc/*"]).await;
+    screen.keep("inbox").await;
     screen.press(&["Enter"]).await;
     screen.shows(&["once", "always", "reject"]).await;
     screen.press(&["Enter"]).await;
@@ -252,6 +260,7 @@ async fn what_a_worker_asks_is_answered_from_the_inbox_and_in_its_session() {
     screen.shows(&["Which worker's session?", "helper"]).await;
     screen.press(&["Enter"]).await;
     screen.shows(&["the worker asks: external_directory /etc/*", "ctrl+x v answers"]).await;
+    screen.keep("permission").await;
     screen.press(&["C-x", "v"]).await;
     screen.shows(&["once", "always", "reject"]).await;
     screen.press(&["Enter"]).await;

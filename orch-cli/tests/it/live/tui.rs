@@ -113,6 +113,14 @@ impl Screen {
         assert!(timeout(PATIENCE, shown).await.is_ok(), "{what} does not come; the screen shows:\n{text}");
     }
 
+    /// Writes what the screen shows into the folder that `ORCH_TEST_SCREENS` names, if it names one: the screens of the
+    /// documentation come from there.
+    pub(super) async fn keep(&self, name: &str) {
+        if let Some(folder) = std::env::var_os("ORCH_TEST_SCREENS") {
+            std::fs::write(Path::new(&folder).join(name).with_extension("txt"), self.text().await).unwrap();
+        }
+    }
+
     /// Ends the TUI and its terminal.
     pub(super) async fn close(self) {
         assert!(self.command(["kill-server"]).status().await.unwrap().success(), "tmux ends");

@@ -1,0 +1,223 @@
+//! What orch adds to a real OpenCode: a workflow against its bare prompts, and servers that start together against one
+//! after the other. A scripted model answers, each turn after a second.
+//!
+//! Needs the `opencode` that `ORCH_TEST_OPENCODE` names, as `cargo xtask bench` does. Without one it says so and measures
+//! nothing.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its figures and fails by panicking"
+)]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use orch::{
+    config::{Trust, id::ProfileId, load::parse},
+    opencode::simulator::{Answer, Script, ScriptedModel},
+    prelude::*,
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+const BINARY: &str = "ORCH_TEST_OPENCODE";
+const PASSWORD: &str = "of the benchmark";
+const STEPS: usize = 4;
+const TURN: Duration = Duration::from_secs(1);
+const ROUNDS: usize = 5;
+const WORKFLOW_BUDGET: f64 = 1.05;
+const SERVERS: [&str; 4] = ["east", "west", "north", "south"];
+const SERVERS_BUDGET: f64 = 0.6;
+
+fn main() {
+    let Some(program) = std::env::var(BINARY).ok().filter(|program| !program.is_empty()) else {
+        println!("SKIPPED: {BINARY} names no opencode, and nothing was measured");
+        return;
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let world = World::start(program).await;
+        workflow(&world).await;
+        servers(&world).await;
+    });
+}
+
+/// A workflow of four steps, with its store and its checks, against the four prompts alone.
+async fn workflow(world: &World) {
+    rustls::crypto::ring::default_provider().install_default().unwrap();
+    let client = reqwest::Client::new();
+    let orchestrator = world.orchestrator(&[], "workflow").await;
+    // The first prompt of a server takes seconds that belong to nobody.
+    world.bare(&client).await;
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        for _ in 0..STEPS {
+            world.bare(&client).await;
+        }
+        bare.push(began.elapsed());
+        let began = Instant::now();
+        let run = orchestrator.run(RunRequest::new("four", "a task")).await.unwrap();
+        assert_eq!(run.wait().await.unwrap().status, RunStatus::Success);
+        ours.push(began.elapsed());
+    }
+    orchestrator.shutdown().await;
+    let (ours, bare) = (median(ours), median(bare));
+    let ratio = ours.as_secs_f64() / bare.as_secs_f64();
+    println!(
+        "{STEPS} steps whose model takes {TURN:?} each: {ours:.3?}; the bare prompts: {bare:.3?}; ratio {ratio:.3}, {}",
+        verdict(ratio, WORKFLOW_BUDGET)
+    );
+}
+
+/// Four servers of workers, each with data of its own that is not there yet.
+async fn servers(world: &World) {
+    let (mut together, mut apart) = (Vec::new(), Vec::new());
+    for round in 0..2 {
+        let mut sum = Duration::ZERO;
+        for name in SERVERS {
+            sum += world.warm_up(&[name], &format!("alone-{round}-{name}")).await;
+        }
+        apart.push(sum);
+        together.push(world.warm_up(&SERVERS, &format!("together-{round}")).await);
+    }
+    let (together, apart) = (median(together), median(apart));
+    let ratio = together.as_secs_f64() / apart.as_secs_f64();
+    println!(
+        "{} servers started together: {together:.2?}; one after the other: {apart:.2?}; ratio {ratio:.2}, {}",
+        SERVERS.len(),
+        verdict(ratio, SERVERS_BUDGET)
+    );
+}
+
+fn verdict(ratio: f64, budget: f64) -> String {
+    format!("{} {budget}", if ratio <= budget { "within" } else { "ABOVE" })
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// A server as a person starts it, its model, and an empty project.
+struct World {
+    root: TempDir,
+    program: String,
+    model: ScriptedModel,
+    url: String,
+    server: Child,
+}
+
+impl World {
+    async fn start(program: String) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["home", "project"] {
+            fs::create_dir(root.path().join(name)).unwrap();
+        }
+        let model =
+            ScriptedModel::start(Script::new().otherwise(Answer::text("done").after(TURN))).await.unwrap();
+        let mut command = Command::new(&program);
+        command
+            .args(["serve", "--hostname", "127.0.0.1", "--port", "0"])
+            .current_dir(root.path().join("project"))
+            .env_clear()
+            .envs(environment(&root, &model))
+            .env("OPENCODE_SERVER_PASSWORD", PASSWORD)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0);
+        let mut server = command.spawn().unwrap();
+        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+        let address =
+            lines.find_map(|line| line.unwrap().split_once("listening on ").map(|(_, url)| url.to_owned()));
+        let url = address.expect("the server says where it listens").trim().to_owned();
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { root, program, model, url, server }
+    }
+
+    /// One prompt in a session of its own, answered in the reply to it.
+    async fn bare(&self, client: &reqwest::Client) {
+        let call = |path: &str, body: serde_json::Value| {
+            let call = client.post(format!("{}{path}", self.url)).basic_auth("opencode", Some(PASSWORD));
+            let call = call.header("x-opencode-directory", self.project()).body(body.to_string());
+            call.header("content-type", "application/json").send()
+        };
+        let session = call("/session", json!({ "title": "bare" })).await.unwrap().text().await.unwrap();
+        let session: serde_json::Value = serde_json::from_str(&session).unwrap();
+        let prompt = json!({ "parts": [{ "type": "text", "text": "do it" }] });
+        let path = format!("/session/{}/message", session["id"].as_str().unwrap());
+        let answer = call(&path, prompt).await.unwrap().text().await.unwrap();
+        assert!(answer.contains("done"), "{answer}");
+    }
+
+    /// How long these workers' servers take to be ready, from nothing.
+    async fn warm_up(&self, workers: &[&str], state: &str) -> Duration {
+        let orchestrator = self.orchestrator(workers, state).await;
+        let began = Instant::now();
+        let failed = orchestrator.warm_up().await.unwrap();
+        let took = began.elapsed();
+        assert!(failed.is_empty(), "{failed:?}");
+        orchestrator.shutdown().await;
+        took
+    }
+
+    async fn orchestrator(&self, workers: &[&str], state: &str) -> Orchestrator {
+        let steps: Vec<_> = (0..STEPS)
+            .map(|step| json!({ "id": format!("s{step}"), "workerId": "helper", "prompt": "do it" }))
+            .collect();
+        let mut profiles = vec![json!({ "id": "helper", "kind": "agent" })];
+        profiles.extend(SERVERS.map(|id| json!({ "id": id, "kind": "server" })));
+        let file = json!({
+            "profiles": profiles,
+            "opencode": { "command": self.program },
+            "workflows": { "ui": { "intervene": "never" }, "definitions": [{ "id": "four", "steps": steps }] },
+        });
+        let mut config = parse(file.to_string().as_bytes(), None, Trust::Trusted).unwrap().config;
+        config.spawn = workers.iter().map(|id| ProfileId::new(*id).unwrap()).collect();
+        Orchestrator::builder(self.project())
+            .config(config)
+            .host(Host::server(&self.url).password(PASSWORD))
+            .state_root(self.root.path().join(state))
+            .environment(environment(&self.root, &self.model))
+            .silent()
+            .build()
+            .await
+            .unwrap()
+    }
+
+    fn project(&self) -> String {
+        self.root.path().join("project").canonicalize().unwrap().display().to_string()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let group = Pid::from_raw(i32::try_from(self.server.id()).unwrap());
+        let _ = killpg(group, Signal::SIGKILL);
+        let _ = self.server.wait();
+    }
+}
+
+fn environment(root: &TempDir, model: &ScriptedModel) -> Vec<(String, String)> {
+    [
+        ("PATH", std::env::var("PATH").unwrap()),
+        ("HOME", root.path().join("home").display().to_string()),
+        ("OPENCODE_CONFIG_CONTENT", model.opencode_config().to_string()),
+        ("OPENCODE_DISABLE_PROJECT_CONFIG", "1".to_owned()),
+        ("OPENCODE_DISABLE_AUTOUPDATE", "1".to_owned()),
+        ("OPENCODE_DISABLE_MODELS_FETCH", "1".to_owned()),
+        ("OPENCODE_DISABLE_LSP_DOWNLOAD", "1".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
