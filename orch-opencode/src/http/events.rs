@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::{Response, StatusCode};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::reply::content_type;
 use super::transport::{Call, Transport};
@@ -23,7 +24,10 @@ const BEHIND: usize = 1024;
 /// happens right after the greeting is lost. Waiting costs this once for each connection.
 const ATTACH: Duration = Duration::from_millis(150);
 
-/// Shares one connection among subscribers. The connection is opened by the first and closed after the last.
+/// How long a connection is kept that nobody listens to: the next step of a run begins right after the one before.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Shares one connection among subscribers. The connection is opened by the first and closed some time after the last.
 pub(crate) struct Hub {
     transport: Arc<Transport>,
     silence: Duration,
@@ -36,6 +40,8 @@ pub(crate) struct Hub {
 struct Subscribers {
     connected: bool,
     list: Vec<Subscriber>,
+    /// Since when nobody listens.
+    deserted: Option<Instant>,
 }
 
 struct Subscriber {
@@ -114,13 +120,17 @@ impl Subscribers {
         self.list.retain_mut(|subscriber| subscriber.send(item));
     }
 
-    /// Forgets subscribers that are gone; `false` when nobody is left.
-    fn anybody(&mut self) -> bool {
+    /// Forgets subscribers that are gone; `false` when nobody is left, and nobody can join any more.
+    fn anybody(&mut self, patience: Duration) -> bool {
         self.list.retain(|subscriber| !subscriber.items.is_closed());
-        if self.list.is_empty() {
-            self.connected = false;
+        if !self.list.is_empty() {
+            self.deserted = None;
+            return true;
         }
-        !self.list.is_empty()
+        let deserted = *self.deserted.get_or_insert_with(Instant::now);
+        let kept = deserted.elapsed() < patience;
+        self.connected &= kept;
+        kept
     }
 }
 
@@ -162,7 +172,7 @@ async fn keep(
                 })
                 .await
             {
-                Ok(()) if !lock(&subscribers).anybody() => return,
+                Ok(()) if !lock(&subscribers).anybody(LINGER) => return,
                 Ok(()) => {}
                 Err(end) => break end,
             }
@@ -174,7 +184,7 @@ async fn keep(
         }
         connection = loop {
             tokio::time::sleep(backoff.wait()).await;
-            if !lock(&subscribers).anybody() {
+            if !lock(&subscribers).anybody(Duration::ZERO) {
                 return;
             }
             match Connection::open(&transport, silence).await {
@@ -246,5 +256,31 @@ impl Connection {
             return Err("an event was too large".to_owned());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The next step of a run subscribes right after the one before has ended.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_waits_a_while_for_its_next_subscriber() {
+        let mut subscribers = Subscribers { connected: true, ..Subscribers::default() };
+        drop(subscribers.add());
+        assert!(subscribers.anybody(LINGER));
+        tokio::time::advance(LINGER - Duration::from_millis(1)).await;
+        assert!(subscribers.anybody(LINGER) && subscribers.connected);
+
+        let stream = subscribers.add();
+        tokio::time::advance(LINGER).await;
+        assert!(subscribers.anybody(LINGER));
+        drop(stream);
+        assert!(subscribers.anybody(LINGER), "the wait begins anew");
+        tokio::time::advance(LINGER).await;
+        assert!(
+            !subscribers.anybody(LINGER) && !subscribers.connected,
+            "nobody joins what is about to be closed"
+        );
     }
 }
