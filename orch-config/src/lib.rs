@@ -13,6 +13,7 @@ pub mod config;
 pub mod diagnostic;
 mod document;
 pub mod expression;
+mod file;
 pub mod id;
 mod issue;
 pub mod kind;

@@ -4,8 +4,7 @@
 
 use std::{
     ffi::OsString,
-    fs,
-    io::{self, Read as _},
+    io,
     path::{Path as FilePath, PathBuf},
 };
 
@@ -14,6 +13,7 @@ use crate::{
     config::Config,
     diagnostic::{Diagnostic, Diagnostics, Severity},
     document::{self, Document, Read},
+    file,
     issue::Issue,
     model::{Root, layer::Merge},
     prompt::Prompts,
@@ -190,7 +190,7 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, LoadError> {
     let mut stack = Stack::new(&options.directory);
     stack.replace_prompts(&project_prompts(options));
     if let Some(path) = &options.global_file {
-        match file(path) {
+        match bytes_of(path) {
             Ok(Some(bytes)) => {
                 stack.push(Layer::Global, Some(path), bytes, &global_prompts(path));
             }
@@ -228,7 +228,7 @@ pub fn parse(bytes: &[u8], origin: Option<&FilePath>, trust: Trust) -> Result<Lo
 /// # Errors
 /// It is not there, or cannot be read.
 pub fn read(path: &FilePath) -> Result<Vec<u8>, LoadError> {
-    file(path).and_then(|bytes| bytes.ok_or_else(|| io::ErrorKind::NotFound.into())).map_err(|error| {
+    bytes_of(path).and_then(|bytes| bytes.ok_or_else(|| io::ErrorKind::NotFound.into())).map_err(|error| {
         LoadError { diagnostics: Diagnostics(vec![unreadable(path, &error)]), files: Vec::new() }
     })
 }
@@ -248,7 +248,7 @@ fn project(options: &LoadOptions, stack: &mut Stack<'_>) {
             }
             continue;
         }
-        match file(&path) {
+        match bytes_of(&path) {
             Ok(Some(bytes)) => {
                 stack.push(Layer::Project, Some(&path), bytes, &project_prompts(options));
             }
@@ -278,7 +278,7 @@ fn global_prompts(file: &FilePath) -> Prompts {
 }
 
 /// The bytes of a file, none if there is none. Never more than the cap and one byte.
-fn file(path: &FilePath) -> io::Result<Option<Vec<u8>>> {
+fn bytes_of(path: &FilePath) -> io::Result<Option<Vec<u8>>> {
     match path.symlink_metadata() {
         Ok(_) => {}
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -286,18 +286,7 @@ fn file(path: &FilePath) -> io::Result<Option<Vec<u8>>> {
         }
         Err(error) => return Err(error),
     }
-    let metadata = fs::metadata(path)?;
-    if metadata.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
-    }
-    // Opening a pipe or a device could wait for ever.
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let expected = usize::try_from(metadata.len()).unwrap_or(MAX_BYTES).min(MAX_BYTES);
-    let mut bytes = Vec::with_capacity(expected + 1);
-    fs::File::open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+    file::read(path, MAX_BYTES as u64).map(Some)
 }
 
 fn same_file(one: &FilePath, other: &FilePath) -> bool {

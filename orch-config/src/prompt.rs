@@ -3,13 +3,12 @@
 
 use std::{
     cell::Cell,
-    fs,
-    io::{self, Read},
+    io,
     path::{Component, Path as FilePath, PathBuf},
 };
 
 use crate::{
-    builtin, code,
+    builtin, code, file,
     id::ProfileId,
     issue::Issue,
     model::{
@@ -40,6 +39,7 @@ pub(crate) struct Prompts {
 struct Folder {
     /// What the folder must not lead out of.
     base: PathBuf,
+    /// Its path from there.
     folder: PathBuf,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Inlined {
 impl Prompts {
     /// Looks below `folder` too, which must itself be inside `base`.
     pub(crate) fn add(&mut self, base: &FilePath, folder: &str) {
-        self.folders.push(Folder { base: base.to_owned(), folder: base.join(folder) });
+        self.folders.push(Folder { base: base.to_owned(), folder: folder.into() });
     }
 
     /// Puts the text of every `promptFile` and of every snippet in its place, so that merging needs no files.
@@ -140,19 +140,19 @@ impl Prompts {
     /// A layer in which the files that replace built-in prompts do so.
     pub(crate) fn replacements(&self) -> Root {
         let mut root = Root::default();
-        if !self.folders.iter().any(|folder| folder.folder.is_dir()) {
+        if !self.folders.iter().any(|folder| folder.path().is_dir()) {
             return root;
         }
         let replaced = builtin::profiles().map(|profile| profile.id).filter(|id| {
             let name = builtin::prompt_file(id.as_str());
-            self.folders.iter().any(|folder| folder.folder.join(&name).symlink_metadata().is_ok())
+            self.folders.iter().any(|folder| folder.path().join(&name).symlink_metadata().is_ok())
         });
         root.profiles = ById(replaced.map(replacement).collect()).into();
         root
     }
 
     fn describe(&self) -> String {
-        let folders = self.folders.iter().map(|folder| folder.folder.display().to_string());
+        let folders = self.folders.iter().map(|folder| folder.path().display().to_string());
         folders.chain(["the prompts that ship with orch".to_owned()]).collect::<Vec<_>>().join(", ")
     }
 
@@ -166,7 +166,7 @@ impl Prompts {
         }
         for folder in &self.folders {
             if let Some(text) = folder.read(relative)? {
-                return self.within_total(Found { text, file: Some(folder.folder.join(relative)) });
+                return self.within_total(Found { text, file: Some(folder.path().join(relative)) });
             }
         }
         match builtin::prompt_text(name) {
@@ -213,26 +213,17 @@ fn replacement(id: ProfileId) -> ProfileEntry {
 }
 
 impl Folder {
+    fn path(&self) -> PathBuf {
+        self.base.join(&self.folder)
+    }
+
     fn read(&self, name: &FilePath) -> Result<Option<String>, String> {
-        let path = self.folder.join(name);
-        let real = match path.canonicalize() {
-            Ok(real) => real,
+        let bytes = match file::read_below(&self.base, &self.folder, name, MAX_BYTES) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if file::leads_out(&error) => return Err("leads out of its folder".to_owned()),
             Err(error) => return Err(format!("cannot be read: {error}")),
         };
-        let folder = self.folder.canonicalize().map_err(|error| format!("cannot be read: {error}"))?;
-        let base = self.base.canonicalize().map_err(|error| format!("cannot be read: {error}"))?;
-        if !folder.starts_with(&base) || !real.starts_with(&folder) {
-            return Err("leads out of its folder".to_owned());
-        }
-        // Opening a pipe or a device could wait for ever.
-        if !fs::metadata(&real).is_ok_and(|metadata| metadata.is_file()) {
-            return Err("is not a regular file".to_owned());
-        }
-        let mut bytes = Vec::new();
-        fs::File::open(&real)
-            .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-            .map_err(|error| format!("cannot be read: {error}"))?;
         if bytes.len() as u64 > MAX_BYTES {
             return Err(format!("has more than {MAX_BYTES} bytes"));
         }

@@ -62,7 +62,7 @@ fn decode(pieces: &[Bytes]) -> usize {
 /// The frames by `sse-stream`, the same types by `serde_json`. Nothing has to be waited for.
 fn decode_with_sse_stream(pieces: &[Bytes]) -> usize {
     let pieces = stream::iter(pieces.iter().cloned().map(Ok::<_, Infallible>));
-    let mut frames = pin!(SseStream::from_byte_stream(pieces));
+    let mut frames = pin!(SseStream::from_bytes_stream(pieces));
     let mut count = 0;
     let mut context = Context::from_waker(Waker::noop());
     while let Poll::Ready(Some(frame)) = frames.as_mut().poll_next(&mut context) {

@@ -1,6 +1,11 @@
 //! Prompt files.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use orch_config::load::MAX_PROMPT_BYTES;
 
@@ -88,4 +93,62 @@ fn a_system_prompt_comes_before_a_prompt_file() {
         loaded(r#"{"profiles": [{"id": "w", "systemPrompt": "said", "promptFile": "workers/coder.md"}]}"#);
     assert_eq!(loaded.config.profile("w").unwrap().system_prompt.as_deref(), Some("said"));
     assert_eq!(loaded.warnings.0[0].code, "orch::config::no-effect");
+}
+
+/// Between a look at a file and the reading of it, it may become a link to another.
+#[test]
+fn a_file_that_is_exchanged_meanwhile_leads_out_no_more_than_another() {
+    let project = Project::new()
+        .project(NAMED)
+        .file("outside/secret.md", "secret")
+        .file("project/.opencode/orch/prompts/mine.md", "mine");
+    let folder = project.path("project/.opencode/orch/prompts");
+    symlink(project.path("outside/secret.md"), folder.join("link")).unwrap();
+    fs::write(folder.join("plain"), "mine").unwrap();
+    // Also when a check below fails.
+    struct Done<'d>(&'d AtomicBool);
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let done = AtomicBool::new(false);
+    let (mut read, mut refused) = (0_u32, 0_u32);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mine, next) = (folder.join("mine.md"), folder.join("next"));
+            while !done.load(Ordering::Relaxed) {
+                for other in ["link", "plain"] {
+                    if other == "link" {
+                        symlink(project.path("outside/secret.md"), &next).unwrap();
+                    } else {
+                        fs::copy(folder.join("plain"), &next).unwrap();
+                    }
+                    fs::rename(&next, &mine).unwrap();
+                }
+            }
+        });
+        let _done = Done(&done);
+        while read < 100 || refused < 100 {
+            match project.load() {
+                Ok(loaded) => {
+                    let prompt = &loaded.config.profile("w").unwrap().system_prompt;
+                    assert_eq!(prompt.as_deref(), Some("mine"));
+                    read += 1;
+                }
+                Err(error) => {
+                    assert!(!error.to_string().contains("secret"), "{error}");
+                    refused += 1;
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let project = Project::new().project(NAMED).file("project/.opencode/orch/prompts/x", "");
+    let place = project.path("project/.opencode/orch/prompts/mine.md");
+    assert!(Command::new("mkfifo").arg(&place).status().unwrap().success());
+    assert_eq!(project.refused(), ["1:41 error prompt-file $.profiles[0].promptFile"]);
 }

@@ -1,0 +1,51 @@
+//! Reading files that somebody else may put there, and may exchange at any moment: what is looked at is what was opened.
+
+use std::{
+    io::{self, Read as _},
+    path::Path,
+};
+
+use cap_std::{
+    ambient_authority,
+    fs::{Dir, File, OpenOptions, OpenOptionsExt as _},
+};
+
+/// A pipe without a writer and a device without a carrier are opened at once, and then found not to be files.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .custom_flags((rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY).bits().cast_signed());
+    options
+}
+
+/// The bytes of a regular file wherever it leads, at most `most` and one.
+pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    take(File::open_ambient_with(path, &options(), ambient_authority())?, most)
+}
+
+/// The bytes of a regular file below `folder`, which is below `base`, at most `most` and one. Neither the folder nor the
+/// file leads out of what it is below, whatever links there are and however they change meanwhile.
+pub(crate) fn read_below(base: &Path, folder: &Path, name: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let folder = Dir::open_ambient_dir(base, ambient_authority())?.open_dir(folder)?;
+    take(folder.open_with(name, &options())?, most)
+}
+
+/// Whether a file was refused because it is not below its folder: a refusal of ours, not of the system.
+pub(crate) fn leads_out(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
+}
+
+fn take(file: File, most: u64) -> io::Result<Vec<u8>> {
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a directory"));
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let expected = usize::try_from(metadata.len().min(most)).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(expected + 1);
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
