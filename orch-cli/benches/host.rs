@@ -140,7 +140,7 @@ impl World {
         let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
         let address =
             lines.find_map(|line| line.unwrap().split_once("listening on ").map(|(_, url)| url.to_owned()));
-        let url = address.expect("the server says where it listens").trim().to_owned();
+        let url = address.unwrap().trim().to_owned();
         std::thread::spawn(move || lines.for_each(drop));
         Self { root, program, model, url, server }
     }
