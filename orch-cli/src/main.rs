@@ -3,6 +3,7 @@
 
 mod args;
 mod ask;
+mod attachment;
 mod command;
 mod exit;
 #[cfg(feature = "failpoints")]
@@ -17,6 +18,7 @@ mod person;
 mod project;
 mod report;
 mod serve;
+mod task;
 mod trust;
 
 use std::{io::Write as _, process::ExitCode};

@@ -41,6 +41,7 @@ mod preflight;
 pub mod prelude;
 mod request;
 mod show;
+mod task;
 
 pub use orch_config as config;
 pub use orch_opencode as opencode;
@@ -68,6 +69,7 @@ pub use self::{
     fork::{Definition, ForkRequest},
     orchestrator::Orchestrator,
     request::{Parent, RunRequest},
+    task::{Assignee, TaskRequest, route},
 };
 
 /// The README's example has to compile like any other.

@@ -19,7 +19,7 @@ use orch_ux::{
 use orch_workers::{Connection, Connector, Shutdown};
 use orch_workflow::{
     attachment,
-    attempt::{AttemptError, RunId},
+    attempt::{AttemptError, RunId, Timestamp},
     decision::{Answer, Decision, DecisionRequest, Request},
     driver::{Engine, EventStream, NewRun, Requested, Run, Runs},
     event::Event,
@@ -113,6 +113,11 @@ impl Orchestrator {
     /// What is wrong and the way out; no run was created.
     pub async fn run(&self, request: RunRequest) -> Result<Run, Error> {
         let plan = Plan::compile(self.config(), &request.workflow)?;
+        self.begin(plan, request).await
+    }
+
+    /// The same by this plan.
+    pub(crate) async fn begin(&self, plan: Plan, request: RunRequest) -> Result<Run, Error> {
         preflight::task(&plan, &request.task)?;
         attachment::check(&request.attachments)?;
         let connection = self.reach().await?;
@@ -370,6 +375,10 @@ impl Orchestrator {
 }
 
 impl Orchestrator {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.engine.now()
+    }
+
     /// Stops driving, shows the last toasts, and ends every process that was started. Runs in flight stay as they
     /// are in the store and on the host, and can be continued by any process. Takes 15 s at most; other clones are
     /// shut down with this one.

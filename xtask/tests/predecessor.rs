@@ -17,6 +17,7 @@ const FIXTURES: &[(&str, &str)] = &[
     ("orch-config/tests/fixtures/predecessor-cases.json", "orch-config/tests/it/predecessor.rs"),
     ("orch-workflow/tests/fixtures/predecessor-cases.json", "orch-workflow/tests/it/machine/predecessor.rs"),
     ("orch-workers/tests/fixtures/predecessor-cases.json", "orch-workers/tests/it/predecessor.rs"),
+    ("orch/tests/fixtures/predecessor-cases.json", "orch/tests/it/tasks.rs"),
     ("orch-workers/tests/fixtures/spawn.json", "orch-workers/tests/it/pool.rs"),
 ];
 
@@ -64,6 +65,7 @@ fn no_area_has_lost_a_case() {
         ("model", 10),
         ("parse", 16),
         ("profile", 27),
+        ("route", 7),
         ("sequence", 7),
         ("skill-name", 4),
         ("skill-permission", 3),

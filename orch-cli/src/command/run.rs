@@ -1,16 +1,12 @@
 //! `orch run`.
 
-use std::{
-    fmt,
-    fs::{self, File},
-    io::{IsTerminal as _, Read as _},
-    path::Path,
-};
+use std::io::{IsTerminal as _, Read as _};
 
-use orch::{Attachment, AttachmentError, Orchestrator, RunRequest, workflow::attachment::MAX_BYTES};
+use orch::{Orchestrator, RunRequest};
 
 use crate::{
     args::RunArgs,
+    attachment::attachment,
     exit::{Exit, Failure},
     follow::{AtGate, follow},
     project::{Project, launch_note},
@@ -62,32 +58,6 @@ async fn start(
 pub(crate) fn at_gate(no_input: bool, json: bool) -> AtGate {
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     if no_input || json || !terminal { AtGate::Exit } else { AtGate::Ask }
-}
-
-/// A file as it is now. What is not a plain file, or too large, is not read at all.
-fn attachment(path: &Path) -> Result<Attachment, Failure> {
-    let refused = |reason: &dyn fmt::Display| {
-        let message = format!("attach {}: {reason}", path.display());
-        Failure::usage("orch::cli::attachment", message)
-    };
-    // Looked at before it is opened: opening a pipe would wait for its other end.
-    let about = fs::metadata(path).map_err(|error| refused(&error))?;
-    if !about.is_file() {
-        return Err(
-            refused(&"it is no file").help("attach its files one by one, or name the directory in the task")
-        );
-    }
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    let mut content = Vec::new();
-    let file = File::open(path).map_err(|error| refused(&error))?;
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut content).map_err(|error| refused(&error))?;
-    Attachment::new(name, &content).map_err(|error| match error {
-        AttachmentError::TooLarge { name, .. } => {
-            let bytes = usize::try_from(about.len()).unwrap_or(usize::MAX);
-            orch::Error::from(AttachmentError::TooLarge { name, bytes }).into()
-        }
-        error => orch::Error::from(error).into(),
-    })
 }
 
 fn task(given: Option<&str>, workflow: &str) -> Result<String, Failure> {

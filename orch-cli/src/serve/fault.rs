@@ -60,6 +60,7 @@ impl From<orch::Error> for Fault {
             (_, "orch::run::unknown" | "orch::run::unknown-ask" | "orch::plan::unknown-workflow") => {
                 StatusCode::NOT_FOUND
             }
+            (_, "orch::task::by-a-worker") => StatusCode::FORBIDDEN,
             (_, "orch::run::decision-not-allowed" | "orch::run::invalid-decision") => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }

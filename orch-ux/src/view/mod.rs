@@ -6,6 +6,7 @@
 pub mod dashboard;
 pub mod results;
 mod summary;
+pub mod task;
 pub mod trace;
 pub mod workers;
 

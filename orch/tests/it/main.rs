@@ -13,6 +13,7 @@ mod history;
 mod processes;
 mod refusals;
 mod runs;
+mod tasks;
 mod watching;
 mod workers;
 mod world;

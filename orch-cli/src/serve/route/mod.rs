@@ -6,6 +6,7 @@ mod look;
 mod project;
 mod run;
 mod start;
+mod tasks;
 
 use aide::axum::{
     ApiRouter,
@@ -133,6 +134,20 @@ pub(super) fn routes() -> ApiRouter<Service> {
         .api_route(
             "/v1/runs/{run}/abort",
             post_with(run::abort, |op| op.id("abort").summary("Ends a run, at a gate or at work")),
+        )
+        .api_route(
+            "/v1/tasks",
+            get_with(tasks::list, |op| op.id("listTasks").summary("The newest tasks, without their answers"))
+                .post_with(tasks::start, |op| op.id("startTask").summary("Delegates a task to a worker or a workflow")),
+        )
+        .api_route("/v1/tasks/{run}", get_with(tasks::peek, |op| op.id("task").summary("A task as it stands")))
+        .api_route(
+            "/v1/tasks/{run}/await",
+            get_with(tasks::wait, |op| op.id("awaitTask").summary("Waits, for a while, until a task is at rest")),
+        )
+        .api_route(
+            "/v1/tasks/{run}/cancel",
+            post_with(tasks::cancel, |op| op.id("cancelTask").summary("Calls a task off")),
         )
         .api_route(
             "/v1/events",

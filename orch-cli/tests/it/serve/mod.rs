@@ -6,3 +6,4 @@ mod hosts;
 mod life;
 mod runs;
 mod shapes;
+mod tasks;

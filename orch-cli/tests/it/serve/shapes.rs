@@ -51,6 +51,11 @@ async fn every_answer_has_the_shape_that_the_document_says() {
         service.get(&at("/v1/runs/{run}/trace?sessions=true")).await.ok(),
     ));
     seen.push(("get", "/v1/runs/{run}", service.get(&at("/v1/runs/{run}")).await.ok()));
+    let delegated = json!({ "start": { "task": "a task", "workerId": "w" } });
+    let task = service.post("/v1/tasks", delegated).await.ok();
+    let called_off = format!("/v1/tasks/{}/cancel", task["taskId"].as_str().unwrap());
+    seen.push(("post", "/v1/tasks", task));
+    seen.push(("post", "/v1/tasks/{run}/cancel", service.post(&called_off, json!({})).await.ok()));
     seen.push(("delete", "/v1/hosts/{host}", service.delete("/v1/hosts/host_1").await.ok()));
 
     for (method, path, answer) in &seen {
@@ -88,6 +93,7 @@ async fn no_answer_has_a_field_that_the_document_does_not_name() {
         ("RunTrace", service.get(&format!("/v1/runs/{run}/trace")).await.ok()["data"].clone()),
         ("Results", service.get(&format!("/v1/runs/{run}/results")).await.ok()["data"].clone()),
         ("Why", service.get(&format!("/v1/runs/{run}/why")).await.ok()["data"].clone()),
+        ("Task", service.get(&format!("/v1/tasks/{run}")).await.ok()),
         ("Health", service.get("/v1/health").await.ok()),
     ];
     for (name, answer) in rows {
