@@ -1,5 +1,5 @@
 //! The plugin for OpenCode, as files: commands, keys, dialogs and a sidebar in its terminal interface, and a listener in
-//! its server that lends it to `orch serve`.
+//! its server that lends it to `orch serve`, and the tools by which a model delegates.
 //!
 //! It is plain JavaScript without dependencies and without decisions of its own: what a run may do and what a gate
 //! allows is asked of the service. `orch install` writes it beside OpenCode's own settings.
@@ -26,6 +26,7 @@ files![
     "log.js",
     "server.js",
     "service.js",
+    "tools.js",
     "tui.js",
     "tui/actions.js",
     "tui/child.js",

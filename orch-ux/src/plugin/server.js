@@ -1,9 +1,11 @@
-// The half that runs inside the OpenCode server: it lends the server to the service of the project.
+// The half that runs inside the OpenCode server: it lends the server to the service of the project, and offers the tools
+// by which a model delegates.
 
 import crypto from "node:crypto"
 
 import { connect } from "./service.js"
 import { log } from "./log.js"
+import { tools } from "./tools.js"
 
 /** Set in every OpenCode that belongs to a worker: a worker must not start workflows of its own. */
 const GUARD = "ORCH_WORKER"
@@ -13,10 +15,11 @@ export default {
   server: async (input, options = {}) => {
     if (process.env[GUARD]) return {}
     const { directory } = input
-    lend(input, connect({ command: options.command ?? "orch", directory }), directory).catch((error) =>
-      log(directory, "lend the server", error),
-    )
+    const service = connect({ command: options.command ?? "orch", directory })
+    // Not lent, the tools still work: on the host that the service has.
+    const lent = lend(input, service, directory).catch((error) => void log(directory, "lend the server", error))
     return {
+      ...tools(service, lent),
       // The password of the server is not for the commands of its agents.
       "shell.env": async (_, output) => {
         output.env.OPENCODE_SERVER_PASSWORD = ""
@@ -52,7 +55,9 @@ async function lend(input, service, directory) {
       )
     },
   })
-  await service.post("/v1/hosts", { url: `http://127.0.0.1:${listener.port}`, username: "opencode", password, directory })
+  const url = `http://127.0.0.1:${listener.port}`
+  const { id } = await service.post("/v1/hosts", { url, username: "opencode", password, directory })
+  return id
 }
 
 function same(given, wanted) {

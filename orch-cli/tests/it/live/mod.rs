@@ -29,6 +29,7 @@ mod processes;
 mod recursion;
 mod repair;
 mod server;
+mod tasks;
 mod trust;
 mod tui;
 mod world;

@@ -33,6 +33,7 @@ impl HandStarted {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", home)
+            .env("ORCH_STATE_DIR", home.with_file_name("state"))
             .env("OPENCODE_SERVER_PASSWORD", PASSWORD)
             .env("OPENCODE_CONFIG_CONTENT", config.to_string())
             .env("OPENCODE_DISABLE_PROJECT_CONFIG", "1")
