@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, and so do its helpers")]
 
 mod attachments;
+mod canary;
 mod configuration;
 mod contract;
 mod crashes;
