@@ -25,10 +25,8 @@ fn config() -> Value {
         { "id": "lacking", "backend": "agent", "model": "stub/stub", "requiredSkills": ["deplyo"],
           "permission": { "bash": { "git push*": "deny" }, "webfetch": "deny" } },
         { "id": "denied", "kind": "subagent", "agent": "strict", "requiredSkills": ["deploy"] },
-        { "id": "forked", "kind": "subagent", "context": "fork" },
     ]);
-    let mut workflows: Vec<_> =
-        ["seer", "blind", "lacking", "denied", "forked"].map(workflow).into_iter().collect();
+    let mut workflows: Vec<_> = ["seer", "blind", "lacking", "denied"].map(workflow).into_iter().collect();
     let mut step = json!({ "id": "one", "workerId": "seer", "prompt": "{task}", "kind": "subagent" });
     step["requiredSkills"] = json!(["deploy", "release"]);
     workflows.push(json!({ "id": "step-skill", "steps": [step] }));
@@ -96,7 +94,6 @@ async fn a_run_whose_workers_cannot_be_had_is_refused_before_it_begins() {
         ("lacking", "orch::workers::missing-skill", "did you mean `deploy`?; searched "),
         ("step-skill", "orch::workers::missing-skill", ".opencode/skill/release/SKILL.md"),
         ("denied", "orch::workers::denied-skill", "the agent `strict` is denied it"),
-        ("forked", "orch::workers::unsupported", "remove `context`"),
     ];
     for (workflow, code, says) in table {
         let refused = world.orch(["run", workflow, "a task", "--json"]).await;
