@@ -29,6 +29,7 @@ const ALLOWED: &[(&str, &[Arrow])] = &[
         ],
     ),
     ("orch-cli", &[whole("orch")]),
+    ("orch-fuzz", &[whole("orch-config"), whole("orch-opencode"), whole("orch-workflow")]),
     ("xtask", &[whole("orch-config")]),
 ];
 

@@ -6,7 +6,6 @@ mod builtins;
 mod diagnostics;
 mod expressions;
 mod files;
-mod fuzz;
 mod kinds;
 mod merge;
 mod migrations;
