@@ -1,5 +1,7 @@
 //! Everything that reads what others wrote, given what nobody would write.
 
+#![cfg(test)]
+
 mod carry;
 mod config;
 mod events;
@@ -11,6 +13,7 @@ use orch_fuzz::Corpus;
 /// How much of it the tests give each target; a long hunt asks for more with `ORCH_FUZZ_RUNS`.
 const RUNS: u64 = 2_000;
 
+#[expect(clippy::print_stdout, reason = "a hunt tells how far it went")]
 fn hold(name: &str, corpus: &Corpus, target: impl FnMut(&[u8])) {
     match corpus.throw(RUNS, target) {
         Ok(given) => println!("{name}: {given} executions"),
