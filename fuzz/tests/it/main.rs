@@ -13,7 +13,6 @@ use orch_fuzz::Corpus;
 /// How much of it the tests give each target; a long hunt asks for more with `ORCH_FUZZ_RUNS`.
 const RUNS: u64 = 2_000;
 
-#[expect(clippy::print_stdout, reason = "a hunt tells how far it went")]
 fn hold(name: &str, corpus: &Corpus, target: impl FnMut(&[u8])) {
     match corpus.throw(RUNS, target) {
         Ok(given) => println!("{name}: {given} executions"),
