@@ -114,6 +114,11 @@ pub(crate) enum Command {
     /// One service for each project and state directory: a second one finds the first and says where it is. The address
     /// and the token are in `serve.json`, which only you can read. It ends by itself when no client and no run is left.
     Serve(ServeArgs),
+    /// Offer the tools task_* over the Model Context Protocol, on standard input and output.
+    ///
+    /// For clients without our plugin: they start it themselves. It drives what is started through it; when its client
+    /// leaves, that stays where it is and can be continued.
+    Mcp(McpArgs),
     /// Install the plugin for OpenCode: commands, keys, gates and a sidebar in its terminal interface.
     ///
     /// Writes it beside the settings of OpenCode and names it there; comments and everything else stay. Doing it again
@@ -151,6 +156,7 @@ impl Command {
                 | Self::Ask(_)
                 | Self::Open(_)
                 | Self::Serve(_)
+                | Self::Mcp(_)
                 | Self::Install(_)
                 | Self::Uninstall(_)
         )
@@ -502,6 +508,12 @@ pub(crate) struct ServeArgs {
     /// What `--detach` starts: a process that belongs to no terminal.
     #[arg(long, hide = true, conflicts_with = "detach")]
     pub(crate) leads_session: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct McpArgs {
     #[command(flatten)]
     pub(crate) host: HostArgs,
 }

@@ -14,6 +14,7 @@ mod install;
 mod interrupt;
 mod log;
 mod manual;
+mod mcp;
 mod person;
 mod project;
 mod report;

@@ -168,6 +168,8 @@ commands! {
         "Prints the JSON Schema of `orchestrator.json`; `--events` that of the events.";
     SERVE: "serve", "orch serve", "Serve front ends",
         "Serves the runs of this project over HTTP on the loopback; `--detach` in the background.";
+    MCP: "mcp", "orch mcp", "Offer tools to a client of MCP",
+        "Offers `task_start`, `task_await`, `task_peek`, `task_list` and `task_cancel` over standard input and output.";
     INSTALL: "install", "orch install", "Install the plugin",
         "Puts the plugin for OpenCode into the project, or with `--global` into your own settings.";
     UNINSTALL: "uninstall", "orch uninstall", "Take the plugin out",

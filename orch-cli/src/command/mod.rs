@@ -36,6 +36,7 @@ use serde::Serialize;
 use crate::{
     args::{Cli, Command},
     exit::{Exit, Failure},
+    mcp,
     person::is_a_worker,
     project::Project,
     serve,
@@ -89,6 +90,7 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Trust(args) => trust::trust(&project, &args, json),
         Command::Schema(args) => config::schema(&args),
         Command::Serve(args) => serve::serve(project, args, json).await,
+        Command::Mcp(args) => mcp::mcp(&project, &args).await,
         Command::Install(args) => install::install(&project, args, json),
         Command::Uninstall(args) => install::uninstall(&project, &args, json),
         Command::Doctor(args) => doctor::doctor(&project, &args, json).await,

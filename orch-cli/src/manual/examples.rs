@@ -233,6 +233,19 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "mcp",
+        &[
+            (
+                "orch mcp --dir /path/to/project",
+                "what a client of the Model Context Protocol is told to start",
+            ),
+            (
+                "orch mcp --server http://127.0.0.1:4096",
+                "the same, with workers on a server that runs already",
+            ),
+        ],
+    ),
+    (
         "install",
         &[
             ("orch install", "commands, keys and gates in OpenCode, for this project"),

@@ -82,6 +82,7 @@ impl From<orch::Error> for Fault {
 impl From<Failure> for Fault {
     fn from(failure: Failure) -> Self {
         let status = match failure.exit {
+            _ if failure.code == "orch::task::not-theirs" => StatusCode::FORBIDDEN,
             Exit::Usage => StatusCode::UNPROCESSABLE_ENTITY,
             Exit::Locked => StatusCode::CONFLICT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -3,11 +3,14 @@
 use std::{path::Path, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use orch::{Assignee, Attachment, TaskRequest};
+use orch::{Assignee, Attachment, RunId, TaskRequest, ux::command::ABORT};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{attachment::attachment, exit::Failure};
+use crate::{
+    attachment::attachment,
+    exit::{Exit, Failure},
+};
 
 /// How long `task_await` waits unless it is told.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -132,6 +135,13 @@ fn inside(project: &Path, path: &str) -> Result<Attachment, Failure> {
         ));
     }
     attachment(&real)
+}
+
+/// Whoever delegates calls off nothing but what it has delegated.
+pub(crate) fn not_theirs(run: &RunId) -> Failure {
+    let message = format!("call off {run}: somebody else delegated it, or a person started it");
+    Failure::new(Exit::Error, "orch::task::not-theirs", message)
+        .help(format!("a person ends it with `{}`", ABORT.on(run)))
 }
 
 /// How long to wait for a task.

@@ -18,6 +18,7 @@ mod kills;
 mod live;
 mod look;
 mod manual;
+mod mcp;
 mod newcomer;
 mod offer;
 mod output;

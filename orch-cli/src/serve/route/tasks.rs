@@ -19,7 +19,7 @@ use crate::{
         request::{Body, OfRun, Query},
         service::{Service, now},
     },
-    task::{StartTask, patience},
+    task::{StartTask, not_theirs, patience},
 };
 
 /// How long a task that is called off may take to come to rest before that is told as it is.
@@ -123,7 +123,7 @@ pub(super) async fn cancel(
 ) -> Answer<Task> {
     let view = service.view(&run).await?;
     if session.is_some() && view.parent_session != session {
-        return Err(not_theirs(&run));
+        return Err(not_theirs(&run).into());
     }
     let by = session.map_or_else(|| "a model".to_owned(), |session| format!("session {session}"));
     let driver = service.drivers.of(&run).await?;
@@ -139,10 +139,4 @@ pub(super) async fn cancel(
 
 async fn peek_at(service: &Service, run: &RunId) -> Answer<Task> {
     Ok(Json(service.reader(run).await.task(run).await?))
-}
-
-fn not_theirs(run: &RunId) -> Fault {
-    let message = format!("call off {run}: another session delegated it, or a person started it");
-    Fault::new(StatusCode::FORBIDDEN, "orch::task::not-theirs", message)
-        .help(format!("a person ends it with `{}`", orch::ux::command::ABORT.on(run)))
 }

@@ -17,6 +17,8 @@ const TOOLS: [&str; 5] = ["task_start", "task_await", "task_peek", "task_list", 
 fn config() -> Value {
     let step = json!({ "id": "first", "workerId": "helper", "prompt": "fail at {task}" });
     json!({
+        // A notice would come between the prompts of these tests, and be what the script answers.
+        "ui": { "wakeupInjection": false },
         "profiles": [{ "id": "helper", "kind": "subagent" }, { "id": "coder", "kind": "agent", "model": "node" }],
         "workflows": { "definitions": [{ "id": "ship", "steps": [step] }] },
     })
@@ -131,5 +133,47 @@ async fn a_model_delegates_by_the_tools_of_the_plugin() {
     }
 
     talk.world.end_service().await;
+    talk.world.stop().await;
+}
+
+/// Without the plugin: OpenCode starts `orch mcp` by itself and gives its model the same tools under its name for it.
+#[tokio::test]
+async fn a_model_delegates_over_mcp() {
+    let Some(program) = live_binary() else { return };
+    let script = Script::new()
+        .reading_prompts()
+        .on(When::prompt("say forty-two"), "forty-two")
+        .on(When::prompt("fail at "), Answer::error(400, "the model said no"))
+        .otherwise("noted");
+    let world = World::without_server(&program, script, &config()).await;
+    let project = world.project();
+    let environment = json!({ "ORCH_OPENCODE": program, "OPENCODE_DISABLE_MODELS_FETCH": "1" });
+    let command = json!([env!("CARGO_BIN_EXE_orch"), "mcp", "--dir", project]);
+    let settings =
+        json!({ "mcp": { "orch": { "type": "local", "command": command, "environment": environment } } });
+    world.own_settings(&settings);
+    let talk = Talk::begin(world.with_server().await).await;
+
+    let task = json!({ "task": "say forty-two", "kind": "worker", "workerId": "coder" });
+    let started = talk.task("orch_task_start", task).await;
+    assert_eq!(started["workerId"], "coder");
+    let id = started["taskId"].clone();
+    let done = talk.task("orch_task_await", json!({ "taskId": id })).await;
+    assert_eq!((&done["status"], &done["answer"]), (&json!("succeeded"), &json!("forty-two")));
+    assert_eq!(talk.task("orch_task_peek", json!({ "taskId": id })).await["status"], "succeeded");
+    let gated =
+        talk.task("orch_task_start", json!({ "task": "a boat", "workflowId": "ship" })).await["taskId"]
+            .take();
+    let paused = talk.task("orch_task_await", json!({ "taskId": gated })).await;
+    assert_eq!((&paused["status"], &paused["gate"]["step"]), (&json!("paused"), &json!("first")));
+    assert_eq!(talk.task("orch_task_list", json!({})).await.as_array().unwrap().len(), 2);
+    assert_eq!(talk.task("orch_task_cancel", json!({ "taskId": gated })).await["status"], "cancelled");
+
+    let log = talk.world.model.log();
+    let is_work = |call: &&ModelCall| call.kind == CallKind::Prompt && call.text.starts_with("say forty-two");
+    let tools = &log.iter().find(is_work).unwrap().tools;
+    assert!(!tools.iter().any(|tool| tool.contains("task_")), "a worker is offered none: {tools:?}");
+    // The end of a server in these tests is the end of its process group, at once and with no word to anybody.
+    talk.world.terminate("mcp").await;
     talk.world.stop().await;
 }

@@ -47,6 +47,11 @@ impl World {
         self.scratch.path().join("home")
     }
 
+    /// OpenCode's settings of the person, for all projects.
+    pub(super) fn own_settings(&self, settings: &Value) {
+        std::fs::write(self.home().join(".config/opencode/opencode.json"), settings.to_string()).unwrap();
+    }
+
     pub(super) fn state(&self) -> std::path::PathBuf {
         self.scratch.path().join("state")
     }
@@ -138,6 +143,27 @@ impl World {
         let serve: Value = serde_json::from_str(&text).unwrap();
         let pid = i32::try_from(serve["pid"].as_i64().unwrap()).unwrap();
         kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+    }
+
+    /// Ends the command that somebody else started with this argument, by SIGTERM, and waits until it is gone.
+    pub(super) async fn terminate(&self, argument: &str) {
+        let is_it = |process: &String| {
+            let line = std::fs::read(Path::new(process).join("cmdline")).unwrap_or_default();
+            let mut words = line.split(|byte| *byte == 0);
+            words.next() == Some(env!("CARGO_BIN_EXE_orch").as_bytes())
+                && words.next() == Some(argument.as_bytes())
+        };
+        let found: Vec<_> = processes_of(self.scratch.path()).into_iter().filter(is_it).collect();
+        for process in &found {
+            let pid = process.rsplit_once('/').unwrap().1.parse().unwrap();
+            kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+        }
+        let gone = async {
+            while found.iter().any(is_it) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, gone).await.expect("it ends in time");
     }
 
     /// Ends the server; nothing that was started in this world may be left.
