@@ -41,6 +41,7 @@ pub(super) const STAGES: &[Stage] = &[
         run: check_schema,
     },
     Stage { name: "deny", about: "advisories, licences and sources of the dependencies", run: deny },
+    Stage { name: "package", about: "every crate that is published can be packed, in order", run: package },
     Stage { name: "clippy", about: "no warning, with all features and with none", run: clippy },
     Stage { name: "docs", about: "the documentation builds without a warning", run: docs },
     Stage { name: "test", about: "the tests of each crate, default features", run: test_default },
@@ -81,6 +82,17 @@ fn deny(_: &Workspace) -> Result<Done, Error> {
         ));
     }
     run(&mut cargo(["deny", "check"])).map(|()| Done::Passed)
+}
+
+/// What is packed is not built once more, and needs nothing from the network that a stage before has not fetched.
+fn package(workspace: &Workspace) -> Result<Done, Error> {
+    let mut package =
+        cargo(["package", "--workspace", "--no-verify", "--allow-dirty", "--offline", "--quiet"]);
+    let kept = workspace.metadata.workspace_packages().into_iter().filter(|each| each.publish.is_some());
+    for each in kept {
+        package.args(["--exclude", each.name.as_str()]);
+    }
+    run(&mut package).map(|()| Done::Passed)
 }
 
 fn clippy(workspace: &Workspace) -> Result<Done, Error> {
