@@ -4,6 +4,7 @@ mod attacks;
 mod client;
 mod hosts;
 mod life;
+mod load;
 mod runs;
 mod shapes;
 mod tasks;
