@@ -255,6 +255,17 @@ pub enum Answer {
     ReplaceFromSession,
 }
 
+impl Answer {
+    /// What is decided.
+    #[must_use]
+    pub fn kind(&self) -> DecisionKind {
+        match self {
+            Self::Decision(decision) => decision.kind(),
+            Self::ReplaceFromSession => DecisionKind::Replace,
+        }
+    }
+}
+
 /// Something that any process may ask of a run; its owner takes it up within a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]

@@ -182,6 +182,10 @@ pub(super) async fn accepted(orchestrator: &Orchestrator, run: &RunId, json: boo
     }
     match view.owner {
         Some(owner) => print(&format!("{run}: accepted by process {}, which drives the run", owner.pid)),
+        None if view.interrupted => {
+            let on = command::CONTINUE.on(run);
+            print(&format!("{run}: accepted, but nobody drives the run now: take it up with `{on}`"))
+        }
         None => print(&format!("{run}: accepted; the run is {}", view.status.as_str())),
     }
 }

@@ -18,6 +18,9 @@ use super::fault::Fault;
 
 /// The largest body, in bytes.
 pub(super) const MAX_BODY: usize = 16 * 1024 * 1024;
+/// How much of a body that is too large is taken all the same and thrown away: most clients write the whole before they
+/// read an answer, and would see a broken connection instead of it.
+const DISCARDED: usize = MAX_BODY;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
@@ -52,17 +55,25 @@ async fn read(request: Request) -> Result<Vec<u8>, Fault> {
         Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "orch::serve::too-large", message)
     };
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    if announced.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > MAX_BODY) {
+    let announced = announced.and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY + DISCARDED) {
         return Err(too_large());
     }
-    let mut text = Vec::new();
+    let (mut text, mut taken) = (Vec::new(), 0);
     let mut chunks = request.into_body().into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| Fault::malformed(format!("the body broke off: {error}")))?;
-        if text.len() + chunk.len() > MAX_BODY {
+        taken += chunk.len();
+        if taken <= MAX_BODY {
+            text.extend_from_slice(&chunk);
+        } else if taken <= MAX_BODY + DISCARDED {
+            text = Vec::new();
+        } else {
             return Err(too_large());
         }
-        text.extend_from_slice(&chunk);
+    }
+    if taken > MAX_BODY {
+        return Err(too_large());
     }
     Ok(text)
 }

@@ -50,6 +50,7 @@ impl Engine {
             if let Some(owner) = self.other_driver(run).await? {
                 return self.post(run, request, owner).await;
             }
+            self.check(run, &request).await?;
             let (reply, replied) = oneshot::channel();
             match self.take_up(run, Some(Command { request: request.clone(), reply })).await {
                 Ok(driven) => match replied.await {
@@ -62,6 +63,15 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// A decision that the run refuses as it stands is no reason to drive it on.
+    async fn check(&self, run: &RunId, request: &Request) -> Result<(), EngineError> {
+        if let Request::Decide(DecisionRequest { gate, answer, .. }) = request {
+            let (machine, _) = self.replay(run).await?;
+            machine.would_take(gate.as_ref(), answer.kind())?;
+        }
+        Ok(())
     }
 
     /// Leaves a request for the process that drives the run, and waits for its reply.

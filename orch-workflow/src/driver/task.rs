@@ -120,15 +120,23 @@ impl Task {
     }
 
     /// What was asked for while nobody drove the run comes first, so that a pause or a cancel holds before anything
-    /// new begins. An answer to an ask has to wait until the work that asks is followed again.
+    /// new begins. Of several decisions the one that this drive began for is first: who is refused goes away, and
+    /// whoever drives must be the one that stays. An answer to an ask has to wait until the work that asks is followed
+    /// again.
     async fn open(&mut self, opening: Opening) -> Result<(), StoreError> {
         if let Some(message) = opening.changed {
             self.take(Input::DefinitionChanged { message }, Asker::Nobody).await?;
         }
-        let mut requests = self.inbox.unseen(self.ledger.requests().await?);
-        requests.extend(opening.command.map(Command::into_request));
-        let (answers, others): (Vec<_>, Vec<_>) =
-            requests.into_iter().partition(|(request, _)| matches!(request, Request::Answer { .. }));
+        let posted = self.inbox.unseen(self.ledger.requests().await?);
+        let (answers, mut others): (Vec<_>, Vec<_>) = posted
+            .into_iter()
+            .chain(opening.command.map(Command::into_request))
+            .partition(|(request, _)| matches!(request, Request::Answer { .. }));
+        others.sort_by_key(|(request, asker)| match (request, asker) {
+            (Request::Decide(_), Asker::Here(_)) => 1,
+            (Request::Decide(_), _) => 2,
+            _ => 0,
+        });
         for (request, asker) in others {
             self.request(request, asker).await?;
         }

@@ -1,7 +1,7 @@
 //! Several engines on one store, as several processes are.
 
 use orch_workflow::{
-    decision::Reply,
+    decision::{Rejected, Reply},
     driver::{Disposition, EngineError, EngineErrorKind},
     store::StoreError,
     testing::Turn,
@@ -112,6 +112,39 @@ async fn of_two_decisions_at_once_one_wins() {
         assert!(world.began.elapsed() < seconds(20), "{}", settled().await);
     }
     assert_eq!(world.host.arrived(), ["a/1/1/1", "b/1/1/1"]);
+}
+
+/// Who is refused goes away, so of two that answer at once the one that came to drive has to win.
+#[tokio::test(start_paused = true)]
+async fn whoever_takes_a_run_up_to_decide_is_heard_before_those_who_left_a_decision() {
+    let world = World::new(ScriptedHost::new());
+    let engine = world.engine();
+    let stepwise =
+        plan_with(&["a", "b"], json!({"policy": {"execution": "step", "intervene": "on-error"}}), json!({}));
+    let run = start(&engine, stepwise).await;
+    let gate = run.wait().await.unwrap();
+    let left = decide_at(Some(&gate), Decision::Abort);
+    let left = world.store.post(run.id(), &left, engine.now()).await.unwrap();
+    let told = engine.request(run.id(), decide_at(Some(&gate), Decision::Continue)).await.unwrap();
+    assert_eq!(told.reply, Reply::Accepted);
+    assert_eq!(standing(&told.run.unwrap().wait().await.unwrap()), "success: done, done");
+    let reply = world.store.reply_to(run.id(), left).await.unwrap();
+    assert!(matches!(reply, Some(Reply::Refused(Rejected::GateAlreadyResolved { .. }))), "{reply:?}");
+}
+
+/// A decision that a run refuses as it stands is no reason to drive it on.
+#[tokio::test(start_paused = true)]
+async fn a_refused_decision_leaves_an_interrupted_run_alone() {
+    let world = long_world();
+    let one = world.engine();
+    let run = start(&one, plan(&["plan", "fix"])).await.id().clone();
+    tokio::time::sleep(seconds(5)).await;
+    one.shutdown(seconds(1)).await;
+    let other = world.engine();
+    let refused = other.request(&run, decide(Decision::Continue)).await.unwrap_err();
+    assert_eq!(refused.code(), "orch::run::no-gate");
+    let view = other.view(&run).await.unwrap();
+    assert!(view.interrupted && view.owner.is_none(), "{view:?}");
 }
 
 #[tokio::test(start_paused = true)]
