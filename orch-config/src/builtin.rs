@@ -28,6 +28,9 @@ macro_rules! step_prompt {
     };
 }
 
+/// The prompt of the agent that delegates.
+pub(crate) const ORCHESTRATOR: &str = prompt!("agents/orchestrator");
+
 /// Prompt files and snippets that ship with the library, by the name that looks them up.
 const PROMPT_FILES: &[(&str, &str)] = &[
     ("snippets/handoff.md", prompt!("snippets/handoff")),
@@ -85,11 +88,6 @@ pub(crate) const ROOCODE_BOOMERANG: &str = "roocode-boomerang";
 /// The built-in profiles, in the order they are listed.
 pub(crate) fn profiles() -> impl Iterator<Item = Profile> {
     PROFILES.iter().map(|(_, make)| make())
-}
-
-/// The built-in profile with this id.
-pub(crate) fn profile(id: &str) -> Option<Profile> {
-    made(PROFILES, id)
 }
 
 /// The built-in workflows, in the order they are listed.

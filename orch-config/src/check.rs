@@ -5,7 +5,7 @@ mod references;
 mod workflow;
 
 use crate::{
-    builtin, code,
+    code,
     config::Config,
     diagnostic::Diagnostics,
     issue::Issue,
@@ -13,7 +13,6 @@ use crate::{
     model_reference::{ModelReference, ModelTag},
     path::Path,
     permission::{PermissionAction, PermissionRule},
-    place::places,
     placeholder,
     profile::Profile,
     workflow::WorkflowDefinition,
@@ -41,11 +40,12 @@ impl Config {
 pub(crate) fn issues(config: &Config) -> Vec<Issue> {
     let mut issues = Vec::new();
     opencode(config, &mut issues);
+    plugin(config, &mut issues);
     for (id, profile) in &config.profiles {
         if *id != profile.id {
             issues.push(other_id(Path::profile(id.as_str()), id.as_str(), profile.id.as_str()));
         }
-        check_profile(config, profile, &mut issues);
+        check_profile(profile, &mut issues);
     }
     for (id, workflow) in &config.workflows {
         if *id != workflow.id {
@@ -98,7 +98,44 @@ fn check_variable(place: Path, name: &str, issues: &mut Vec<Issue>) {
     }
 }
 
-fn check_profile(config: &Config, profile: &Profile, issues: &mut Vec<Issue>) {
+/// The colours of OpenCode's themes that an agent can have.
+const COLOURS: [&str; 7] = ["primary", "secondary", "accent", "success", "warning", "error", "info"];
+
+/// OpenCode takes from a plugin what it is given, and looks at none of it: a wrong value would fail there without a word.
+fn plugin(config: &Config, issues: &mut Vec<Issue>) {
+    let prefix = &config.commands.prefix;
+    if prefix.is_empty() || !prefix.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c)) {
+        let message = format!("{prefix:?} cannot begin the name of a command");
+        issues.push(
+            Issue::error(code::INVALID_VALUE, Path::keys("commands.prefix"), message)
+                .help("write letters, digits, `.`, `-` and `_`, such as `orchestrator.`"),
+        );
+    }
+    if let Some(colour) = config.agent.color.as_deref() {
+        let hex = colour
+            .strip_prefix('#')
+            .is_some_and(|hex| hex.len() == 6 && hex.chars().all(|c| c.is_ascii_hexdigit()));
+        if !hex && !COLOURS.contains(&colour) {
+            let message = format!("{colour:?} is not a colour");
+            let issue = Issue::error(code::INVALID_VALUE, Path::keys("agent.color"), message);
+            issues.push(issue.help(format!("write `#rrggbb` or one of {}", COLOURS.join(", "))));
+        }
+    }
+    let place = Path::keys("agent.model");
+    let named = config.agent.model.as_deref().map(|model| (model, ModelReference::parse(model)));
+    if let Some((model, parsed)) = named
+        && !matches!(parsed, Ok(ModelReference::Named(name)) if name.contains('/'))
+    {
+        let message = format!("{model:?} is not the name of a model");
+        issues.push(
+            Issue::error(code::INVALID_VALUE, place, message).help(
+                "write `provider/model`, as `orch models` lists them, or leave it out for the chosen one",
+            ),
+        );
+    }
+}
+
+fn check_profile(profile: &Profile, issues: &mut Vec<Issue>) {
     let place = || Path::profile(profile.id.as_str());
     if profile.execution == ExecutionMode::Foreground && profile.kind == WorkerKind::Server {
         issues.push(foreground_server(place().key("execution"), profile.id.as_str()));
@@ -131,52 +168,6 @@ fn check_profile(config: &Config, profile: &Profile, issues: &mut Vec<Issue>) {
             Issue::warning(code::NO_EFFECT, place().key("supportsWeb"), message)
                 .help("allow `webfetch`, or leave `supportsWeb` out"),
         );
-    }
-    let of_built_in = || {
-        let built_in = builtin::profile(profile.id.as_str());
-        built_in.is_some_and(|built_in| built_in.temperature == profile.temperature)
-    };
-    if profile.temperature.is_some() && !of_built_in() {
-        check_temperature(config, profile, issues);
-    }
-}
-
-/// The kinds that a profile's worker runs as: its own, and those that steps give it.
-fn uses<'a>(config: &'a Config, profile: &'a Profile) -> impl Iterator<Item = WorkerKind> + 'a {
-    let steps = config.workflows.values().flat_map(WorkflowDefinition::steps);
-    let given = steps.filter(|step| step.worker == profile.id).filter_map(|step| step.kind);
-    std::iter::once(profile.kind).chain(given)
-}
-
-/// A temperature is applied on a worker's own server: a step may give the worker one, or take it away.
-fn check_temperature(config: &Config, profile: &Profile, issues: &mut Vec<Issue>) {
-    let message = |kind| {
-        format!(
-            "`temperature` has no effect: it is applied on a worker's own server, and {:?} is {kind}",
-            profile.id.as_str()
-        )
-    };
-    if !uses(config, profile).any(|kind| kind == WorkerKind::Server) {
-        let place = Path::profile(profile.id.as_str()).key("temperature");
-        issues.push(
-            Issue::warning(code::NO_EFFECT, place, message(profile.kind)).help(
-                "make it `kind: server`, or set the temperature of the agent in OpenCode's configuration",
-            ),
-        );
-        return;
-    }
-    for workflow in config.workflows.values() {
-        for (step, place) in
-            workflow.steps().zip(places(workflow)).filter(|(step, _)| step.worker == profile.id)
-        {
-            if let Some(kind) = step.kind.filter(|kind| *kind != WorkerKind::Server) {
-                let place = place.path(&workflow.id).key("kind");
-                issues.push(
-                    Issue::warning(code::NO_EFFECT, place, format!("{} in this step", message(kind)))
-                        .help("leave the step's `kind` out, or name a profile without a temperature"),
-                );
-            }
-        }
     }
 }
 

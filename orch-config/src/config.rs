@@ -7,7 +7,9 @@ use crate::{
     id::{ProfileId, WorkflowId},
     policy::Policy,
     profile::Profile,
-    settings::{OpencodeSettings, StoreSettings, UiSettings},
+    settings::{
+        AgentSettings, CommandSettings, IdleNotification, OpencodeSettings, StoreSettings, UiSettings,
+    },
     trust::Trust,
     workflow::{Limits, WorkflowDefinition},
 };
@@ -34,6 +36,12 @@ pub struct Config {
     pub spawn: Vec<ProfileId>,
     /// What people see.
     pub ui: UiSettings,
+    /// The agent that delegates.
+    pub agent: AgentSettings,
+    /// Commands and keys inside OpenCode.
+    pub commands: CommandSettings,
+    /// What tells that a session has come to rest.
+    pub idle_notification: IdleNotification,
     /// Which OpenCode to use.
     pub opencode: OpencodeSettings,
     /// Where runs are kept.
@@ -62,6 +70,9 @@ impl Config {
             auto_spawn: true,
             spawn: Vec::new(),
             ui: UiSettings::default(),
+            agent: AgentSettings::default(),
+            commands: CommandSettings::default(),
+            idle_notification: IdleNotification::default(),
             opencode: OpencodeSettings::default(),
             store: StoreSettings::default(),
             base_port: 14_096,

@@ -100,6 +100,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// Names an agent of OpenCode.
+    AgentName;
     /// Names a worker profile.
     ProfileId;
     /// Names a workflow.

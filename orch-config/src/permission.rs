@@ -18,7 +18,7 @@ pub enum PermissionAction {
 }
 
 /// One rule. Of the rules that match, the last one decides.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct PermissionRule {
     /// The host's name of what is asked for: `bash`, `edit`, `webfetch`, `*`, …
     pub permission: String,

@@ -2,6 +2,11 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{builtin, id::AgentName, permission::PermissionRule};
+
 /// What people see of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -12,13 +17,113 @@ pub struct UiSettings {
     pub prompt_hints: bool,
     /// Notices in the parent session.
     pub wakeup_injection: bool,
+    /// Whether the prompt of the agent that delegates lists the workers and workflows.
+    pub inject_system_context: bool,
+    /// How many workers that list has at most.
+    pub system_context_max_workers: u32,
     /// Whether a log that is kept says everything that is traced. The library keeps none; the command does.
     pub debug: bool,
 }
 
 impl Default for UiSettings {
     fn default() -> Self {
-        Self { toasts: true, prompt_hints: false, wakeup_injection: true, debug: false }
+        Self {
+            toasts: true,
+            prompt_hints: false,
+            wakeup_injection: true,
+            inject_system_context: true,
+            system_context_max_workers: 12,
+            debug: false,
+        }
+    }
+}
+
+/// The agent that delegates, which OpenCode offers where the plugin is loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AgentSettings {
+    /// Whether it is offered.
+    pub enabled: bool,
+    /// Its name.
+    pub name: AgentName,
+    /// Its model, `provider/model`. None: the one that is chosen in OpenCode.
+    pub model: Option<String>,
+    /// Its prompt.
+    pub prompt: String,
+    /// How the host offers it.
+    pub mode: AgentMode,
+    /// Its colour: `#rrggbb`, or a name that the theme knows.
+    pub color: Option<String>,
+    /// Whether the host's own agent `build` becomes it, too.
+    pub apply_to_build: bool,
+    /// Its permission rules; of those that match, the last one decides.
+    pub permission: Vec<PermissionRule>,
+}
+
+impl Default for AgentSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            name: AgentName::literal("orchestrator"),
+            model: None,
+            prompt: builtin::ORCHESTRATOR.to_owned(),
+            mode: AgentMode::Primary,
+            color: None,
+            apply_to_build: false,
+            permission: Vec::new(),
+        }
+    }
+}
+
+/// How the host offers an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum AgentMode {
+    /// To people.
+    Primary,
+    /// To other agents.
+    Subagent,
+}
+
+/// Commands and keys inside OpenCode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommandSettings {
+    /// Whether they are there.
+    pub enabled: bool,
+    /// What their second names start with.
+    pub prefix: String,
+}
+
+impl Default for CommandSettings {
+    fn default() -> Self {
+        Self { enabled: true, prefix: "orchestrator.".to_owned() }
+    }
+}
+
+/// A toast when a session of a person comes to rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IdleNotification {
+    /// Whether it is shown.
+    pub enabled: bool,
+    /// Its title.
+    pub title: String,
+    /// Its text.
+    pub message: String,
+    /// How long the session must be at rest, in milliseconds.
+    pub delay_ms: u64,
+}
+
+impl Default for IdleNotification {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            title: "OpenCode".to_owned(),
+            message: "Session is idle".to_owned(),
+            delay_ms: 1_500,
+        }
     }
 }
 

@@ -18,7 +18,9 @@ use crate::{
         node::{Condition, JsonSchemaObject, Node as Shown},
         number::{Count, Dollars, Millis, Number, Passes, Port, Real, Tokens},
         profile::{ProfilePatch, RestartPatch},
-        settings::{Opencode, RetentionPart, Security, Store, Ui},
+        settings::{
+            Agent, Commands, IdleNotification, Notifications, Opencode, RetentionPart, Security, Store, Ui,
+        },
         table::{Command, PermissionValue, ProfileEntry, Table, Text},
         workflow::{
             Boomerang, BudgetPart, Definition, Group, LimitsPart, PolicyPart, RepeatPart, RetryPart, Step,
@@ -29,6 +31,7 @@ use crate::{
     policy::PolicyPatch,
     profile::Profile,
     retry::Retry,
+    settings::{self, AgentSettings},
     workflow::{GroupDefinition, Limits, Node, StepDefinition, WorkflowDefinition},
 };
 
@@ -62,10 +65,20 @@ impl From<&Config> for Root {
                 toasts: config.ui.toasts.into(),
                 prompt_hints: config.ui.prompt_hints.into(),
                 wakeup_injection: config.ui.wakeup_injection.into(),
+                inject_system_context: config.ui.inject_system_context.into(),
+                system_context_max_workers: Number::clamped(config.ui.system_context_max_workers.into())
+                    .into(),
                 debug: config.ui.debug.into(),
                 ..Ui::default()
             }
             .into(),
+            agent: Agent::from(&config.agent).into(),
+            commands: Commands {
+                enabled: config.commands.enabled.into(),
+                prefix: config.commands.prefix.clone().into(),
+            }
+            .into(),
+            notifications: Notifications { idle: idle(&config.idle_notification).into() }.into(),
             opencode: Opencode {
                 command: Field(
                     config
@@ -86,6 +99,31 @@ impl From<&Config> for Root {
             health_check_interval: Millis::clamped(config.health_check_interval_ms).into(),
             ..Self::default()
         }
+    }
+}
+
+impl From<&AgentSettings> for Agent {
+    fn from(agent: &AgentSettings) -> Self {
+        Self {
+            enabled: agent.enabled.into(),
+            name: agent.name.clone().into(),
+            model: Field(agent.model.clone().map(Text)),
+            prompt: Text(agent.prompt.clone()).into(),
+            mode: agent.mode.into(),
+            color: Field(agent.color.clone().map(Text)),
+            apply_to_build: agent.apply_to_build.into(),
+            tools: Field::default(),
+            permission: permission(&agent.permission).into(),
+        }
+    }
+}
+
+fn idle(idle: &settings::IdleNotification) -> IdleNotification {
+    IdleNotification {
+        enabled: idle.enabled.into(),
+        title: idle.title.clone().into(),
+        message: idle.message.clone().into(),
+        delay_ms: Number::clamped(idle.delay_ms).into(),
     }
 }
 

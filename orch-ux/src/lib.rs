@@ -20,6 +20,7 @@
 //! ```
 
 pub mod action;
+pub mod agent;
 pub mod choice;
 pub mod command;
 pub mod context;

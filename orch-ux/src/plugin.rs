@@ -23,9 +23,12 @@ macro_rules! files {
 
 files![
     "package.json",
+    "agent.js",
+    "idle.js",
     "log.js",
     "server.js",
     "service.js",
+    "temperature.js",
     "tools.js",
     "tui.js",
     "tui/actions.js",

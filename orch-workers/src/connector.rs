@@ -33,6 +33,7 @@ pub struct Connector {
     config: Arc<Config>,
     directory: PathBuf,
     source: Source,
+    plugin: bool,
     credentials: Option<Credentials>,
     state: Option<PathBuf>,
     environment: Vec<(String, String)>,
@@ -83,6 +84,7 @@ impl Connector {
             directory: directory.into(),
             credentials: host.credentials()?,
             source: host.source,
+            plugin: host.plugin,
             state: None,
             environment: Vec::new(),
             workers: Vec::new(),
@@ -151,7 +153,7 @@ impl Connector {
         host.health().await?;
         let mut pool = Pool::builder(Arc::clone(&self.config), Arc::clone(&host))
             .environment(self.environment.iter().cloned())
-            .guarded_host(server.is_some() && self.state.is_some())
+            .guarded_host(self.plugin || (server.is_some() && self.state.is_some()))
             .create_parent(true);
         if let Some(state) = &self.state {
             pool = pool.state_dir(state.join("workers")).server_command(self.server_command());

@@ -13,6 +13,7 @@ pub struct Host {
     pub(crate) source: Source,
     username: Option<String>,
     password: Option<String>,
+    pub(crate) plugin: bool,
 }
 
 #[derive(Clone)]
@@ -70,6 +71,14 @@ impl Host {
         self
     }
 
+    /// The same where the plugin of `orch install` is loaded: it applies what the host's requests have no place for, a
+    /// profile's temperature.
+    #[must_use]
+    pub fn with_plugin(mut self, loaded: bool) -> Self {
+        self.plugin = loaded;
+        self
+    }
+
     /// What the configuration names, with the credentials that `variable` gives; else `opencode` is started.
     pub fn configured(settings: &OpencodeSettings, variable: impl Fn(&str) -> Option<String>) -> Self {
         match (&settings.url, &settings.command) {
@@ -99,7 +108,7 @@ impl Host {
 
 impl From<Source> for Host {
     fn from(source: Source) -> Self {
-        Self { source, username: None, password: None }
+        Self { source, username: None, password: None, plugin: false }
     }
 }
 

@@ -53,12 +53,12 @@ layer! {
         /// How often a worker's own server is asked whether it lives, in milliseconds. One that leaves three checks in a
         /// row without an answer is ended and started again.
         health_check_interval: Millis = 30_000,
-        /// Not supported by this version: toasts tell when a run stops or ends (`ui.toasts`).
-        notifications: Ignored<Notifications>,
-        /// Not supported by this version: configure agents in OpenCode's own configuration, and name one in a profile's `agent`.
-        agent: Ignored<Agent>,
-        /// Not supported by this version: use the `orch` command.
-        commands: Ignored<Commands>,
+        /// Notifications in the terminal interface.
+        notifications: Notifications,
+        /// The agent that delegates.
+        agent: Agent,
+        /// Commands and keys inside OpenCode.
+        commands: Commands,
         /// Not supported by this version: OpenCode shortens long tool outputs itself (`compaction` in its configuration).
         pruning: Ignored<Pruning>,
         /// Not supported by this version: keep what must be remembered in a file of the project, such as `AGENTS.md`.

@@ -56,7 +56,8 @@ layer! {
         /// Permission rules in OpenCode's own shape: `{ "bash": { "*": "ask", "git status": "allow" }, "webfetch": "deny" }`.
         #[schemars(example = json!({ "bash": { "*": "ask", "git status": "allow" }, "webfetch": "deny" }))]
         permission: Table<PermissionValue>,
-        /// Sampling temperature, where the model has one.
+        /// Sampling temperature, where the model has one. For `agent` and `subagent` where a plugin of ours is loaded: in
+        /// servers that orch starts, and after `orch install`; elsewhere the run says that it has no effect.
         #[schemars(example = 0.2)]
         temperature: Real<0, 2>,
         /// Environment variables of the worker's own server. Only for `server` workers, and never from a project that is

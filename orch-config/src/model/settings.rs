@@ -8,9 +8,10 @@ use super::{
     layer::{layer, replaced},
     marker::Ignored,
     number::{Count, Number},
-    table::{Command, Table, Text},
+    table::{Command, PermissionValue, Table, Text},
     workflow::LimitsPart,
 };
+use crate::{id::AgentName, settings::AgentMode};
 
 layer! {
     /// What people see of a run.
@@ -24,10 +25,10 @@ layer! {
         wakeup_injection: bool = true,
         /// Whether the log in the state directory says everything that is traced, not only what explains warnings.
         debug: bool = false,
-        /// Not supported by this version: tell the model of the parent session about the workers in your own `AGENTS.md`.
-        inject_system_context: Ignored<bool> = true,
-        /// Not supported by this version: tell the model of the parent session about the workers in your own `AGENTS.md`.
-        system_context_max_workers: Ignored<Number> = 12,
+        /// Whether the prompt of the agent `agent.name` lists the workers and workflows that it can delegate to.
+        inject_system_context: bool = true,
+        /// How many workers that list has at most.
+        system_context_max_workers: Number = 12,
         /// Not supported by this version: every command has `--json`.
         default_list_format: Ignored<ListFormat> = "markdown",
         /// Not supported by this version: the library never writes to the terminal; `orch events <run>` tells what a run did.
@@ -101,16 +102,16 @@ layer! {
 }
 
 layer! {
-    /// Notifications.
+    /// Notifications in the terminal interface, where the plugin of `orch install` is loaded.
     #[derive(Default)]
     struct Notifications {
-        /// When a session comes to rest.
+        /// When a session of your own comes to rest; those of workers tell through their runs.
         idle: IdleNotification,
     }
 }
 
 layer! {
-    /// A notification when a session comes to rest.
+    /// A toast when a session comes to rest.
     #[derive(Default)]
     struct IdleNotification {
         /// Whether it is shown.
@@ -125,49 +126,45 @@ layer! {
 }
 
 layer! {
-    /// The agent that orchestrates.
+    /// The agent that delegates: OpenCode offers it where the plugin of `orch install` is loaded. What OpenCode's own
+    /// configuration says about an agent of this name comes first.
     #[derive(Default)]
     struct Agent {
         /// Whether it is offered.
         enabled: bool = true,
         /// Its name.
-        name: String = "orchestrator",
-        /// Its model.
-        model: String,
-        /// Its prompt.
-        prompt: String,
+        name: AgentName = "orchestrator",
+        /// Its model, `provider/model`. Default: the one that is chosen in OpenCode.
+        #[schemars(example = "anthropic/claude-sonnet-4-5")]
+        model: Text,
+        /// Its prompt. Default: one that ships with orch and explains how to delegate.
+        #[schemars(example = "You lead. Others work.")]
+        prompt: Text,
         /// How the host offers it.
         mode: AgentMode = "primary",
-        /// Its colour.
-        color: String,
-        /// Whether the host's build agent becomes the orchestrator.
+        /// Its colour in the terminal interface: `#rrggbb`, `#rgb`, or a colour of the theme such as `primary`.
+        #[schemars(example = &"#ff8800", example = &"primary")]
+        color: Text,
+        /// Whether the host's own agent `build` becomes the orchestrator, too.
         apply_to_build: bool = false,
-        /// Its tools.
+        /// Tools by name: `false` refuses one, `true` takes an earlier refusal back.
+        #[schemars(example = json!({ "edit": false }))]
         tools: Table<bool>,
-        /// Its permissions, in OpenCode's own shape.
-        permission: Table<serde_json::Value>,
+        /// Permission rules, in OpenCode's own shape. Only refusals from a project that is not trusted.
+        #[schemars(example = json!({ "bash": "ask", "edit": { "*": "deny", "docs/**": "allow" } }))]
+        permission: Table<PermissionValue>,
     }
 }
 
-replaced!(AgentMode, MemoryScope, ListFormat, serde_json::Value);
-
-/// How the host offers an agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum AgentMode {
-    /// To people.
-    Primary,
-    /// To other agents.
-    Subagent,
-}
+replaced!(AgentMode, MemoryScope, ListFormat);
 
 layer! {
-    /// Commands inside OpenCode.
+    /// Commands and keys inside OpenCode, where the plugin of `orch install` is loaded.
     #[derive(Default)]
     struct Commands {
         /// Whether they are there.
         enabled: bool = true,
-        /// What their names start with.
+        /// What their second names start with: `orchestrator.run` beside `/orch-run`.
         prefix: String = "orchestrator.",
     }
 }

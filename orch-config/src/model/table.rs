@@ -11,7 +11,7 @@ use super::{
     profile::ProfilePatch,
 };
 use crate::{
-    id::{MAX_CHARS, ProfileId, StepId, WorkflowId},
+    id::{AgentName, MAX_CHARS, ProfileId, StepId, WorkflowId},
     permission::PermissionAction,
 };
 
@@ -235,4 +235,4 @@ macro_rules! id_schema {
     )*};
 }
 
-id_schema!(ProfileId, WorkflowId, StepId);
+id_schema!(AgentName, ProfileId, WorkflowId, StepId);

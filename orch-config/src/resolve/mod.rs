@@ -16,15 +16,18 @@ use crate::{
     id::ProfileId,
     issue::Issue,
     model::{
-        Root,
+        self, Root,
         layer::{Field, Merge, Word},
         list::{ById, Identified},
-        settings::{Opencode, Store, Ui},
+        settings::{Agent, Commands, Opencode, Store, Ui},
         table::{Command, ProfileEntry},
     },
     path::Path,
     policy::PolicyPatch,
-    settings::{OpencodeSettings, Retention, StoreSettings, UiSettings},
+    settings::{
+        AgentSettings, CommandSettings, IdleNotification, OpencodeSettings, Retention, StoreSettings,
+        UiSettings,
+    },
 };
 
 /// Moves the profiles that `workers` declares to the other profiles. What stays are names.
@@ -87,6 +90,9 @@ pub(crate) fn resolve(root: Root) -> (Config, Vec<Issue>) {
     config.policy = workflow::policy(workflows.ui.as_ref()).apply(config.policy);
     config.auto_spawn = root.auto_spawn.unwrap_or(true);
     config.ui = ui(root.ui.0.unwrap_or_default());
+    config.agent = agent(root.agent.0.unwrap_or_default());
+    config.commands = commands(root.commands.0.unwrap_or_default());
+    config.idle_notification = idle(root.notifications.0.unwrap_or_default().idle.0.unwrap_or_default());
     config.opencode = opencode(root.opencode.0.unwrap_or_default());
     config.store = store(root.store.0.unwrap_or_default());
     set(&mut config.base_port, root.base_port.map(|port| port.small()));
@@ -128,7 +134,55 @@ fn ui(ui: Ui) -> UiSettings {
         toasts: ui.toasts.unwrap_or(default.toasts),
         prompt_hints: ui.prompt_hints.unwrap_or(default.prompt_hints),
         wakeup_injection: ui.wakeup_injection.unwrap_or(default.wakeup_injection),
+        inject_system_context: ui.inject_system_context.unwrap_or(default.inject_system_context),
+        system_context_max_workers: ui
+            .system_context_max_workers
+            .map_or(default.system_context_max_workers, |count| count.small()),
         debug: ui.debug.unwrap_or(default.debug),
+    }
+}
+
+fn agent(agent: Agent) -> AgentSettings {
+    let default = AgentSettings::default();
+    let mut permission = profile::from_tools(agent.tools.0.unwrap_or_default());
+    permission.extend(profile::from_permission(agent.permission.0.unwrap_or_default()));
+    AgentSettings {
+        enabled: agent.enabled.unwrap_or(default.enabled),
+        name: agent.name.0.unwrap_or(default.name),
+        model: agent.model.0.map(|model| model.0),
+        prompt: agent.prompt.0.map_or(default.prompt, |prompt| prompt.0),
+        mode: agent.mode.unwrap_or(default.mode),
+        color: agent.color.0.map(|color| long_colour(color.0)),
+        apply_to_build: agent.apply_to_build.unwrap_or(default.apply_to_build),
+        permission,
+    }
+}
+
+/// OpenCode knows `#rrggbb` only; people write `#rgb`, too.
+fn long_colour(colour: String) -> String {
+    match colour.strip_prefix('#') {
+        Some(short) if short.len() == 3 && short.is_ascii() => {
+            short.chars().fold("#".to_owned(), |long, digit| format!("{long}{digit}{digit}"))
+        }
+        _ => colour,
+    }
+}
+
+fn commands(commands: Commands) -> CommandSettings {
+    let default = CommandSettings::default();
+    CommandSettings {
+        enabled: commands.enabled.unwrap_or(default.enabled),
+        prefix: commands.prefix.0.unwrap_or(default.prefix),
+    }
+}
+
+fn idle(idle: model::settings::IdleNotification) -> IdleNotification {
+    let default = IdleNotification::default();
+    IdleNotification {
+        enabled: idle.enabled.unwrap_or(default.enabled),
+        title: idle.title.0.unwrap_or(default.title),
+        message: idle.message.0.unwrap_or(default.message),
+        delay_ms: idle.delay_ms.map_or(default.delay_ms, |delay| delay.get()),
     }
 }
 

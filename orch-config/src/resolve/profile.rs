@@ -148,7 +148,7 @@ pub(crate) fn from_tools(tools: Table<bool>) -> Vec<PermissionRule> {
     rules
 }
 
-fn from_permission(permission: Table<PermissionValue>) -> Vec<PermissionRule> {
+pub(crate) fn from_permission(permission: Table<PermissionValue>) -> Vec<PermissionRule> {
     let mut rules = Vec::with_capacity(permission.0.len());
     for (name, value) in permission.0 {
         match value {

@@ -7,7 +7,7 @@ use crate::{
         Root,
         layer::Word,
         profile::ProfilePatch,
-        table::{PermissionValue, ProfileEntry},
+        table::{PermissionValue, ProfileEntry, Table},
         workflow::LimitsPart,
     },
     path::Path,
@@ -37,6 +37,12 @@ pub(crate) fn refusals(project: &Root, person: &Root) -> Vec<Issue> {
         lifted_caps(caps, person, &mut issues);
     }
     raised_budget(project, person, &mut issues);
+    if let Some(agent) = &*project.agent {
+        let own = person.agent.as_ref().and_then(|agent| agent.tools.as_ref());
+        let is_refused = |tool: &str| own.is_some_and(|tools| tools.0.get(tool) == Some(&false));
+        let place = Path::keys("agent");
+        widened(&place, agent.permission.as_ref(), agent.tools.as_ref(), is_refused, &mut issues);
+    }
     for patch in patches(project) {
         refused_in_profile(patch, person, &mut issues);
     }
@@ -80,14 +86,28 @@ fn raised_budget(project: &Root, person: &Root, issues: &mut Vec<Issue>) {
     }
 }
 
-/// Places are only spelt out where something is refused.
 fn refused_in_profile(patch: &ProfilePatch, person: &Root, issues: &mut Vec<Issue>) {
-    let place = || Path::profile(patch.id.as_str());
+    let place = Path::profile(patch.id.as_str());
     if patch.env.as_ref().is_some_and(|env| !env.0.is_empty()) {
-        issues.push(refusal(place().key("env"), "set a worker's environment"));
+        issues.push(refusal(place.clone().key("env"), "set a worker's environment"));
     }
-    for (name, value) in patch.permission.iter().flat_map(|permission| &permission.0) {
-        let place = || place().key("permission").key(name.as_str());
+    let is_refused = |tool: &str| {
+        let mut own = patches(person).filter(|own| own.id == patch.id).filter_map(|own| own.tools.as_ref());
+        own.any(|tools| tools.0.get(tool) == Some(&false))
+    };
+    widened(&place, patch.permission.as_ref(), patch.tools.as_ref(), is_refused, issues);
+}
+
+/// A project may refuse more to an agent or a worker; it may allow nothing, and lift no refusal that is the person's own.
+fn widened(
+    place: &Path,
+    permission: Option<&Table<PermissionValue>>,
+    tools: Option<&Table<bool>>,
+    is_refused: impl Fn(&str) -> bool,
+    issues: &mut Vec<Issue>,
+) {
+    for (name, value) in permission.iter().flat_map(|permission| &permission.0) {
+        let place = || place.clone().key("permission").key(name.as_str());
         match value {
             PermissionValue::Action(Word(PermissionAction::Deny)) => {}
             PermissionValue::Action(_) => issues.push(refusal(place(), "widen permissions")),
@@ -99,10 +119,10 @@ fn refused_in_profile(patch: &ProfilePatch, person: &Root, issues: &mut Vec<Issu
             }
         }
     }
-    for (tool, _) in patch.tools.iter().flat_map(|tools| &tools.0).filter(|(_, enabled)| **enabled) {
-        let mut own = patches(person).filter(|own| own.id == patch.id);
-        if own.any(|own| own.tools.as_ref().is_some_and(|tools| tools.0.get(tool) == Some(&false))) {
-            issues.push(refusal(place().key("tools").key(tool.as_str()), "allow a tool that you refused"));
+    for (tool, _) in tools.iter().flat_map(|tools| &tools.0).filter(|(_, enabled)| **enabled) {
+        if is_refused(tool) {
+            let place = place.clone().key("tools").key(tool.as_str());
+            issues.push(refusal(place, "allow a tool that you refused"));
         }
     }
 }

@@ -72,20 +72,8 @@ const DIFFERENCES: &[(&str, Ours, &str)] = &[
 ];
 
 /// Keys of the predecessor's configuration that this version reports as not supported.
-const NOT_SUPPORTED: &[&str] = &[
-    "memory",
-    "pruning",
-    "telemetry",
-    "notifications",
-    "agent",
-    "commands",
-    "triggers",
-    "injectSystemContext",
-    "systemContextMaxWorkers",
-    "defaultListFormat",
-    "logToConsole",
-    "firstRunDemo",
-];
+const NOT_SUPPORTED: &[&str] =
+    &["memory", "pruning", "telemetry", "triggers", "defaultListFormat", "logToConsole", "firstRunDemo"];
 
 #[test]
 fn every_case_is_equal_or_different_for_a_stated_reason() {
@@ -315,7 +303,7 @@ fn same_load(loaded: &Loaded, expected: &Value, id: &Value) {
     }
     let ours = serde_json::to_value(&loaded.config).unwrap();
     let mut config = expected["config"].clone();
-    for unsupported in ["notifications", "agent", "commands", "pruning", "memory", "telemetry"] {
+    for unsupported in ["pruning", "memory", "telemetry"] {
         config.as_object_mut().unwrap().remove(unsupported);
     }
     for key in NOT_SUPPORTED {

@@ -103,11 +103,32 @@ fn settled(mut worker: Map<String, Value>) -> Map<String, Value> {
     worker
 }
 
-fn profile() -> impl Strategy<Value = Map<String, Value>> {
+fn tools() -> BoxedStrategy<Value> {
+    prop::collection::hash_map("[a-c]", any::<bool>(), 0..3).prop_map(|tools| json!(tools)).boxed()
+}
+
+fn permission() -> BoxedStrategy<Value> {
     let actions = || word(&["allow", "ask", "deny"]);
     let patterns = prop::collection::hash_map("[x-z*]", actions(), 1..3).prop_map(|patterns| json!(patterns));
-    let permission = prop::collection::hash_map("[d-f]", prop_oneof![actions(), patterns], 0..3);
-    let tools = prop::collection::hash_map("[a-c]", any::<bool>(), 0..3);
+    let rules = prop::collection::hash_map("[d-f]", prop_oneof![actions(), patterns], 0..3);
+    rules.prop_map(|rules| json!(rules)).boxed()
+}
+
+fn agent() -> BoxedStrategy<Value> {
+    part(vec![
+        ("enabled", flag()),
+        ("name", one_of(&["lead", "规划"])),
+        ("model", one_of(&["a/b"])),
+        ("prompt", one_of(&["Lead.", "Führe."])),
+        ("mode", one_of(&["primary", "subagent"])),
+        ("color", one_of(&["#12ab9F", "accent"])),
+        ("applyToBuild", flag()),
+        ("tools", tools()),
+        ("permission", permission()),
+    ])
+}
+
+fn profile() -> impl Strategy<Value = Map<String, Value>> {
     object(vec![
         ("name", written()),
         ("purpose", written()),
@@ -119,8 +140,8 @@ fn profile() -> impl Strategy<Value = Map<String, Value>> {
         ("agent", one_of(&["build", "规划"])),
         ("systemPrompt", written()),
         ("promptFile", one_of(&["workers/coder.md", "workers/docs.md"])),
-        ("tools", tools.prop_map(|tools| json!(tools)).boxed()),
-        ("permission", permission.prop_map(|rules| json!(rules)).boxed()),
+        ("tools", tools()),
+        ("permission", permission()),
         ("temperature", (0.0..2.0_f64).prop_map(Value::from).boxed()),
         ("env", prop::collection::hash_map("[A-Z]{1,3}", text(), 0..3).prop_map(|env| json!(env)).boxed()),
         ("context", one_of(&["fresh", "fork", "summary"])),
@@ -264,8 +285,24 @@ fn file() -> impl Strategy<Value = Value> {
                 ("toasts", flag()),
                 ("promptHints", flag()),
                 ("wakeupInjection", flag()),
+                ("injectSystemContext", flag()),
+                ("systemContextMaxWorkers", number(0..99)),
                 ("debug", flag()),
             ]),
+        ),
+        ("agent", agent()),
+        ("commands", part(vec![("enabled", flag()), ("prefix", one_of(&["orch.", "o-"]))])),
+        (
+            "notifications",
+            part(vec![(
+                "idle",
+                part(vec![
+                    ("enabled", flag()),
+                    ("title", written()),
+                    ("message", written()),
+                    ("delayMs", number(0..99_999)),
+                ]),
+            )]),
         ),
         ("security", part(vec![("workflows", limits())])),
         (

@@ -75,6 +75,21 @@ fn a_project_cannot_widen_a_persons_profile_by_its_id() {
     );
 }
 
+#[test]
+fn a_project_cannot_widen_the_agent_that_delegates() {
+    let person = r#"{"agent": {"tools": {"bash": false}}}"#;
+    let hostile = r#"{"agent": {"name": "lead", "prompt": "Lead.", "tools": {"bash": true, "edit": false},
+      "permission": {"edit": {"*": "deny", "docs/**": "allow"}, "webfetch": "deny", "bash": "ask"}}}"#;
+    assert_eq!(
+        Project::new().global(person).project(hostile).refused(),
+        [
+            "1:65 error untrusted $.agent.tools.bash",
+            "2:55 error untrusted $.agent.permission.edit[\"docs/**\"]",
+            "2:93 error untrusted $.agent.permission.bash",
+        ]
+    );
+}
+
 /// Refusing a part must not lift the refusal of the whole.
 #[test]
 fn a_narrower_refusal_leaves_a_wider_one_in_force() {

@@ -1,5 +1,7 @@
 // The half that runs inside the terminal interface: commands, keys, dialogs, the sidebar, and a way to talk to workers.
 
+import { createSignal } from "solid-js"
+
 import { log } from "./log.js"
 import { connect } from "./service.js"
 import { actions } from "./tui/actions.js"
@@ -28,10 +30,14 @@ export default {
       }
       const state = live(api, service, (error) => log(directory, "follow the events", error))
       const { bound, shown: keys } = keysOf(api, options)
-      const context = { api, options, service, state, told, keys, bound, dialogs: dialogs(api) }
+      // Whether there are keys to tell people of.
+      const [offered, setOffered] = createSignal(true)
+      const context = { api, options, service, state, told, keys, bound, offered, setOffered, dialogs: dialogs(api) }
       context.page = page(context)
       context.child = child(context)
-      commands(context, actions(context))
+      const settings = service.get("/v1/plugin", api.lifecycle.signal)
+      commands(context, actions(context), settings)
+      settings.catch((error) => log(directory, "ask for the settings of the plugin", error))
       sidebar(context)
     } catch (error) {
       log(directory, "start", error)

@@ -7,7 +7,7 @@ use orch_config::{Profile, kind::WorkerKind, profile::Context};
 pub(crate) fn without_effect(profile: &Profile, kind: WorkerKind, guarded: bool) -> Option<String> {
     let mut settings = Vec::new();
     if profile.temperature.is_some() && kind != WorkerKind::Server && !guarded {
-        settings.push("`temperature` (it needs a host that orch starts, or a server of the worker's own)");
+        settings.push("`temperature` (it needs a host that orch starts or that has the plugin of `orch install`, or a server of the worker's own)");
     }
     if !profile.env.is_empty() && kind != WorkerKind::Server {
         settings.push("`env` (it needs a server of the worker's own)");

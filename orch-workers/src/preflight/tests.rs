@@ -320,8 +320,8 @@ fn what_has_no_effect_is_said() {
     );
     assert_eq!(
         without_effect(&profile, WorkerKind::Agent, false).unwrap(),
-        "without effect: `temperature` (it needs a host that orch starts, or a server of the worker's own), `env` \
-         (it needs a server of the worker's own), `context` (it is for subagents)"
+        "without effect: `temperature` (it needs a host that orch starts or that has the plugin of `orch install`, or \
+         a server of the worker's own), `env` (it needs a server of the worker's own), `context` (it is for subagents)"
     );
     assert_eq!(
         without_effect(&profile, WorkerKind::Agent, true).unwrap(),

@@ -38,9 +38,6 @@ fn more_to_choose(home: &Path, settings: &mut Value) {
     fs::write(home.join("project/hold/keel.txt"), "oak").unwrap();
     let models = &mut settings["provider"]["stub"]["models"];
     models["other"] = models["stub"].clone();
-    for model in ["stub", "other"] {
-        models[model]["temperature"] = json!(true);
-    }
     settings["agent"] = json!({ "reviewer": { "mode": "all", "prompt": "The words of the agent." } });
 }
 

@@ -33,7 +33,7 @@ fn short_of_patience() -> Patience {
 
 /// How the model misbehaves → the typed error, and a word of its message.
 fn rows() -> Vec<(&'static str, Vec<Answer>, ErrorCode, &'static str)> {
-    let steps = (1..50).map(|n| {
+    let steps = (1..5_000).map(|n| {
         let command = json!({ "command": format!("echo {n}"), "description": "Say it" });
         Answer::tool(ToolCall::new("bash", command))
     });

@@ -30,6 +30,9 @@ pub(super) struct Lend {
     password: Option<SecretString>,
     /// The directory that it works in: that of the project.
     directory: String,
+    /// Whether the plugin of `orch install` is loaded in it: what only that can apply has its effect then.
+    #[serde(default)]
+    plugin: bool,
 }
 
 /// The password stays out of logs.
@@ -63,7 +66,7 @@ pub(super) async fn register(State(service): Desk, Body(lend): Body<Lend>) -> An
         return Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, "orch::serve::other-directory", message)
             .help(format!("this service is that of {}", service.project.display())));
     }
-    let mut host = Host::server(&lend.url);
+    let mut host = Host::server(&lend.url).with_plugin(lend.plugin);
     if let Some(password) = &lend.password {
         host = host.username(lend.username.unwrap_or_else(|| "opencode".to_owned()));
         host = host.password(password.expose_secret());

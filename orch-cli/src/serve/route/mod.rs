@@ -59,6 +59,10 @@ pub(super) fn routes() -> ApiRouter<Service> {
             get_with(project::commands, |op| op.id("listCommands").summary("The commands that texts may name")),
         )
         .api_route(
+            "/v1/plugin",
+            get_with(project::plugin, |op| op.id("plugin").summary("What the plugin adds to OpenCode")),
+        )
+        .api_route(
             "/v1/hosts",
             get_with(hosts::list, |op| op.id("listHosts").summary("The hosts that clients have lent")).post_with(
                 hosts::register,

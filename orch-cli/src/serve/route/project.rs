@@ -1,7 +1,10 @@
 //! What there is to run, and the service itself.
 
 use axum::{Json, extract::State};
-use orch::{config::kind::WorkerKind, ux::command::COMMANDS};
+use orch::{
+    config::kind::WorkerKind,
+    ux::{agent::Agent, command::COMMANDS},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -84,6 +87,50 @@ pub(super) async fn profiles(State(service): Desk) -> Answer<Vec<Profile>> {
         kind: profile.kind,
     });
     Ok(Json(profiles.collect()))
+}
+
+/// What the plugin adds to OpenCode, by the configuration as it is now.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Plugin {
+    /// The agent that delegates; none where it is switched off.
+    agent: Option<Agent>,
+    /// Its commands and keys; none where they are switched off.
+    commands: Option<Commands>,
+    /// The toast for a session that has come to rest; none where it is switched off.
+    idle: Option<Idle>,
+}
+
+/// Commands and keys of the plugin.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PluginCommands")]
+pub(super) struct Commands {
+    /// What the second names of commands start with.
+    prefix: String,
+}
+
+/// A toast for a session that has come to rest.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Idle {
+    /// Its title.
+    title: String,
+    /// Its text.
+    message: String,
+    /// How long the session must be at rest, in milliseconds.
+    delay_ms: u64,
+}
+
+pub(super) async fn plugin(State(service): Desk) -> Answer<Plugin> {
+    let config = service.drivers.config()?;
+    let (commands, idle) = (&config.commands, &config.idle_notification);
+    Ok(Json(Plugin {
+        agent: Agent::of(&config),
+        commands: commands.enabled.then(|| Commands { prefix: commands.prefix.clone() }),
+        idle: idle.enabled.then(|| Idle {
+            title: idle.title.clone(),
+            message: idle.message.clone(),
+            delay_ms: idle.delay_ms,
+        }),
+    }))
 }
 
 /// A command of `orch`.

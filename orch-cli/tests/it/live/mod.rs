@@ -9,6 +9,7 @@
     reason = "a test helper that cannot go on fails its test"
 )]
 
+mod agent;
 mod asks;
 mod attachments;
 mod crashes;

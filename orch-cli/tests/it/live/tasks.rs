@@ -19,7 +19,7 @@ fn config() -> Value {
     json!({
         // A notice would come between the prompts of these tests, and be what the script answers.
         "ui": { "wakeupInjection": false },
-        "profiles": [{ "id": "helper", "kind": "subagent" }, { "id": "coder", "kind": "agent", "model": "node" }],
+        "profiles": [{ "id": "helper", "kind": "subagent", "temperature": 0.25 }, { "id": "coder", "kind": "agent", "model": "node" }],
         "workflows": { "definitions": [{ "id": "ship", "steps": [step] }] },
     })
 }
@@ -131,6 +131,17 @@ async fn a_model_delegates_by_the_tools_of_the_plugin() {
         let seen = log.iter().find(is_prompt).unwrap();
         assert_eq!(offered(seen), count, "{text}: {:?}", seen.tools);
     }
+
+    let temperature = |text: &str| {
+        let is_prompt = |call: &&ModelCall| call.kind == CallKind::Prompt && call.text.starts_with(text);
+        log.iter().find(is_prompt).unwrap().temperature
+    };
+    assert_eq!(
+        temperature("say forty-two"),
+        Some(0.25),
+        "the plugin applies what a request has no place for"
+    );
+    assert_ne!(temperature("implement the parser"), Some(0.25));
 
     talk.world.end_service().await;
     talk.world.stop().await;

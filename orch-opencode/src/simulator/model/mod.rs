@@ -81,6 +81,7 @@ impl ScriptedModel {
                 "models": { "stub": {
                     "name": "Stub",
                     "tool_call": true,
+                    "temperature": true,
                     "limit": { "context": 100_000, "output": 8_000 },
                 } },
             } },

@@ -7,7 +7,7 @@ import { box, element, line } from "./elements.js"
 
 const MODE = "orch.reply"
 
-export function child({ api, told, dialogs, keys }) {
+export function child({ api, told, dialogs, keys, offered }) {
   const [open, setOpen] = createSignal(false)
   const session = createMemo(() => {
     const route = api.route.current
@@ -84,7 +84,7 @@ export function child({ api, told, dialogs, keys }) {
   const asked = () =>
     line(
       { fg: () => api.theme.current.warning },
-      () => `  the worker asks: ${permissions()[0]?.permission} ${(permissions()[0]?.patterns ?? []).join(" ")}   ${keys.gate} answers`,
+      () => `  the worker asks: ${permissions()[0]?.permission} ${(permissions()[0]?.patterns ?? []).join(" ")}${offered() ? `   ${keys.gate} answers` : ""}`,
     )
   const reply = () =>
     box(
@@ -108,7 +108,7 @@ export function child({ api, told, dialogs, keys }) {
     slots: {
       app_bottom: () => () => {
         if (!session()) return null
-        return box({ flexDirection: "column", flexShrink: 0 }, () => (permissions().length ? asked() : null), () => (open() ? reply() : hint()))
+        return box({ flexDirection: "column", flexShrink: 0 }, () => (permissions().length ? asked() : null), () => (open() ? reply() : offered() ? hint() : null))
       },
     },
   })

@@ -22,6 +22,7 @@ const OF_WORKERS = [
   { name: "interrupt", title: "Interrupt this worker", key: "<leader>i" },
   { name: "parent", title: "Back to the parent session", key: "<leader>0" },
 ]
+/** As long as nothing else is known. */
 const PREFIX = "orchestrator."
 
 /** The keys in force, for people: `ctrl+x v`. */
@@ -37,7 +38,11 @@ export function keysOf(api, options) {
   }
 }
 
-export function commands({ api, options, state, told, child, bound }, actions) {
+/**
+ * Registers the commands. They are there at once; whether they stay, and under which prefix, is for the configuration to
+ * say, which `settings` resolves to.
+ */
+export function commands({ api, state, told, child, bound, setOffered }, actions, settings) {
   const command = ({ name, title }, full) => ({
     name: full,
     title: `orch: ${title}`,
@@ -54,13 +59,23 @@ export function commands({ api, options, state, told, child, bound }, actions) {
       }
     },
   })
-  const prefix = options.prefix ?? PREFIX
-  const layer = (list, more) =>
+  const layer = (prefix, list, more) =>
     api.keymap.registerLayer({
       ...more,
       commands: list.flatMap((each) => [command(each, `orch.${each.name}`), { ...command(each, prefix + each.name), namespace: undefined }]),
       bindings: list.filter(({ name }) => bound[name]).map(({ name }) => ({ key: bound[name], cmd: `orch.${name}` })),
     })
-  layer(COMMANDS)
-  layer(OF_WORKERS, { enabled: () => child.session() !== undefined })
+  const register = (prefix) => [
+    layer(prefix, COMMANDS),
+    layer(prefix, OF_WORKERS, { enabled: () => child.session() !== undefined }),
+  ]
+  let layers = register(PREFIX)
+  const follow = ({ commands }) => {
+    if (commands?.prefix === PREFIX) return
+    for (const remove of layers) remove()
+    layers = commands ? register(commands.prefix) : []
+    setOffered(Boolean(commands))
+  }
+  // Without an answer they stay, so that each can say what is wrong.
+  settings.then(follow, () => {})
 }

@@ -7,7 +7,7 @@ const MARKS = { running: "▸", ok: "✓", warning: "!", skipped: "–" }
 const BAD = "✗"
 const AHEAD = "·"
 
-export function sidebar({ api, state, keys }) {
+export function sidebar({ api, state, keys, offered }) {
   const colour = () => api.theme.current
 
   const step = ({ title, status, outcome }) => {
@@ -23,12 +23,13 @@ export function sidebar({ api, state, keys }) {
       line({ fg: () => colour().text }, `${each.workflow}: ${each.gate ? "waits for you" : each.status}`),
       ...each.steps.map(step),
       line({ fg: () => colour().textMuted }, summary(each)),
-      each.gate ? line({ fg: () => colour().warning }, `gate at ${each.gate.step}  ${keys.gate} decides`) : null,
+      each.gate ? line({ fg: () => colour().warning }, () => `gate at ${each.gate.step}${offered() ? `  ${keys.gate} decides` : ""}`) : null,
     )
   const badge = () => {
     const waiting = state.gates().length + state.asks().length
     if (!waiting) return ""
-    const what = state.gates().length ? `gate: ${keys.gate}` : "orch asks: /orch-inbox"
+    const gate = state.gates().length > 0
+    const what = gate ? (offered() ? `gate: ${keys.gate}` : "gate") : offered() ? "orch asks: /orch-inbox" : "orch asks"
     return waiting > 1 ? `${what} (${waiting})` : what
   }
 
