@@ -114,6 +114,12 @@ pub(crate) enum Command {
     /// One service for each project and state directory: a second one finds the first and says where it is. The address
     /// and the token are in `serve.json`, which only you can read. It ends by itself when no client and no run is left.
     Serve(ServeArgs),
+    /// Start OpenCode's terminal interface so that runs from other terminals show in it.
+    ///
+    /// Where the plugin of `orch install` is loaded, plain `opencode` does for what is run inside it. This is for runs that
+    /// are started in another terminal, and for those who want no plugin: as long as it runs, the commands of orch in this
+    /// project work in it, unless told otherwise with --server.
+    Tui(TuiArgs),
     /// Offer the tools task_* over the Model Context Protocol, on standard input and output.
     ///
     /// For clients without our plugin: they start it themselves. It drives what is started through it; when its client
@@ -156,6 +162,7 @@ impl Command {
                 | Self::Ask(_)
                 | Self::Open(_)
                 | Self::Serve(_)
+                | Self::Tui(_)
                 | Self::Mcp(_)
                 | Self::Install(_)
                 | Self::Uninstall(_)
@@ -510,6 +517,16 @@ pub(crate) struct ServeArgs {
     pub(crate) leads_session: bool,
     #[command(flatten)]
     pub(crate) host: HostArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TuiArgs {
+    /// The opencode binary; `opencode` on PATH by default.
+    #[arg(long, env = "ORCH_OPENCODE", hide_env_values = true, value_name = "PATH")]
+    pub(crate) opencode: Option<PathBuf>,
+    /// What OpenCode is told beside it, after `--`: such as `--continue`.
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -20,7 +20,9 @@ mod project;
 mod report;
 mod serve;
 mod task;
+mod token;
 mod trust;
+mod tui;
 
 use std::{io::Write as _, process::ExitCode};
 

@@ -17,6 +17,7 @@ use crate::{
     log::{self, Detail},
     report,
     trust::{self, Proposal},
+    tui,
 };
 
 /// A project directory, found and made absolute.
@@ -137,7 +138,7 @@ impl Project {
     }
 
     /// Lets the library's traces go to the file in the state directory. A log that cannot be written stops nobody.
-    fn log(&self, config: &Config) -> Result<(), Failure> {
+    pub(crate) fn log(&self, config: &Config) -> Result<(), Failure> {
         let detail = if config.ui.debug { Detail::Everything } else { Detail::Usual };
         let state = self.state()?;
         if let Err(error) = log::open(&state, detail) {
@@ -147,14 +148,43 @@ impl Project {
         Ok(())
     }
 
-    /// An orchestrator on this project. Nothing is started before something has to be done.
+    /// An orchestrator on this project, in its terminal interface where `orch tui` runs. Nothing is started before
+    /// something has to be done.
     pub(crate) async fn orchestrator(
         &self,
         config: Config,
         args: &HostArgs,
     ) -> Result<Orchestrator, Failure> {
-        let host = choose_host(args, &config);
+        let host = self.host(args, &config)?;
         self.orchestrator_on(config, args, host).await
+    }
+
+    /// What is configured, else the terminal interface that `orch tui` has started, else what is to be started.
+    fn host(&self, args: &HostArgs, config: &Config) -> Result<Host, Failure> {
+        let configured = configured_host(args, config);
+        if !configured.is_launched() {
+            return Ok(configured);
+        }
+        Ok(match tui::find(&self.project_state()?) {
+            Some(found) => Host::server(found.url).password(found.password.reveal()),
+            None => configured,
+        })
+    }
+
+    /// What a person should know about a host that is started for a run.
+    pub(crate) fn launch_note(
+        &self,
+        args: &HostArgs,
+        config: &Config,
+    ) -> Result<Option<&'static str>, Failure> {
+        Ok(match config.trust {
+            _ if !self.host(args, config)?.is_launched() => None,
+            Trust::Trusted => Some("  opencode runs for this run only"),
+            Trust::Untrusted => Some(
+                "  opencode runs for this run only, without the project's own OpenCode plugins, tools and \
+                 configuration: the project is not trusted (`orch trust`)",
+            ),
+        })
     }
 
     /// The same on this host.
@@ -178,20 +208,8 @@ impl Project {
     }
 }
 
-/// What a person should know about a host that is started for a run.
-pub(crate) fn launch_note(args: &HostArgs, config: &Config) -> Option<&'static str> {
-    match config.trust {
-        _ if !choose_host(args, config).is_launched() => None,
-        Trust::Trusted => Some("  opencode runs for this run only"),
-        Trust::Untrusted => Some(
-            "  opencode runs for this run only, without the project's own OpenCode plugins, tools and configuration: \
-             the project is not trusted (`orch trust`)",
-        ),
-    }
-}
-
 /// `--server` or `ORCH_SERVER`, else the configuration, else `opencode` from `--opencode`, `ORCH_OPENCODE` or PATH.
-fn choose_host(args: &HostArgs, config: &Config) -> Host {
+pub(crate) fn configured_host(args: &HostArgs, config: &Config) -> Host {
     let settings = &config.opencode;
     let secret = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let server = args.server.clone().or_else(|| match args.opencode {

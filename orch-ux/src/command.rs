@@ -168,6 +168,8 @@ commands! {
         "Prints the JSON Schema of `orchestrator.json`; `--events` that of the events.";
     SERVE: "serve", "orch serve", "Serve front ends",
         "Serves the runs of this project over HTTP on the loopback; `--detach` in the background.";
+    TUI: "tui", "orch tui", "Start the terminal interface",
+        "Starts OpenCode's terminal interface so that runs from other terminals show in it.";
     MCP: "mcp", "orch mcp", "Offer tools to a client of MCP",
         "Offers `task_start`, `task_await`, `task_peek`, `task_list` and `task_cancel` over standard input and output.";
     INSTALL: "install", "orch install", "Install the plugin",

@@ -7,7 +7,7 @@ use crate::{
     args::{DefinitionArg, ForkArgs},
     exit::{Exit, Failure},
     follow::{AtGate, follow},
-    project::{Project, launch_note},
+    project::Project,
     report::Report,
 };
 
@@ -33,7 +33,7 @@ pub(crate) async fn fork(project: &Project, args: ForkArgs, json: bool) -> Resul
         AtGate::Exit => request.unattended(),
         AtGate::Ask => request.attended(),
     };
-    let note = launch_note(&args.drive.host, &config);
+    let note = project.launch_note(&args.drive.host, &config)?;
     let orchestrator = project.orchestrator(config, &args.drive.host).await?;
     let ended = start(&orchestrator, &run, request, note, json, at_gate).await;
     orchestrator.shutdown().await;

@@ -39,7 +39,7 @@ use crate::{
     mcp,
     person::is_a_worker,
     project::Project,
-    serve,
+    serve, tui,
 };
 
 /// Carries out the command line.
@@ -90,6 +90,7 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Trust(args) => trust::trust(&project, &args, json),
         Command::Schema(args) => config::schema(&args),
         Command::Serve(args) => serve::serve(project, args, json).await,
+        Command::Tui(args) => tui::tui(&project, args, json).await,
         Command::Mcp(args) => mcp::mcp(&project, &args).await,
         Command::Install(args) => install::install(&project, args, json),
         Command::Uninstall(args) => install::uninstall(&project, &args, json),

@@ -9,7 +9,7 @@ use crate::{
     attachment::attachment,
     exit::{Exit, Failure},
     follow::{AtGate, follow},
-    project::{Project, launch_note},
+    project::Project,
     report::Report,
 };
 
@@ -31,7 +31,7 @@ pub(crate) async fn run(project: &Project, args: RunArgs, json: bool) -> Result<
     for path in &args.attach {
         request = request.attach(attachment(path)?);
     }
-    let note = launch_note(&args.drive.host, &config);
+    let note = project.launch_note(&args.drive.host, &config)?;
     let orchestrator = project.orchestrator(config, &args.drive.host).await?;
     let ended = start(&orchestrator, request, note, json, at_gate).await;
     orchestrator.shutdown().await;

@@ -233,6 +233,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "tui",
+        &[
+            ("orch tui", "OpenCode as usual; `orch run` in another terminal of the project shows in it"),
+            ("orch tui -- --continue", "with the last session"),
+        ],
+    ),
+    (
         "mcp",
         &[
             (

@@ -50,7 +50,8 @@ fn mistake(root: &Command, call: &str) -> Option<String> {
     let mut at = root;
     for word in call.split_whitespace().skip(1) {
         let word = word.trim_matches(|char| "()[],.;:…'\"".contains(char));
-        if word.starts_with(['#', '>', '|', '{']) {
+        // What follows `--` is for another program.
+        if word == "--" || word.starts_with(['#', '>', '|', '{']) {
             return None;
         }
         if let Some(flag) = word.strip_prefix("--") {
@@ -116,6 +117,8 @@ fn a_wrong_call_is_found() {
     assert!(mistake(&command, "orch frobnicate run_1").is_some());
     assert!(mistake(&command, "orch show run_1 --sideways").is_some());
     assert!(mistake(&command, "orch config shw").is_some());
+    assert!(mistake(&command, "orch tui --continue").is_some());
+    assert_eq!(mistake(&command, "orch tui -- --continue"), None);
     assert_eq!(mistake(&command, "orch config show --origin"), None);
     assert_eq!(mistake(&command, "orch run <workflow> <task> --json"), None);
 }

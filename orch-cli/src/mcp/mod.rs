@@ -32,7 +32,7 @@ use self::tool::{AwaitTask, Call, ListTasks, OfTask};
 use crate::{
     args::McpArgs,
     exit::{Exit, Failure},
-    project::Project,
+    project::{Project, configured_host},
     task::{StartTask, patience},
 };
 
@@ -47,7 +47,8 @@ const INSTRUCTIONS: &str = "Delegate work with task_start, wait with task_await.
 /// Serves one client until it closes its end.
 pub(crate) async fn mcp(project: &Project, args: &McpArgs) -> Result<Exit, Failure> {
     let config = project.load()?.config;
-    let orchestrator = project.orchestrator(config, &args.host).await?;
+    let host = configured_host(&args.host, &config);
+    let orchestrator = project.orchestrator_on(config, &args.host, host).await?;
     let tasks = Tasks {
         orchestrator: orchestrator.clone(),
         project: project.directory().to_owned(),

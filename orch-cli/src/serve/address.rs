@@ -15,8 +15,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::token::Token;
 use crate::exit::{Exit, Failure};
+use crate::token::Token;
 
 const FILE: &str = "serve.json";
 const LOCK: &str = "serve.lock";

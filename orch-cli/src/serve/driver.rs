@@ -15,7 +15,11 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::{fault::Fault, feed::Feed, presence::Presence};
-use crate::{args::HostArgs, exit::Failure, project::Project};
+use crate::{
+    args::HostArgs,
+    exit::Failure,
+    project::{Project, configured_host},
+};
 
 /// Names a host that was registered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -64,7 +68,9 @@ impl Drivers {
         presence: Presence,
     ) -> Result<Arc<Self>, Failure> {
         let config = project.load()?.config;
-        let orchestrator = project.orchestrator(config.clone(), &args).await?;
+        // What stays does not depend on a terminal interface, which goes.
+        let host = configured_host(&args, &config);
+        let orchestrator = project.orchestrator_on(config.clone(), &args, host).await?;
         feed.follow(&orchestrator);
         let home = Arc::new(Driver { orchestrator, config, host: None });
         Ok(Arc::new(Self {
@@ -203,7 +209,8 @@ impl Drivers {
     async fn current_home(&self, config: Config) -> Result<Arc<Driver>, Failure> {
         let mut home = self.home.lock().await;
         if home.config != config {
-            let orchestrator = self.project.orchestrator(config.clone(), &self.args).await?;
+            let host = configured_host(&self.args, &config);
+            let orchestrator = self.project.orchestrator_on(config.clone(), &self.args, host).await?;
             self.feed.follow(&orchestrator);
             let new = Arc::new(Driver { orchestrator, config, host: None });
             self.retire(std::mem::replace(&mut home, new));

@@ -7,7 +7,8 @@ use axum::{
     response::Response,
 };
 
-use super::{fault::Fault, presence::Presence, token::Token};
+use super::{fault::Fault, presence::Presence};
+use crate::token::Token;
 
 /// What a request is measured by.
 #[derive(Debug, Clone)]

@@ -16,7 +16,6 @@ mod presence;
 mod request;
 mod route;
 mod service;
-mod token;
 
 use std::{net::Ipv4Addr, path::Path};
 
@@ -37,13 +36,13 @@ use self::{
     guard::{Guard, guard},
     presence::Presence,
     service::{Service, now},
-    token::Token,
 };
 use crate::{
     args::ServeArgs,
     command::{print, print_json},
     exit::{Exit, Failure},
     project::Project,
+    token::Token,
 };
 
 /// Serves until nobody needs it, or says where the one is that does.

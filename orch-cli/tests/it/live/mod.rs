@@ -18,6 +18,7 @@ mod foreground;
 mod gates;
 mod graph;
 mod history;
+mod interface;
 mod interrupts;
 #[cfg(feature = "failpoints")]
 mod kills;

@@ -41,6 +41,11 @@ impl Screen {
         Self::start(tmux, &[program, "attach", world.url()], world).await
     }
 
+    /// Starts `orch tui`.
+    pub(super) async fn own(tmux: &Path, program: &str, world: &World) -> Self {
+        Self::start(tmux, &[env!("CARGO_BIN_EXE_orch"), "tui", "--opencode", program], world).await
+    }
+
     /// Starts plain `opencode`, which opens no port, as most people do.
     pub(super) async fn plain(tmux: &Path, program: &str, world: &World) -> Self {
         Self::start(tmux, &[program], world).await
@@ -119,6 +124,12 @@ impl Screen {
         if let Some(folder) = std::env::var_os("ORCH_TEST_SCREENS") {
             std::fs::write(Path::new(&folder).join(name).with_extension("txt"), self.text().await).unwrap();
         }
+    }
+
+    /// Waits until the terminal has gone with what ran in it.
+    pub(super) async fn ends(&self) {
+        let gone = async { while self.command(["has-session"]).status().await.unwrap().success() {} };
+        assert!(timeout(PATIENCE, gone).await.is_ok(), "it does not end:\n{}", self.text().await);
     }
 
     /// Ends the TUI and its terminal.

@@ -1,4 +1,4 @@
-//! The word that opens the service. It stays out of logs, arguments and the terminal; only `serve.json` has it.
+//! A word that opens what listens for us. It stays out of logs, arguments and the terminal; one file of its owner has it.
 
 use std::fmt;
 
@@ -12,36 +12,41 @@ const BYTES: usize = 32;
 
 /// A random word of 64 hexadecimal digits.
 #[derive(Clone)]
-pub(super) struct Token(SecretString);
+pub(crate) struct Token(SecretString);
 
 impl Token {
     /// # Errors
     /// The system gives no randomness.
-    pub(super) fn random() -> Result<Self, Failure> {
+    pub(crate) fn random() -> Result<Self, Failure> {
         let mut bytes = [0; BYTES];
         getrandom::fill(&mut bytes).map_err(|error| {
-            Failure::new(Exit::Error, "orch::serve::randomness", format!("make a token: {error}"))
+            Failure::new(Exit::Error, "orch::cli::randomness", format!("make a token: {error}"))
         })?;
         let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self(digits.into()))
     }
 
     /// Whether this is the word. How long the answer takes does not depend on where the two differ.
-    pub(super) fn is(&self, given: &str) -> bool {
+    pub(crate) fn is(&self, given: &str) -> bool {
         self.0.expose_secret().as_bytes().ct_eq(given.as_bytes()).into()
     }
 
     /// As a client has to say it.
-    pub(super) fn header(&self) -> String {
+    pub(crate) fn header(&self) -> String {
         format!("Bearer {}", self.0.expose_secret())
     }
 
-    /// For `serve.json`, which its owner alone can read, and nothing else.
-    pub(super) fn expose<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    /// The word itself, for whoever has to say it.
+    pub(crate) fn reveal(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// For a file that its owner alone can read, and nothing else.
+    pub(crate) fn expose<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.expose_secret())
     }
 
-    pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self(String::deserialize(deserializer)?.into()))
     }
 }
