@@ -6,13 +6,14 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::http::StatusCode;
 use orch::{Host, Orchestrator, Run, RunId, config::Config};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::{sync::Mutex as AsyncMutex, time::sleep};
 
 use super::{fault::Fault, feed::Feed, presence::Presence};
 use crate::{
@@ -20,6 +21,9 @@ use crate::{
     exit::Failure,
     project::{Project, configured_host},
 };
+
+/// A front end that starts the service to lend it a host does so within this time.
+const LENT_BY: Duration = Duration::from_secs(3);
 
 /// Names a host that was registered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +36,24 @@ pub(super) struct Driver {
     pub(super) orchestrator: Orchestrator,
     config: Config,
     host: Option<HostId>,
+}
+
+impl Driver {
+    /// Starts the workers that the configuration wants started at once, in the background: nobody waits for them, and a run
+    /// starts what it needs in any case.
+    fn warm_up(&self) {
+        let orchestrator = self.orchestrator.clone();
+        tokio::spawn(async move {
+            match orchestrator.warm_up().await {
+                Ok(failed) => {
+                    for (worker, error) in failed {
+                        tracing::warn!(%worker, %error, "the worker could not be started ahead of its first step");
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "no worker could be started ahead of its first step"),
+            }
+        });
+    }
 }
 
 /// A host that a client lends.
@@ -84,6 +106,15 @@ impl Drivers {
             hosts: Mutex::default(),
             next: AtomicU64::new(1),
         }))
+    }
+
+    /// Starts the workers that are wanted at once, where runs will be driven: on the host that was lent meanwhile, which does
+    /// so by itself, else at home.
+    pub(super) async fn warm_up(&self) {
+        sleep(LENT_BY).await;
+        if self.registered.lock().await.is_empty() {
+            self.home.lock().await.warm_up();
+        }
     }
 
     /// The one that only looks.
@@ -181,6 +212,7 @@ impl Drivers {
         if let Some(at) = registered.iter().position(|each| each.url == url) {
             self.retire(registered.remove(at).driver);
         }
+        driver.warm_up();
         registered.push(Registered { id: id.clone(), url, host, driver });
         Ok(id)
     }

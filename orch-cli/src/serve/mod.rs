@@ -103,10 +103,15 @@ async fn run(project: Project, args: ServeArgs, seat: Seat, state: &Path, json: 
         // Everybody who listens has gone already.
         let _ = leave.send(true);
     };
+    let warming = {
+        let drivers = drivers.clone();
+        tokio::spawn(async move { drivers.warm_up().await })
+    };
     tokio::select! {
         () = listen::listen(listener, router, over) => {}
         never = feed.watch(async || drivers.home().await) => match never {},
     }
+    warming.abort();
     drivers.shutdown().await;
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(super) fn decode(mut bytes: Vec<u8>) -> Result<String, Flaw> {
             code: code::NOT_UTF8,
             message: "the file is UTF-16".to_owned(),
             help: Some("save it as UTF-8"),
-            span: None,
+            span: Some(0..0),
             text: String::new(),
         });
     }

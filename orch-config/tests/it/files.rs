@@ -85,9 +85,9 @@ fn encodings() {
     let cases: Vec<(Vec<u8>, &[&str])> = vec![
         (b"\xef\xbb\xbf{\"basePort\": 9}".to_vec(), &[]),
         (b"\xef\xbb\xbf{\"basePort\": 0}".to_vec(), &["1:14 error out-of-range $.basePort"]),
-        ([b"\xff\xfe".to_vec(), utf16(u16::to_le_bytes)].concat(), &["- error not-utf8 -"]),
-        ([b"\xfe\xff".to_vec(), utf16(u16::to_be_bytes)].concat(), &["- error not-utf8 -"]),
-        (utf16(u16::to_le_bytes), &["- error not-utf8 -"]),
+        ([b"\xff\xfe".to_vec(), utf16(u16::to_le_bytes)].concat(), &["1:1 error not-utf8 -"]),
+        ([b"\xfe\xff".to_vec(), utf16(u16::to_be_bytes)].concat(), &["1:1 error not-utf8 -"]),
+        (utf16(u16::to_le_bytes), &["1:1 error not-utf8 -"]),
         (b"{\n\"x\": \"\xff\"}".to_vec(), &["2:7 error not-utf8 -"]),
         ([b"{}".to_vec(), vec![b' '; MAX_BYTES]].concat(), &["- error too-large -"]),
         ([b"{}".to_vec(), vec![b' '; MAX_BYTES - 2]].concat(), &[]),

@@ -6,7 +6,9 @@ use orch::opencode::{
 };
 use serde_json::{Value, json};
 
-use super::{live_binary, world::World};
+use tokio::time::timeout;
+
+use super::{live_binary, tui::PATIENCE, world::World};
 
 fn config() -> Value {
     let step = |id: &str, worker: &str, prompt: &str| json!({ "id": id, "workerId": worker, "prompt": prompt, "carry": true });
@@ -42,6 +44,26 @@ async fn a_workflow_runs_with_every_kind_of_worker() {
     to_the_end(&world).await;
     step_by_step(&world).await;
     an_error_is_tried_again(&world).await;
+    world.stop().await;
+}
+
+/// `workers` are there before anybody needs them, and go with the service.
+#[tokio::test]
+async fn a_service_starts_the_workers_that_are_wanted_at_once() {
+    let Some(program) = live_binary() else { return };
+    let mut config = config();
+    config["workers"] = json!(["apart"]);
+    let world = World::start(&program, Script::new().otherwise("done"), &config).await;
+    let served = world.orch(&["serve", "--detach", "--json"]).await;
+    assert_eq!(served.code, 0, "{served:?}");
+    let started = async {
+        while world.servers() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(timeout(PATIENCE, started).await.is_ok(), "no server is started");
+    world.terminate("serve").await;
+    assert_eq!(world.servers(), 0);
     world.stop().await;
 }
 

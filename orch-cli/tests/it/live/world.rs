@@ -145,6 +145,20 @@ impl World {
         kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
     }
 
+    /// How many servers of workers run.
+    pub(super) fn servers(&self) -> usize {
+        let holds = |process: &String, file: &str, text: &[u8]| {
+            let read = std::fs::read(Path::new(process).join(file)).unwrap_or_default();
+            read.split(|byte| *byte == 0).any(|word| word == text)
+        };
+        let servers = processes_of(self.scratch.path()).into_iter();
+        servers
+            .filter(|process| {
+                holds(process, "environ", b"ORCH_WORKER=1") && holds(process, "cmdline", b"serve")
+            })
+            .count()
+    }
+
     /// Ends the command that somebody else started with this argument, by SIGTERM, and waits until it is gone.
     pub(super) async fn terminate(&self, argument: &str) {
         let is_it = |process: &String| {
