@@ -25,14 +25,12 @@ pub(crate) fn attachment(path: &Path) -> Result<Attachment, Failure> {
         );
     }
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    if about.len() > MAX_BYTES as u64 {
+        let bytes = usize::try_from(about.len()).unwrap_or(usize::MAX);
+        return Err(orch::Error::from(AttachmentError::TooLarge { name: name.into_owned(), bytes }).into());
+    }
     let mut content = Vec::new();
     let file = File::open(path).map_err(|error| refused(&error))?;
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut content).map_err(|error| refused(&error))?;
-    Attachment::new(name, &content).map_err(|error| match error {
-        AttachmentError::TooLarge { name, .. } => {
-            let bytes = usize::try_from(about.len()).unwrap_or(usize::MAX);
-            orch::Error::from(AttachmentError::TooLarge { name, bytes }).into()
-        }
-        error => orch::Error::from(error).into(),
-    })
+    Attachment::new(name, &content).map_err(|error| orch::Error::from(error).into())
 }

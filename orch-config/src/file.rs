@@ -19,13 +19,13 @@ fn options() -> OpenOptions {
     options
 }
 
-/// The bytes of a regular file wherever it leads, at most `most` and one.
+/// The bytes of a regular file wherever it leads; one with more than `most` is refused, and not read.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     take(File::open_ambient_with(path, &options(), ambient_authority())?, most)
 }
 
-/// The bytes of a regular file below `folder`, which is below `base`, at most `most` and one. Neither the folder nor the
-/// file leads out of what it is below, whatever links there are and however they change meanwhile.
+/// As [`read`], of a file below `folder`, which is below `base`. Neither the folder nor the file leads out of what it is
+/// below, whatever links there are and however they change meanwhile.
 pub(crate) fn read_below(base: &Path, folder: &Path, name: &Path, most: u64) -> io::Result<Vec<u8>> {
     let folder = Dir::open_ambient_dir(base, ambient_authority())?.open_dir(folder)?;
     take(folder.open_with(name, &options())?, most)
@@ -44,8 +44,15 @@ fn take(file: File, most: u64) -> io::Result<Vec<u8>> {
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    let expected = usize::try_from(metadata.len().min(most)).unwrap_or_default();
+    if metadata.len() > most {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let expected = usize::try_from(metadata.len()).unwrap_or_default();
     let mut bytes = Vec::with_capacity(expected + 1);
     file.take(most + 1).read_to_end(&mut bytes)?;
+    // It has grown meanwhile, or never told its size.
+    if bytes.len() as u64 > most {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
     Ok(bytes)
 }

@@ -6,6 +6,20 @@ use crate::{
     path::Path,
 };
 
+/// How many problems of one look at a file are told: nobody reads more, and a file of nothing else would have thousands.
+pub(crate) const MOST: usize = 100;
+
+/// Leaves so many that they can be told, errors before warnings. The last one says how many there are beside it.
+pub(crate) fn limit<T>(found: &mut Vec<T>, issue: impl Fn(&mut T) -> &mut Issue) {
+    let Some(more) = found.len().checked_sub(MOST).filter(|more| *more > 0) else { return };
+    let mut by_severity: Vec<_> = found.drain(..).map(|mut each| (issue(&mut each).severity, each)).collect();
+    by_severity.sort_by_key(|(severity, _)| *severity);
+    found.extend(by_severity.into_iter().map(|(_, each)| each).take(MOST));
+    if let Some(last) = found.last_mut().map(issue) {
+        last.message = format!("{}; problems that are not shown: {more}", last.message);
+    }
+}
+
 /// What is wrong at which place of the configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Issue {

@@ -8,13 +8,15 @@ use std::{
     path::{Path as FilePath, PathBuf},
 };
 
+use jsonc_parser::ast;
+
 use crate::{
     SourceText, check, code,
     config::Config,
     diagnostic::{Diagnostic, Diagnostics, Severity},
     document::{self, Document, Read},
     file,
-    issue::Issue,
+    issue::{self, Issue},
     model::{Root, layer::Merge},
     prompt::Prompts,
     resolve,
@@ -277,7 +279,7 @@ fn global_prompts(file: &FilePath) -> Prompts {
     prompts
 }
 
-/// The bytes of a file, none if there is none. Never more than the cap and one byte.
+/// The bytes of a file, none if there is none. Never more than the cap.
 fn bytes_of(path: &FilePath) -> io::Result<Option<Vec<u8>>> {
     match path.symlink_metadata() {
         Ok(_) => {}
@@ -298,6 +300,11 @@ fn same_file(one: &FilePath, other: &FilePath) -> bool {
 
 fn unreadable(path: &FilePath, error: &io::Error) -> Diagnostic {
     let (message, help) = match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            let (message, help) = document::too_large();
+            let found = Diagnostic::new(code::TOO_LARGE, Severity::Error, message).with_help(help);
+            return Diagnostic { file: Some(path.to_owned()), ..found };
+        }
         io::ErrorKind::NotFound if path.is_symlink() => {
             ("the file is a link that leads nowhere".to_owned(), "repair the link, or remove it")
         }
@@ -384,7 +391,7 @@ impl<'d> Stack<'d> {
         }
         if layer == Layer::Project {
             let reach = trust::refusals(&root, &self.merged);
-            self.reach.extend(reach.into_iter().map(|issue| place(issue, &[&document])));
+            self.reach.extend(place(reach, &[&document]));
         }
         resolve::gather_profiles(&mut root);
         let inlined = prompts.inline(&mut root);
@@ -398,7 +405,7 @@ impl<'d> Stack<'d> {
         }
         issues.extend(inlined.issues);
         self.prompt_files.extend(inlined.files);
-        self.problems.extend(issues.into_iter().map(|issue| place(issue, &[&document])));
+        self.problems.extend(place(issues, &[&document]));
         self.merged.merge(root);
         self.layers.push((layer, document));
     }
@@ -437,7 +444,7 @@ impl<'d> Stack<'d> {
         });
         let documents: Vec<_> = self.layers.iter().map(|(_, document)| document).collect();
         let mut problems = self.problems;
-        for problem in issues.into_iter().map(|issue| place(issue, &documents)) {
+        for problem in place(issues, &documents) {
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
@@ -472,10 +479,24 @@ impl<'d> Stack<'d> {
     }
 }
 
+/// Gives problems their places, as many as are told.
+fn place(mut issues: Vec<Issue>, documents: &[&Document]) -> Vec<Diagnostic> {
+    if issues.is_empty() {
+        return Vec::new();
+    }
+    issue::limit(&mut issues, |issue| issue);
+    // The highest layer first.
+    let trees: Vec<_> =
+        documents.iter().rev().filter_map(|document| Some((*document, document.tree().ok()?))).collect();
+    issues.into_iter().map(|issue| place_one(issue, &trees)).collect()
+}
+
 /// Finds the file that is to blame: the highest layer that has the place, else the highest that has the thing it is in.
-fn place(issue: Issue, documents: &[&Document]) -> Diagnostic {
-    let spots: Vec<_> =
-        documents.iter().rev().filter_map(|document| Some((document, document.find(&issue.path)?))).collect();
+fn place_one(issue: Issue, trees: &[(&Document, ast::Value<'_>)]) -> Diagnostic {
+    let spots: Vec<_> = trees
+        .iter()
+        .filter_map(|(document, tree)| Some((document, Document::find(tree, &issue.path)?)))
+        .collect();
     let best = spots.iter().find(|(_, spot)| spot.exact).or_else(|| spots.first());
     match best {
         Some((document, spot)) => {

@@ -164,6 +164,8 @@ impl Prompts {
         if !inside || name.contains(['\0', '\\']) {
             return Err("leads out of its folder".to_owned());
         }
+        // What is refused already is not read thousands of times more.
+        self.taken(0)?;
         for folder in &self.folders {
             if let Some(text) = folder.read(relative)? {
                 return self.within_total(Found { text, file: Some(folder.path().join(relative)) });
@@ -177,12 +179,15 @@ impl Prompts {
 
     /// One small file that is named thousands of times would fill the memory.
     fn within_total(&self, found: Found) -> Result<Found, String> {
-        let taken = self.taken.get().saturating_add(found.text.len() as u64);
-        if taken > MAX_TOTAL_BYTES {
+        self.taken(found.text.len() as u64).map(|()| found)
+    }
+
+    fn taken(&self, more: u64) -> Result<(), String> {
+        self.taken.set(self.taken.get().saturating_add(more));
+        if self.taken.get() > MAX_TOTAL_BYTES {
             return Err(format!("is too much: prompt files may add {MAX_TOTAL_BYTES} bytes in all"));
         }
-        self.taken.set(taken);
-        Ok(found)
+        Ok(())
     }
 }
 
@@ -222,11 +227,11 @@ impl Folder {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) if file::leads_out(&error) => return Err("leads out of its folder".to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                return Err(format!("has more than {MAX_BYTES} bytes"));
+            }
             Err(error) => return Err(format!("cannot be read: {error}")),
         };
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(format!("has more than {MAX_BYTES} bytes"));
-        }
         let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
         Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)))
     }

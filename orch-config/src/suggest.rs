@@ -1,16 +1,37 @@
 //! The nearest known name to one that is not known.
 
+/// How many candidates are looked at, and how long a name may be: files are read that have ten thousands of names, or one
+/// of a megabyte.
+const MOST: usize = 100;
+const LONGEST: usize = 100;
+
 /// The candidate that `name` was most likely meant to be, if any is near.
 ///
-/// Case, hyphens and underscores do not count; of the rest about one character in three may differ.
+/// Case, hyphens and underscores do not count; of the rest about one character in three may differ. Only the first hundred
+/// candidates are looked at, and no name of more than a hundred bytes.
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > LONGEST {
+        return None;
+    }
     let wanted = fold(name);
     candidates
         .into_iter()
+        .take(MOST)
+        .filter(|candidate| candidate.len() <= LONGEST)
         .map(|candidate| (strsim::damerau_levenshtein(&wanted, &fold(candidate)), candidate))
         .filter(|(distance, candidate)| *distance <= tolerance(&wanted, candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// The candidates in one line, as many as somebody would read.
+pub(crate) fn listed<'a>(candidates: impl IntoIterator<Item = &'a str>) -> String {
+    let mut candidates = candidates.into_iter();
+    let mut listed = candidates.by_ref().take(MOST).collect::<Vec<_>>().join(", ");
+    if candidates.next().is_some() {
+        listed.push_str(", …");
+    }
+    listed
 }
 
 fn fold(name: &str) -> String {

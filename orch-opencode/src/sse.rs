@@ -197,6 +197,22 @@ mod tests {
         assert_eq!(frames(16, &[lines.as_bytes()]), (vec!["b".to_owned()], 1));
     }
 
+    /// A line counts with its field name, several lines with the line feeds between them.
+    #[test]
+    fn an_event_of_the_largest_size_is_delivered_and_one_byte_more_is_not() {
+        let one_line = |bytes: usize| format!("data:{}\n\n", "x".repeat(bytes - "data:".len()));
+        let two_lines = |bytes: usize| {
+            let half = "x".repeat(EVENT_CAP / 2);
+            format!("data:{half}\ndata:{}\n\n", "x".repeat(bytes - half.len() - 1))
+        };
+        for text in [one_line, two_lines] {
+            let (delivered, dropped) = frames(EVENT_CAP, &[text(EVENT_CAP).as_bytes()]);
+            assert_eq!((delivered.len(), dropped), (1, 0));
+            let over = text(EVENT_CAP + 1) + "data: next\n\n";
+            assert_eq!(frames(EVENT_CAP, &[over.as_bytes()]), (vec!["next".to_owned()], 1));
+        }
+    }
+
     #[test]
     fn an_endless_line_is_not_kept() {
         let mut decoder = Decoder::with_cap(1024);

@@ -37,7 +37,10 @@ async fn a_file_that_cannot_go_along_is_refused_and_no_run_is_made() {
     }
     fs::create_dir(at("directory")).unwrap();
     mkfifo(&at("pipe"), Mode::S_IRWXU).unwrap();
-    let table: [(&[&str], &str, &str); 7] = [
+    // Two gigabytes that take no room on the disk: reading them would take far longer than the whole test may.
+    fs::File::create(at("sparse.txt")).unwrap().set_len(2 << 30).unwrap();
+    let table: [(&[&str], &str, &str); 8] = [
+        (&["sparse.txt"], "orch::run::attachment-too-large", "2147483648 bytes"),
         (&["missing.md"], "orch::cli::attachment", "missing.md"),
         (&["directory"], "orch::cli::attachment", "no file"),
         (&["pipe"], "orch::cli::attachment", "no file"),

@@ -14,6 +14,7 @@ use crate::{
     output::OutputSchema,
     path::Path,
     place::{Place, places},
+    suggest,
     workflow::{GroupDefinition, Node, StepDefinition, WorkflowDefinition},
 };
 
@@ -119,7 +120,7 @@ fn unknown_worker(config: &Config, step: &StepDefinition, place: Path) -> Issue 
     let issue = Issue::error(code::UNKNOWN_WORKER, place, message);
     match crate::suggest(step.worker.as_str(), known.clone()) {
         Some(near) => issue.help(format!("did you mean `{near}`?")),
-        None => issue.help(format!("known profiles: {}", known.collect::<Vec<_>>().join(", "))),
+        None => issue.help(format!("known profiles: {}", suggest::listed(known))),
     }
 }
 

@@ -12,12 +12,13 @@ use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
 pub(crate) use self::{
     edit::Edits,
     position::{Spot, span},
+    scan::too_large,
     walk::{alternative, fragment, resolve},
 };
 use crate::{
     SourceText, code,
     diagnostic::{Diagnostic, Severity},
-    issue::Issue,
+    issue::{self, Issue},
     model::Root,
     path::Path,
 };
@@ -106,7 +107,8 @@ impl Document {
     /// The slow way: the whole tree with positions, walked along the schema.
     fn examine(&self) -> Result<(Root, Vec<Diagnostic>), Flaw> {
         let tree = self.tree()?;
-        let walked = walk::walk(&tree);
+        let mut walked = walk::walk(&tree);
+        issue::limit(&mut walked.problems, |(issue, _)| issue);
         let mut problems: Vec<_> = walked
             .problems
             .into_iter()
@@ -156,10 +158,9 @@ impl Document {
         }
     }
 
-    /// Where a place of the configuration is in this file, if the file says anything about it.
-    pub(crate) fn find(&self, path: &Path) -> Option<Spot> {
-        let tree = self.tree().ok()?;
-        position::alternatives(path).iter().find_map(|path| position::find(&tree, path))
+    /// Where a place of the configuration is in the tree of a file, if the file says anything about it.
+    pub(crate) fn find(tree: &ast::Value<'_>, path: &Path) -> Option<Spot> {
+        position::alternatives(path).iter().find_map(|path| position::find(tree, path))
     }
 
     /// Where a place is in the tree of a file, spelt just so.

@@ -9,10 +9,11 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 /// The text of a file, without its byte order mark.
 pub(super) fn decode(mut bytes: Vec<u8>) -> Result<String, Flaw> {
     if bytes.len() > MAX_BYTES {
+        let (message, help) = too_large();
         return Err(Flaw {
             code: code::TOO_LARGE,
-            message: format!("the file has more than {MAX_BYTES} bytes"),
-            help: Some("move long prompts into prompt files"),
+            message,
+            help: Some(help),
             span: None,
             text: String::new(),
         });
@@ -40,6 +41,11 @@ pub(super) fn decode(mut bytes: Vec<u8>) -> Result<String, Flaw> {
             text,
         }
     })
+}
+
+/// What is said about a file that is over the cap, and the way out.
+pub(crate) fn too_large() -> (String, &'static str) {
+    (format!("the file has more than {MAX_BYTES} bytes"), "move long prompts into prompt files")
 }
 
 /// A mark says so, or every other of the first bytes is zero: JSON starts with ASCII.

@@ -124,7 +124,7 @@ fn unknown_profile(config: &Config, path: Path, id: &str) -> Issue {
     let issue = Issue::error(code::UNKNOWN_PROFILE, path, format!("no profile has the id {id:?}"));
     match crate::suggest(id, known.clone()) {
         Some(near) => issue.help(format!("did you mean `{near}`?")),
-        None => issue.help(format!("known profiles: {}", known.collect::<Vec<_>>().join(", "))),
+        None => issue.help(format!("known profiles: {}", crate::suggest::listed(known))),
     }
 }
 

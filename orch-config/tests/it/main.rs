@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod builtins;
+mod caps;
 mod diagnostics;
 mod expressions;
 mod files;

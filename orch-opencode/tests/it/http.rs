@@ -165,6 +165,19 @@ async fn a_giant_reply_is_not_read() {
 }
 
 #[tokio::test]
+async fn a_reply_of_the_largest_size_is_read_and_one_byte_more_is_not() {
+    const CAP: usize = 16 * 1024 * 1024;
+    let whole = |bytes: usize| {
+        let start = r#"{"healthy":true,"version":"1"#;
+        format!(r#"{start}{}"}}"#, "1".repeat(bytes - start.len() - 2))
+    };
+    let largest = health(Act::json(200, &whole(CAP))).await.unwrap();
+    assert!(largest.version.len() > CAP / 2);
+    let error = health(Act::json(200, &whole(CAP + 1))).await.unwrap_err();
+    assert_eq!(error.kind(), HostErrorKind::TooLarge);
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let other = ScriptedServer::start(vec![Act::json(200, r#"{"healthy":true,"version":"1"}"#)]).await;
     let redirect = format!("HTTP/1.1 302 Found\r\nlocation: {}/\r\ncontent-length: 0\r\n\r\n", other.url());
