@@ -52,10 +52,15 @@ pub(super) const STAGES: &[Stage] = &[
     Stage { name: "live", about: "the tests again, with a real OpenCode", run: live },
 ];
 
+/// What property tests begin with, so that every run tests the same; set the variable to test something else.
+const SEED: (&str, &str) = ("PROPTEST_RNG_SEED", "1");
+
 /// Everything that a stage runs keeps its temporary files where the suite finds the processes that they belong to.
 fn cargo<I: AsRef<OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
     let mut command = command::cargo(arguments);
     command.env("TMPDIR", suite::directory());
+    let (name, seed) = SEED;
+    command.env(name, std::env::var(name).as_deref().unwrap_or(seed));
     command
 }
 
