@@ -74,6 +74,20 @@ impl Crate {
         }
     }
 
+    /// Every choice of the crate's own features but `default`, as `--features` takes it.
+    pub(crate) fn feature_choices(&self) -> Vec<String> {
+        let mut choices = vec![String::new()];
+        for feature in self.features.keys().filter(|name| *name != "default") {
+            let with = |choice: &String| match choice.as_str() {
+                "" => feature.clone(),
+                others => format!("{others},{feature}"),
+            };
+            let more: Vec<_> = choices.iter().map(with).collect();
+            choices.extend(more);
+        }
+        choices
+    }
+
     /// The crate's own features that `default` turns on, directly or through another one.
     fn default_features(&self) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
@@ -137,6 +151,12 @@ mod tests {
             "implied"
         );
         assert_eq!(distinguished(&[("default", &["a"]), ("a", &[]), ("b", &[])]), (true, true));
+    }
+
+    #[test]
+    fn every_choice_of_features_is_there_once() {
+        let sample = with_features(&[("default", &["a"]), ("a", &["dep:x"]), ("b", &[]), ("c", &["b"])]);
+        assert_eq!(sample.feature_choices(), ["", "a", "b", "a,b", "c", "a,c", "b,c", "a,b,c"]);
     }
 
     #[test]

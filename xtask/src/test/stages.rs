@@ -43,6 +43,7 @@ pub(super) const STAGES: &[Stage] = &[
     Stage { name: "deny", about: "advisories, licences and sources of the dependencies", run: deny },
     Stage { name: "package", about: "every crate that is published can be packed, in order", run: package },
     Stage { name: "clippy", about: "no warning, with all features and with none", run: clippy },
+    Stage { name: "features", about: "the facade builds with every choice of its features", run: features },
     Stage { name: "docs", about: "the documentation builds without a warning", run: docs },
     Stage { name: "test", about: "the tests of each crate, default features", run: test_default },
     Stage { name: "test-none", about: "the tests of each crate, no default features", run: test_none },
@@ -105,6 +106,17 @@ fn clippy(workspace: &Workspace) -> Result<Done, Error> {
     for each in workspace.with(FeatureSet::None) {
         let package = ["clippy", "--package", &each.name, "--all-targets", "--no-default-features"];
         run(cargo(package).args(["--", "-D", "warnings"]))?;
+    }
+    Ok(Done::Passed)
+}
+
+/// A feature that needs another one without asking for it is told here, and not to whoever embeds us.
+fn features(workspace: &Workspace) -> Result<Done, Error> {
+    for each in workspace.crates.iter().filter(|each| each.name == "orch") {
+        for choice in each.feature_choices() {
+            let mut check = cargo(["check", "--quiet", "--package", &each.name, "--no-default-features"]);
+            run(check.args(["--features", &choice]))?;
+        }
     }
     Ok(Done::Passed)
 }
