@@ -361,7 +361,7 @@ async fn every_place_that_is_named_for_skills_is_looked_through() {
 }
 
 /// Without it the host installs the package from the network before it answers.
-fn seed_plugin_package(settings: &std::path::Path, version: &str) {
+pub(crate) fn seed_plugin_package(settings: &std::path::Path, version: &str) {
     const PACKAGE: &str = "@opencode-ai/plugin";
     let module = settings.join("node_modules").join(PACKAGE);
     std::fs::create_dir_all(&module).unwrap();

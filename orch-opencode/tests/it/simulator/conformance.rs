@@ -1,6 +1,8 @@
 //! One client, two hosts: what the adapter is told by a real OpenCode and by the simulated one must be the same.
 
 use std::future::Future;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use orch_opencode::simulator::{
@@ -12,9 +14,13 @@ use orch_opencode::{
     ModelRef, NewSession, OpenCode, PermissionAction, PermissionReply, PermissionRule, Prompt, Role,
     SessionId, SessionQuery, SessionStatus, StreamItem, Toast, ToastVariant, ToolState,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::live;
+use crate::{
+    live::seed_plugin_package,
+    scripted_server::{Act, ScriptedServer},
+};
 
 #[tokio::test]
 async fn the_adapter_is_told_the_same_by_the_simulated_host() {
@@ -32,6 +38,72 @@ async fn the_adapter_is_told_the_same_by_a_real_host() {
     let server = live::serve(&binary, &model).await;
     let adapter = HttpOpenCode::builder(&server.url, &server.directory).build().unwrap();
     Suite::new(adapter, hold).await.run().await;
+}
+
+/// Plain `opencode` opens no port: the plugin lends the server inside it. Here a service of the test borrows it.
+#[tokio::test]
+async fn the_adapter_is_told_the_same_by_a_host_that_the_plugin_lends() {
+    let Some(binary) = live::binary() else { return };
+    let hold = Hold::new();
+    let model = ScriptedModel::start(script(&hold)).await.unwrap();
+    let service = ScriptedServer::start(vec![Act::json(200, r#"{"id":"host_1"}"#)]).await;
+    let furnish = |project: &Path| with_plugin(project, &binary, &service.url());
+    let server = live::serve_furnished(&binary, &model, furnish).await;
+    // A project, and what it loads, begins with the first request for it.
+    HttpOpenCode::builder(&server.url, &server.directory).build().unwrap().agents().await.unwrap();
+    let lent = limited(lent_to(&service)).await;
+    let text = |key: &str| lent[key].as_str().unwrap().to_owned();
+    assert_eq!((text("directory"), &lent["plugin"]), (server.directory.clone(), &json!(true)));
+    let stranger = HttpOpenCode::builder(text("url"), &server.directory).build().unwrap();
+    assert_eq!(stranger.health().await.unwrap_err().kind(), HostErrorKind::Unauthorized);
+    let adapter = HttpOpenCode::builder(text("url"), &server.directory)
+        .credentials(&text("username"), text("password").into(), "the plugin")
+        .build()
+        .unwrap();
+    Suite::new(adapter, hold).await.run().await;
+}
+
+/// The plugin as it is installed, with a command that says where the service is.
+fn with_plugin(project: &Path, binary: &str, service: &str) {
+    let settings = project.join(".opencode");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../orch-ux/src/plugin");
+    copy(&source, &settings.join("orch"));
+    let version = std::process::Command::new(binary).arg("--version").env("HOME", project).output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    for settings in [&settings, &project.with_file_name("config").join("opencode")] {
+        seed_plugin_package(settings, version.trim());
+    }
+    let (token, command) = (project.join("serve.json"), project.join("orch"));
+    std::fs::write(&token, r#"{"token":"t"}"#).unwrap();
+    std::fs::write(&command, format!("#!/bin/sh\necho '{}'\n", json!({ "url": service, "file": token })))
+        .unwrap();
+    std::fs::set_permissions(&command, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let plugin = json!({ "plugin": [["./orch", { "command": command }]] });
+    std::fs::write(settings.join("opencode.json"), plugin.to_string()).unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true => copy(&path, &to),
+            false => drop(std::fs::copy(&path, to).unwrap()),
+        }
+    }
+}
+
+/// What the plugin says of the host that it lends, once it has.
+async fn lent_to(service: &ScriptedServer) -> Value {
+    loop {
+        let requests = service.requests();
+        let lend = requests.iter().find(|request| request.starts_with("POST /v1/hosts "));
+        if let Some((_, body)) = lend.and_then(|request| request.split_once("\r\n\r\n")) {
+            return serde_json::from_str(body).unwrap();
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 fn script(hold: &Hold) -> Script {

@@ -1,6 +1,7 @@
 //! The scripted model under a real OpenCode. Needs `ORCH_TEST_OPENCODE`, the path of its binary; without it the test
 //! says that it was skipped, or fails if `ORCH_TEST_LIVE=1` asks for live tests.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -34,9 +35,19 @@ pub(super) fn binary() -> Option<String> {
 }
 
 pub(super) async fn serve(binary: &str, model: &ScriptedModel) -> Server {
+    serve_furnished(binary, model, |_| ()).await
+}
+
+/// The same with what is put into the project before.
+pub(super) async fn serve_furnished(
+    binary: &str,
+    model: &ScriptedModel,
+    furnish: impl FnOnce(&Path),
+) -> Server {
     let home = tempfile::tempdir().unwrap();
     let project = home.path().join("project");
     std::fs::create_dir(&project).unwrap();
+    furnish(&project);
     let mut command = Command::new(binary);
     command
         .args(["serve", "--port", "0", "--hostname", "127.0.0.1"])
