@@ -286,6 +286,12 @@ async fn a_key_opens_each_view_and_another_begins_a_run() {
         screen.press(&["Escape"]).await;
         screen.hides(&["esc back"]).await;
     }
+    // A view follows what happens, here in another terminal.
+    screen.press(&["C-x", "o"]).await;
+    screen.shows(&["1 run open", "esc back"]).await;
+    let run = world.orch(&["runs", "--json"]).await.json()[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(world.orch(&["abort", &run]).await.code, 1);
+    screen.wait("the end", |shown| shown.contains("esc back") && !shown.contains("1 run open")).await;
     assert_eq!(world.model.prompts().len(), 1, "the step and nothing else");
     end(world, screen).await;
 }

@@ -1,6 +1,7 @@
-// A view of the service on the whole screen. The prompt that was being typed is there again afterwards.
+// A view of the service on the whole screen, as it is now: it follows what happens. The prompt that was being typed is there
+// again afterwards.
 
-import { createSignal } from "solid-js"
+import { createEffect, createSignal, on } from "solid-js"
 
 import { box, element, line } from "./elements.js"
 
@@ -8,7 +9,7 @@ const ROUTE = "orch.page"
 const MODE = "orch.page"
 const LINES = 3
 
-export function page({ api, told }) {
+export function page({ api, state, told }) {
   const [shown, setShown] = createSignal({ title: "", markdown: "" })
   let back
   let pop
@@ -29,6 +30,8 @@ export function page({ api, told }) {
       told(error, shown().title)
     }
   }
+
+  createEffect(on(state.runs, () => void (pop && refresh()), { defer: true }))
 
   api.route.register([
     {
