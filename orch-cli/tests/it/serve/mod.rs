@@ -2,6 +2,7 @@
 
 mod attacks;
 mod client;
+mod fuzz;
 mod hosts;
 mod life;
 mod load;
