@@ -78,7 +78,8 @@ pub(crate) fn word(value: &impl Serialize) -> String {
 }
 
 /// `count` and the noun, in the plural where it has to be: `1 step`, `4 steps`.
-pub(crate) fn counted(count: usize, noun: &str) -> String {
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
     match count {
         1 => format!("1 {noun}"),
         _ => format!("{count} {noun}s"),

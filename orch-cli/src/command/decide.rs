@@ -3,10 +3,10 @@
 use std::io::Read as _;
 
 use orch::{
-    Answer, Decision, DecisionKind, DecisionRequest, GateId, Orchestrator, RunId, RunStatus,
+    Answer, Decision, DecisionKind, DecisionRequest, GateId, Orchestrator, Requested, Run, RunId, RunStatus,
     config::{budget::Budget, policy::PolicyPatch},
     ux::command,
-    workflow::port::SessionChoice,
+    workflow::{decision::Reply, port::SessionChoice},
 };
 use serde_json::json;
 
@@ -133,7 +133,7 @@ async fn end(orchestrator: &Orchestrator, id: &RunId, args: AbortArgs, json: boo
     }
     let mut report = Report::new(json);
     let events = orchestrator.subscribe();
-    match orchestrator.cancel(id, &by()).await?.run {
+    match in_time(id, orchestrator.cancel(id, &by()).await?)? {
         Some(run) => follow(orchestrator, run, events, &mut report, AtGate::Exit).await,
         None => {
             accepted(orchestrator, id, json).await?;
@@ -152,10 +152,22 @@ pub(crate) async fn pause(project: &Project, args: &RunIdArgs, json: bool) -> Re
         let help = format!("take it up again with `{}`", command::CONTINUE.on(&id));
         return Err(Failure::new(Exit::Error, "orch::run::interrupted", message).help(help));
     }
-    orchestrator.pause(&id, &by()).await?;
+    in_time(&id, orchestrator.pause(&id, &by()).await?)?;
     accepted(&orchestrator, &id, json).await?;
     orchestrator.shutdown().await;
     Ok(Exit::Success)
+}
+
+/// The run, if it is driven here now. A request that came after the end of the run is refused.
+fn in_time(id: &RunId, requested: Requested) -> Result<Option<Run>, Failure> {
+    match requested.reply {
+        Reply::FinishedFirst => {
+            let message = format!("run {id} had ended before");
+            let help = format!("see how with `{}`", command::SHOW.on(id));
+            Err(Failure::new(Exit::Error, "orch::run::ended", message).help(help))
+        }
+        _ => Ok(requested.run),
+    }
 }
 
 /// A run id from the command line.
@@ -180,7 +192,7 @@ pub(super) async fn accepted(orchestrator: &Orchestrator, run: &RunId, json: boo
             &json!({ "run": run, "accepted": true, "status": view.status, "owner": view.owner }),
         );
     }
-    match view.owner {
+    match view.owner.filter(|owner| owner.pid != std::process::id()) {
         Some(owner) => print(&format!("{run}: accepted by process {}, which drives the run", owner.pid)),
         None if view.interrupted => {
             let on = command::CONTINUE.on(run);

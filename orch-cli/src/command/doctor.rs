@@ -3,7 +3,7 @@
 use orch::{
     Runs,
     opencode::drift::{self, Capability, Standing as Interface},
-    ux::command,
+    ux::{command, text::counted},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -80,8 +80,10 @@ fn configuration(project: &Project) -> Check {
             Check::passed(
                 "configuration",
                 format!(
-                    "{profiles} profiles, {workflows} workflows, {} warnings; {from}",
-                    loaded.warnings.len()
+                    "{}, {}, {}; {from}",
+                    counted(profiles, "profile"),
+                    counted(workflows, "workflow"),
+                    counted(loaded.warnings.len(), "warning")
                 ),
             )
         }
@@ -94,7 +96,7 @@ fn configuration(project: &Project) -> Check {
 async fn store(project: &Project) -> Check {
     let runs = async { Ok::<_, Failure>(project.reader().await?.runs(Runs::All).await?.len()) };
     match runs.await {
-        Ok(count) => Check::passed("store", format!("{count} runs")),
+        Ok(count) => Check::passed("store", counted(count, "run")),
         Err(failure) => Check::failed("store", failure),
     }
 }
@@ -172,11 +174,11 @@ async fn reach(project: &Project, host: &HostArgs) -> Examined {
             let catalog = host.catalog().await?;
             let description = host.description().await.map_err(orch::Error::from);
             let message = format!(
-                "{} at {}, {} agents, {} providers",
+                "{} at {}, {}, {}",
                 health.version,
                 host.origin(),
-                agents.len(),
-                catalog.providers.len()
+                counted(agents.len(), "agent"),
+                counted(catalog.providers.len(), "provider")
             );
             let capabilities = description.map(|document| drift::compare(&document));
             Ok::<_, orch::Error>((message, catalog.providers.is_empty(), capabilities))

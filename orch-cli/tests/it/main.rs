@@ -26,5 +26,6 @@ mod processes;
 mod proxy;
 mod serve;
 mod terminal;
+mod transcripts;
 mod trust;
 mod world;
