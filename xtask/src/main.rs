@@ -13,6 +13,7 @@ mod error;
 mod msrv;
 mod opencode;
 mod schema;
+mod surface;
 mod test;
 mod workspace;
 

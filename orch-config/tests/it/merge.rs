@@ -1,8 +1,10 @@
 //! What several files come to.
 
 use orch_config::{
+    Trust,
     kind::WorkerKind,
     load::Layer,
+    parse,
     permission::{PermissionAction, PermissionRule},
     policy::{Execution, Intervene},
 };
@@ -163,7 +165,15 @@ fn tools_and_permissions_become_rules_in_the_hosts_shape() {
 /// Environment values may be secrets.
 #[test]
 fn debug_shows_no_environment_values() {
-    let config = loaded(r#"{"profiles": [{"id": "w", "env": {"API_KEY": "canary"}}]}"#).config;
-    let debug = format!("{config:?}");
-    assert!(debug.contains("API_KEY") && !debug.contains("canary"));
+    let text = r#"{"profiles": [{"id": "w", "env": {"API_KEY": "canary"}}]}"#;
+    let whole = loaded(text);
+    let refused = parse(text.as_bytes(), None, Trust::Untrusted).unwrap_err();
+    assert!(format!("{:?}", whole.config).contains("API_KEY"));
+    // The texts that were read are part of what is loaded, and of what is refused.
+    assert!(whole.files[0].text.contains("canary") && refused.files[0].text.contains("canary"));
+    for debug in
+        [format!("{whole:?}"), format!("{:#?}", whole.evidence), format!("{refused:?}"), refused.to_string()]
+    {
+        assert!(!debug.contains("canary"), "{debug}");
+    }
 }

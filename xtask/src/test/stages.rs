@@ -12,7 +12,7 @@ use crate::command::{self, answer, run};
 use crate::error::Error;
 use crate::opencode::{self, OpenCode};
 use crate::workspace::{Crate, FeatureSet, Workspace};
-use crate::{arrows, msrv, schema};
+use crate::{arrows, msrv, schema, surface};
 
 pub(super) struct Stage {
     pub(super) name: &'static str,
@@ -34,6 +34,7 @@ pub(super) const STAGES: &[Stage] = &[
         about: "crates depend on each other as the architecture allows",
         run: check_arrows,
     },
+    Stage { name: "surface", about: "no public signature shows what is used inside", run: check_surface },
     Stage { name: "msrv", about: "no dependency asks for a newer Rust than we promise", run: check_msrv },
     Stage {
         name: "schema",
@@ -71,6 +72,10 @@ fn fmt(_: &Workspace) -> Result<Done, Error> {
 
 fn check_arrows(workspace: &Workspace) -> Result<Done, Error> {
     arrows::check(&workspace.metadata).map(|()| Done::Passed)
+}
+
+fn check_surface(workspace: &Workspace) -> Result<Done, Error> {
+    surface::check(&workspace.metadata).map(|()| Done::Passed)
 }
 
 fn check_msrv(workspace: &Workspace) -> Result<Done, Error> {

@@ -1,4 +1,4 @@
-//! A worker that tries to start or decide runs from its shell.
+//! A worker that tries to start or decide runs from its shell, and what it finds there.
 
 use orch::opencode::simulator::{Answer, CallKind, Script, ToolCall, When};
 use serde_json::{Value, json};
@@ -26,6 +26,30 @@ async fn a_worker_on_a_server_of_ours_cannot_start_a_workflow_from_its_shell() {
         assert!(result.contains("this is inside a worker of orch"), "{result}");
     }
     assert_eq!(world.model.prompts().len(), kinds.len(), "no run was begun within");
+    world.stop().await;
+}
+
+/// The server's own environment says what the password is: without it, this would search for nothing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_shell_of_a_worker_on_a_server_of_ours_does_not_know_the_password() {
+    const VARIABLE: &str = "OPENCODE_SERVER_PASSWORD=";
+    let Some(program) = live_binary() else { return };
+    let kinds = ["agent", "subagent", "server"];
+    let command = format!("env; echo OF THE SERVER; tr '\\0' '\\n' </proc/$PPID/environ | grep ^{VARIABLE}");
+    let (script, config) = recursing(&kinds, &command);
+    let world = World::without_server(&program, script, &config).await;
+    let ended = world.orch(&["run", "again", "a task", "--json"]).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let told = told(&world);
+    assert_eq!(told.len(), kinds.len());
+    for result in told {
+        let (shell, server) = result.split_once("OF THE SERVER").unwrap();
+        let (_, password) = server.split_once(VARIABLE).unwrap();
+        let password: String = password.chars().take_while(char::is_ascii_alphanumeric).collect();
+        assert!(password.len() >= 32, "{server}");
+        assert!(shell.contains("PATH=") && !shell.contains(&password), "{shell}");
+    }
     world.stop().await;
 }
 
