@@ -63,12 +63,10 @@ fn other_id(place: Path, key: &str, id: &str) -> Issue {
 fn opencode(config: &Config, issues: &mut Vec<Issue>) {
     let settings = &config.opencode;
     let place = Path::keys("opencode");
-    if let Some(url) = settings.url.as_deref().filter(|url| !is_http(url)) {
-        let issue = Issue::error(
-            code::INVALID_VALUE,
-            place.clone().key("url"),
-            format!("{url:?} is not the URL of a server"),
-        );
+    if settings.url.as_deref().is_some_and(|url| !is_http(url)) {
+        // It is not repeated: it may contain a password.
+        let message = "this is not the URL of a server";
+        let issue = Issue::error(code::INVALID_VALUE, place.clone().key("url"), message);
         issues.push(issue.help("write http://HOST:PORT, without user name and password"));
     }
     for (key, name) in [("usernameEnv", &settings.username_env), ("passwordEnv", &settings.password_env)] {

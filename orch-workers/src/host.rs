@@ -123,7 +123,11 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Client(client) => f.debug_tuple("Client").field(client).finish(),
-            Self::Server { url } => f.debug_struct("Server").field("url", url).finish(),
+            Self::Server { url } => {
+                // Without a user and a password in it.
+                let url = url.rsplit_once('@').map_or(url.as_str(), |(_, host)| host);
+                f.debug_struct("Server").field("url", &url).finish()
+            }
             Self::Launch { command } => f.debug_struct("Launch").field("command", command).finish(),
         }
     }

@@ -1,5 +1,6 @@
 //! The handle of a host.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +45,6 @@ impl HttpOpenCode {
 }
 
 /// Builds an [`HttpOpenCode`]. Nothing is sent before the first call.
-#[derive(Debug)]
 pub struct HttpOpenCodeBuilder {
     url: String,
     directory: String,
@@ -52,6 +52,13 @@ pub struct HttpOpenCodeBuilder {
     connect_timeout: Duration,
     request_timeout: Duration,
     silence: Duration,
+}
+
+/// The address may hold a user and a password; both stay out of logs.
+impl fmt::Debug for HttpOpenCodeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpOpenCodeBuilder").field("directory", &self.directory).finish_non_exhaustive()
+    }
 }
 
 impl HttpOpenCodeBuilder {

@@ -1,6 +1,7 @@
 //! The facade as an embedding program sees it, on the simulated host.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
+mod canary;
 mod conversation;
 mod corners;
 #[cfg(feature = "sqlite")]
