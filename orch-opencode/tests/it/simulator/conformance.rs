@@ -57,7 +57,7 @@ async fn the_adapter_is_told_the_same_by_a_host_that_the_plugin_lends() {
     let stranger = HttpOpenCode::builder(text("url"), &server.directory).build().unwrap();
     assert_eq!(stranger.health().await.unwrap_err().kind(), HostErrorKind::Unauthorized);
     let adapter = HttpOpenCode::builder(text("url"), &server.directory)
-        .credentials(&text("username"), text("password").into(), "the plugin")
+        .credentials(text("username"), text("password").into(), "the plugin")
         .build()
         .unwrap();
     Suite::new(adapter, hold).await.run().await;
