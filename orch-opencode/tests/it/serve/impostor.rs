@@ -112,3 +112,50 @@ async fn somebody_elses_server_is_never_taken_for_ours() {
     assert!(error.to_string().contains("it answers without our password"), "{error}");
     open_to_all.join().unwrap();
 }
+
+/// Set for the test below when it runs again with few file descriptors.
+#[cfg(target_os = "linux")]
+const FEW: &str = "ORCH_TEST_FEW_DESCRIPTORS";
+
+/// Fault: the limit of file descriptors is reached, at any point of a start.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn without_file_descriptors_nothing_is_half_started_and_the_next_try_starts() {
+    if std::env::var_os(FEW).is_some() {
+        return with_few_descriptors().await;
+    }
+    let ran = tokio::process::Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture"])
+        .arg("serve::impostor::without_file_descriptors_nothing_is_half_started_and_the_next_try_starts")
+        .env(FEW, "1")
+        .output()
+        .await
+        .unwrap();
+    assert!(ran.status.success() && String::from_utf8_lossy(&ran.stdout).contains("1 passed"), "{ran:?}");
+}
+
+#[cfg(target_os = "linux")]
+async fn with_few_descriptors() {
+    let impostor = Impostor::new("echo $$ > \"$SCRATCH/server\"; exec sleep 600");
+    let mut refused = 0;
+    loop {
+        let mut taken: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        taken.truncate(taken.len() - refused);
+        let error = impostor.start().await;
+        drop(taken);
+        let pid_file = impostor.path("server");
+        assert!(!pid_file.exists() || !is_alive(&pid_file), "{refused} descriptors were left: {error}");
+        let records = std::fs::read_dir(impostor.path("records"));
+        assert_eq!(records.map_or(0, Iterator::count), 0, "{refused} descriptors were left: {error}");
+        if error.kind() != HostErrorKind::Spawn {
+            // There were enough of them: it ran for as long as it may, and did not listen.
+            assert!(error.to_string().contains("it did not listen"), "{error}");
+            break;
+        }
+        assert!(error.to_string().contains("Too many open files"), "{error}");
+        refused += 1;
+    }
+    assert!(refused > 0);
+}

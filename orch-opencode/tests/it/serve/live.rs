@@ -1,7 +1,7 @@
 //! The real OpenCode, started and ended by us.
 
 use std::os::unix::process::CommandExt as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orch_opencode::serve::{Ended, Environment, Serve, Server, sweep};
 use orch_opencode::{HostErrorKind, HttpOpenCode, OpenCode};
@@ -70,6 +70,24 @@ async fn a_dropped_server_is_gone_at_once() {
     assert!(is_alive(pid));
     drop(server);
     assert!(!is_alive(pid));
+}
+
+/// Fault: a server that hangs. A stopped process hears `SIGTERM` as little as one that ignores it.
+#[tokio::test]
+async fn one_that_does_not_hear_sigterm_is_killed_within_a_second_after_its_grace() {
+    const GRACE: Duration = Duration::from_secs(1);
+    let Some(program) = live_binary() else { return };
+    let scratch = Scratch::new();
+    let server = scratch.start(&program).await;
+    let hung =
+        std::process::Command::new("kill").args(["-STOP", &server.pid().to_string()]).status().unwrap();
+    assert!(hung.success());
+    let asked = Instant::now();
+    let report = server.stop(GRACE).await;
+    assert!(asked.elapsed() <= GRACE + Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert_eq!(report.ended, Ended::Killed);
+    assert!(!is_alive(server.pid()));
+    assert_eq!(std::fs::read_dir(scratch.0.path().join("records")).unwrap().count(), 0);
 }
 
 #[tokio::test]
