@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use orch::opencode::{
     Message, OpenCode as _, SessionId,
-    simulator::{Answer, Hold, Script, When},
+    simulator::{Answer, Hold, Script, ToolCall, When},
 };
 use serde_json::{Value, json};
 
@@ -163,6 +163,58 @@ async fn broken_off(world: &World, Case { kind, task, hold, .. }: &Case) {
     let ended = world.orch(&["continue", &run, "--no-input"]).await;
     assert_eq!(ended.code, 0, "{ended:?}");
     assert_eq!(world.prompts(task).len(), 3, "the first step again, and the second");
+}
+
+/// A tool leads a process group of its own, and its own child has left that as well as the tree of its server. Neither
+/// hears `SIGTERM`. They outlive the owner that was killed, and not the next command.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn tools_in_groups_of_their_own_are_swept_with_their_server_by_the_next_command() {
+    let Some(program) = live_binary() else { return };
+    let run_tool = ToolCall::new("bash", json!({ "command": "sh tool.sh", "description": "A tool" }));
+    let script = Script::new().on(When::prompt("use the tool"), Answer::tool(run_tool));
+    let world = World::start(&program, script, &config()).await;
+    world.file(
+        "tool.sh",
+        b"trap '' TERM HUP\nsetsid sh -c 'trap \"\" TERM HUP; sleep 600 & echo $! > detached.pid' &\nsleep 600 & \
+          echo $! > tool.pid\nwait\n",
+    );
+    let mut running = world.begin(&["run", "server", "use the tool", "--no-input"]);
+    let run = running.event("run.started").await["run"].as_str().unwrap().to_owned();
+    let mut tools = Vec::new();
+    for name in ["tool.pid", "detached.pid"] {
+        tools.push(written(&world.project().join(name)).await);
+    }
+    running.murder().await;
+    assert!(tools.iter().all(|tool| is_alive(*tool)), "nobody has ended them yet: {tools:?}");
+
+    let ended = world.orch(&["continue", &run, "--no-input"]).await;
+    assert_eq!(ended.code, 3, "{ended:?}");
+    assert_eq!(world.show(&run).await["steps"][0]["attempts"][0]["error"]["code"], "worker_lost");
+    assert!(!tools.iter().any(|tool| is_alive(*tool)), "{tools:?}");
+    assert_eq!(world.prompts("use the tool").len(), 1);
+    world.stop().await;
+}
+
+/// Waits until a process has written its id there.
+#[cfg(target_os = "linux")]
+async fn written(file: &std::path::Path) -> u32 {
+    let read = async {
+        loop {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            if let Ok(pid) = text.trim().parse() {
+                return pid;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), read).await.unwrap()
+}
+
+#[cfg(target_os = "linux")]
+fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.trim_start().starts_with('Z'))
 }
 
 /// Waits until the host has the whole answer.
