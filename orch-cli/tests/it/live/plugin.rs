@@ -1,7 +1,7 @@
 //! The plugin in a real terminal interface, driven by real keys.
 
 use orch::{
-    opencode::simulator::{Answer, Hold, Script, ToolCall, When},
+    opencode::simulator::{Answer, CallKind, Hold, Script, ToolCall, When},
     ux::plugin::COMMANDS,
 };
 use serde_json::{Value, json};
@@ -266,6 +266,43 @@ async fn what_a_worker_asks_is_answered_from_the_inbox_and_in_its_session() {
     screen.press(&["Enter"]).await;
     screen.shows(&["The boat floats.", "ctrl+x k talk to this worker"]).await;
     until(&world, "the second gate", |run| run["gate"]["step"] == "second").await;
+    end(world, screen).await;
+}
+
+/// Part by part: a choice of its own, or words of one's own.
+#[tokio::test]
+async fn a_question_of_a_worker_is_answered_from_the_inbox() {
+    let (Some(program), Some(tmux)) = (live_binary(), tmux()) else { return };
+    let choices = |labels: [&str; 2]| labels.map(|label| json!({ "label": label, "description": label }));
+    let questions = json!({ "questions": [
+        { "question": "Which sail?", "header": "Sail", "options": choices(["the red one", "the blue one"]) },
+        { "question": "Whose boat?", "header": "Owner", "options": choices(["mine", "yours"]) },
+    ] });
+    let asks = Answer::tool(ToolCall::new("question", questions));
+    let script = Script::new().on(When::prompt("first "), [asks, Answer::text("The drawing has a keel.")]);
+    let (world, screen) = plain(&tmux, &program, script, &config()).await;
+
+    run(&screen, "a boat").await;
+    screen.shows(&["orch asks: /orch-inbox"]).await;
+    screen.enter("/orch-inbox").await;
+    screen.shows(&["orch: See what waits for you"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["What waits for you", "question: Which sail?"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["(1 of 2)", "the red one", "in your own words"]).await;
+    screen.keep("question").await;
+    screen.types("blue", |shown| !shown.contains("the red one")).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["(2 of 2)", "mine", "in your own words"]).await;
+    screen.types("words", |shown| !shown.contains("yours")).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["(2 of 2)", "your answer"]).await;
+    screen.types("the harbour's", |shown| shown.contains("the harbour's")).await;
+    screen.press(&["Enter"]).await;
+    until(&world, "the first gate", |run| run["gate"]["step"] == "first").await;
+    let told = world.model.log().into_iter().find(|call| call.kind == CallKind::ToolResults).unwrap();
+    let told = Value::from(told.messages).to_string();
+    assert!(told.contains("the blue one") && told.contains("the harbour's"), "{told}");
     end(world, screen).await;
 }
 

@@ -52,6 +52,26 @@ export function actions({ api, service, state, dialogs, page, child }) {
     if (run) await make(run, decision)
   }
 
+  const permitted = async ({ summary, answers }) => {
+    const permission = await dialogs.select(summary, answers.map((value) => ({ title: value, value })))
+    return permission && { permission }
+  }
+  /** One answer to each part of a question: a choice of its own, or words of one's own. */
+  const answered = async ({ id, summary }, run) => {
+    const asked = run.steps.flatMap((step) => step.asks ?? []).find((each) => each.ask.id === id)?.ask
+    const parts = asked?.options?.length ? asked.options : [[]]
+    const answers = []
+    for (const [at, choices] of parts.entries()) {
+      const title = parts.length > 1 ? `${summary} (${at + 1} of ${parts.length})` : summary
+      const own = { title: "in your own words", value: null }
+      const chosen = choices.length ? await dialogs.select(title, [...choices.map((value) => ({ title: value, value })), own]) : null
+      const answer = chosen ?? (chosen === null ? await dialogs.text(title, { placeholder: "your answer" }) : undefined)
+      if (!answer) return undefined
+      answers.push([answer])
+    }
+    return { answers }
+  }
+
   const gate = async () => {
     if (child.permissions().length) return child.permit()
     const run = await gated("Which gate?")
@@ -157,11 +177,8 @@ export function actions({ api, service, state, dialogs, page, child }) {
         if (decision) await make(run, decision)
         return
       }
-      const answer = item.answers.length
-        ? await dialogs.select(item.summary, item.answers.map((value) => ({ title: value, value })))
-        : await dialogs.text(item.summary, { placeholder: "your answer" })
-      if (!answer) return
-      const reply = item.for === "permission" ? { permission: answer } : { answers: [[answer]] }
+      const reply = await (item.for === "permission" ? permitted(item) : answered(item, run))
+      if (!reply) return
       await service.post(path(run, "/answers"), { ask: item.id, by: "opencode", ...reply })
       info("answered")
     },
