@@ -49,6 +49,8 @@ pub(crate) struct Told {
 struct Ended {
     killed: bool,
     failed: bool,
+    /// Whoever drives the run was too busy to reply.
+    unheard: bool,
     stderr: String,
 }
 
@@ -159,7 +161,10 @@ async fn meddle(ground: &impl Ground, telling: &Telling, death: Option<&str>, en
         let mut arguments = vec![words[0], run["id"].as_str().unwrap(), "--json"];
         arguments.extend(&words[1..]);
         let meddler = launch(ground, &arguments, death.take(), At::Pipe).await;
-        let heard = !meddler.killed && (cue == Cue::Held || !meddler.failed);
+        let heard = match cue {
+            Cue::Held => !meddler.killed && !meddler.unheard,
+            Cue::Asked => !meddler.killed && !meddler.failed,
+        };
         ended.push(meddler);
         if heard {
             return;
@@ -208,7 +213,8 @@ async fn launch(ground: &impl Ground, arguments: &[&str], death: Option<&str>, a
     let expected = killed || matches!(output.status.code(), Some(0 | 1 | 3 | 4));
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(expected, "{arguments:?} under {death:?}: {}\n{stdout}\n{stderr}", output.status);
-    Ended { killed, failed: !output.status.success(), stderr }
+    let unheard = stdout.contains("orch::run::no-reply");
+    Ended { killed, failed: !output.status.success(), unheard, stderr }
 }
 
 /// Gives a command a terminal. Whatever it shows there is read and forgotten.
