@@ -3,6 +3,9 @@
 //! An answer is read into the sections of a hand-off once, when its step settles; the blocks of the steps that a
 //! prompt depends on are put together when the prompt is rendered. So adding a block costs the block alone.
 //! Lengths are Unicode scalar values, and no character is ever split.
+//!
+//! What a worker answered stands in a fence that nothing in it can close: no answer can say something in the name of
+//! another step, or hide what others have said.
 
 use std::fmt;
 
@@ -19,9 +22,13 @@ const SMALLEST_SECTION: usize = 60;
 const CUT: &str = "\n...(truncated)";
 const CUT_CHARS: usize = 15;
 
+/// A fence has so many backticks, unless there are as many in a row in what it holds.
+const FENCE: usize = 3;
+
 /// The hand-off of one step, within the caps of its sections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
+    /// One line.
     title: String,
     sections: Vec<Body>,
     /// The length of the whole block as text.
@@ -41,7 +48,8 @@ impl Block {
     #[must_use]
     pub fn read(title: &str, answer: &str) -> Self {
         let handoff = Handoff::parse(answer);
-        let mut block = Self { title: title.to_owned(), sections: Vec::with_capacity(4), chars: 0 };
+        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut block = Self { title, sections: Vec::with_capacity(4), chars: 0 };
         for (section, cap) in CARRIED {
             let text = match section {
                 Section::Summary => summary(&handoff),
@@ -83,17 +91,26 @@ impl Block {
         let share = (max / (smaller.sections.len() * 2)).max(SMALLEST_SECTION);
         let sections: Vec<_> =
             smaller.sections.iter().map(|body| shorten(&body.to_string(), share)).collect();
-        shorten(&format!("### {}\n{}", self.title, sections.join("\n\n")), max)
+        let body = sections.join("\n\n");
+        let frame = self.framed("", fence(&body)).chars().count();
+        match max.checked_sub(frame) {
+            Some(room) if room > 0 => self.framed(&shorten(&body, room), fence(&body)),
+            _ => shorten(&format!("### {}", self.title), max),
+        }
+    }
+
+    /// The sections under the step's title, in a fence of so many backticks.
+    fn framed(&self, body: &str, fence: usize) -> String {
+        let fence = "`".repeat(fence);
+        format!("### {}\n{fence}\n{body}\n{fence}", self.title)
     }
 }
 
 impl fmt::Display for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "### {}", self.title)?;
-        for (index, body) in self.sections.iter().enumerate() {
-            write!(f, "{}{body}", if index == 0 { "\n" } else { "\n\n" })?;
-        }
-        Ok(())
+        let sections: Vec<_> = self.sections.iter().map(ToString::to_string).collect();
+        let body = sections.join("\n\n");
+        f.write_str(&self.framed(&body, fence(&body)))
     }
 }
 
@@ -163,6 +180,12 @@ fn summary(handoff: &Handoff) -> String {
         return handoff.section(Section::Actions).unwrap_or_default().to_owned();
     }
     parts.join("\n\n")
+}
+
+/// How many backticks a fence around this text needs: more than there are in a row in it.
+fn fence(text: &str) -> usize {
+    let runs = text.split(|char| char != '`').map(str::len);
+    runs.max().map_or(FENCE, |longest| FENCE.max(longest + 1))
 }
 
 /// At most `max` characters, the last of them saying that there was more.

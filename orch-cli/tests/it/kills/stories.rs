@@ -128,7 +128,7 @@ pub(crate) const STORIES: &[Story] = &[
         ends: "success",
         prompts: &[
             "plan TASK",
-            "review TASK of ### plan\n#### Summary\nthe plan\n\n#### Next\nwork",
+            "review TASK of ### plan\n```\n#### Summary\nthe plan\n\n#### Next\nwork\n```",
             "work TASK",
             "work TASK",
         ],

@@ -111,7 +111,7 @@ fn replace_gives_the_result_and_its_hand_off_is_read_like_an_answer() {
         text: "## Next\nsail".to_owned(),
         output: Some(json!({ "planks": ["oak"] })),
     });
-    assert_eq!(story.prompt(), "### one\n#### Next\nsail | ## Next\nsail | oak");
+    assert_eq!(story.prompt(), "### one\n```\n#### Next\nsail\n``` | ## Next\nsail | oak");
     assert_eq!(story.step_status("one"), StepStatus::Done);
     assert_eq!(story.step("one").outcome, Some(Outcome::Ok));
 }

@@ -225,7 +225,7 @@ fn corner_07_a_new_pass_replaces_the_carry_of_the_one_before() {
     let mut story = run(plan);
     let carried = |names: &[(&str, &str)]| {
         let blocks: Vec<_> =
-            names.iter().map(|(id, text)| format!("### {id}\n#### Summary\n{text}")).collect();
+            names.iter().map(|(id, text)| format!("### {id}\n```\n#### Summary\n{text}\n```")).collect();
         blocks.join("\n\n")
     };
     story.work(answer("the plan"));
@@ -246,7 +246,10 @@ fn corner_07_a_step_that_is_left_out_in_a_new_pass_has_no_carry_any_more() {
     let mut story = run(plan);
     story.work(answer("the plan")).work_of("review", verdict(false)).work_of("fix", answer("first"));
     story.work_of("review", verdict(true));
-    assert_eq!(story.prompt(), "### plan\n#### Summary\nthe plan\n\n### review\n#### Summary\nfine");
+    assert_eq!(
+        story.prompt(),
+        "### plan\n```\n#### Summary\nthe plan\n```\n\n### review\n```\n#### Summary\nfine\n```"
+    );
 }
 
 #[test]

@@ -327,5 +327,8 @@ fn corner_07_the_carry_is_that_of_the_transitive_needs_in_plan_order() {
     let mut story = run(plan, auto(Intervene::Never));
     story.work_of("aside", Settled::answer("not for three")).work_of("one", Settled::answer("first"));
     story.work_of("two", Settled::answer("second"));
-    assert_eq!(story.prompt(), "### one\n#### Summary\nfirst\n\n### two\n#### Summary\nsecond");
+    assert_eq!(
+        story.prompt(),
+        "### one\n```\n#### Summary\nfirst\n```\n\n### two\n```\n#### Summary\nsecond\n```"
+    );
 }
