@@ -2,6 +2,8 @@
 //!
 //! The only place that touches files. It never reads the environment: [`LoadOptions::discover`] is handed one.
 
+mod source;
+
 use std::{
     ffi::OsString,
     io,
@@ -10,6 +12,7 @@ use std::{
 
 use jsonc_parser::ast;
 
+use self::source::{bytes_below, bytes_of, leading_out, same_file, unreadable};
 use crate::{
     SourceText, check, code,
     config::Config,
@@ -109,6 +112,12 @@ impl LoadOptions {
             }
         }
         candidates
+    }
+
+    /// The root of the project that a file is in: its worktree, else the directory that is worked in.
+    #[must_use]
+    pub fn root_of(&self, file: &FilePath) -> &FilePath {
+        self.worktree.as_deref().filter(|worktree| file.starts_with(worktree)).unwrap_or(&self.directory)
     }
 }
 
@@ -235,6 +244,21 @@ pub fn read(path: &FilePath) -> Result<Vec<u8>, LoadError> {
     })
 }
 
+/// The same of a file that a project has, and that nobody named: no link leads out of `root`.
+///
+/// # Errors
+/// It is not there, cannot be read, or is a link that leads out.
+pub fn read_below(root: &FilePath, path: &FilePath) -> Result<Vec<u8>, LoadError> {
+    let read = bytes_below(root, path);
+    read.and_then(|bytes| bytes.ok_or_else(|| io::ErrorKind::NotFound.into())).map_err(|error| {
+        let found = match file::leads_out(&error) {
+            true => leading_out(path, "put the file itself in the place of the link, or name it"),
+            false => unreadable(path, &error),
+        };
+        LoadError { diagnostics: Diagnostics(vec![found]), files: Vec::new() }
+    })
+}
+
 fn project(options: &LoadOptions, stack: &mut Stack<'_>) {
     let explicit = options.project_file.is_some();
     let candidates =
@@ -250,7 +274,23 @@ fn project(options: &LoadOptions, stack: &mut Stack<'_>) {
             }
             continue;
         }
-        match bytes_of(&path) {
+        // Whoever names a file means it, wherever it is.
+        let read = if explicit { bytes_of(&path) } else { bytes_below(options.root_of(&path), &path) };
+        let read = match read {
+            Err(error) if file::leads_out(&error) => {
+                let help = "put the file itself in the place of the link, or trust the project";
+                stack.reach.push(leading_out(&path, help));
+                match stack.trusted_bytes(options, &path) {
+                    Some(read) => read.map(Some),
+                    None => {
+                        chosen = Some(path);
+                        continue;
+                    }
+                }
+            }
+            read => read,
+        };
+        match read {
             Ok(Some(bytes)) => {
                 stack.push(Layer::Project, Some(&path), bytes, &project_prompts(options));
             }
@@ -277,47 +317,6 @@ fn global_prompts(file: &FilePath) -> Prompts {
         prompts.add(folder, "orch/prompts");
     }
     prompts
-}
-
-/// The bytes of a file, none if there is none. Never more than the cap.
-fn bytes_of(path: &FilePath) -> io::Result<Option<Vec<u8>>> {
-    match path.symlink_metadata() {
-        Ok(_) => {}
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(error),
-    }
-    file::read(path, MAX_BYTES as u64).map(Some)
-}
-
-fn same_file(one: &FilePath, other: &FilePath) -> bool {
-    match (one.canonicalize(), other.canonicalize()) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => false,
-    }
-}
-
-fn unreadable(path: &FilePath, error: &io::Error) -> Diagnostic {
-    let (message, help) = match error.kind() {
-        io::ErrorKind::FileTooLarge => {
-            let (message, help) = document::too_large();
-            let found = Diagnostic::new(code::TOO_LARGE, Severity::Error, message).with_help(help);
-            return Diagnostic { file: Some(path.to_owned()), ..found };
-        }
-        io::ErrorKind::NotFound if path.is_symlink() => {
-            ("the file is a link that leads nowhere".to_owned(), "repair the link, or remove it")
-        }
-        io::ErrorKind::NotFound => {
-            ("there is no such file".to_owned(), "correct the path, or start a file with `orch config init`")
-        }
-        io::ErrorKind::PermissionDenied => {
-            (format!("the file cannot be read: {error}"), "let yourself read it, or remove it")
-        }
-        _ => (format!("the file cannot be read: {error}"), "put a regular file in its place, or remove it"),
-    };
-    let found = Diagnostic::new(code::UNREADABLE, Severity::Error, message).with_help(help);
-    Diagnostic { file: Some(path.to_owned()), ..found }
 }
 
 fn second_file(path: &FilePath, chosen: &FilePath) -> Diagnostic {
@@ -408,6 +407,21 @@ impl<'d> Stack<'d> {
         self.problems.extend(place(issues, &[&document]));
         self.merged.merge(root);
         self.layers.push((layer, document));
+    }
+
+    /// The bytes of a project's file that leads out of it: none unless the project is trusted already, for what it is
+    /// now. What is outside has not been looked at otherwise, and no line of it can be shown.
+    fn trusted_bytes(&self, options: &LoadOptions, path: &FilePath) -> Option<io::Result<Vec<u8>>> {
+        let directory = &self.evidence.directory;
+        let read = || file::read(path, MAX_BYTES as u64);
+        if options.trust == Trust::Trusted || self.grants.cover(directory).is_some() {
+            return Some(read());
+        }
+        let trusted = options.trust_records.as_ref()?.find(directory).ok()??;
+        let bytes = read().ok()?;
+        let Read { document, .. } = document::read(bytes.clone(), None);
+        let is_what_was_trusted = trusted.has(self.directory, path, &document.text);
+        is_what_was_trusted.then_some(Ok(bytes))
     }
 
     fn witness(&mut self, prompts: &[PromptFile]) {

@@ -32,7 +32,15 @@ impl Evidence {
     /// Takes in a file of the project that is found in `directory` as the caller names it. It goes by the name under
     /// which it was looked up, wherever that leads: what a link points to may change.
     pub(crate) fn add(&mut self, directory: &Path, file: &Path, text: SourceText) {
-        let name = file.strip_prefix(directory).unwrap_or(file);
-        self.files.insert(name.to_owned(), text);
+        self.files.insert(name(directory, file).to_owned(), text);
     }
+
+    /// Whether this file has this text.
+    pub(crate) fn has(&self, directory: &Path, file: &Path, text: &SourceText) -> bool {
+        self.files.get(name(directory, file)) == Some(text)
+    }
+}
+
+fn name<'f>(directory: &Path, file: &'f Path) -> &'f Path {
+    file.strip_prefix(directory).unwrap_or(file)
 }

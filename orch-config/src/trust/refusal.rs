@@ -1,7 +1,7 @@
 //! What a project may not say before a person trusts it: whatever reaches beyond agents, models, prompts and workflows.
 
 use crate::{
-    code,
+    builtin, code,
     issue::Issue,
     model::{
         Root,
@@ -91,14 +91,25 @@ fn refused_in_profile(patch: &ProfilePatch, person: &Root, issues: &mut Vec<Issu
     if patch.env.as_ref().is_some_and(|env| !env.0.is_empty()) {
         issues.push(refusal(place.clone().key("env"), "set a worker's environment"));
     }
+    let own = || patches(person).filter(|own| own.id == patch.id);
+    let has_environment = own().any(|own| own.env.as_ref().is_some_and(|env| !env.0.is_empty()));
+    if has_environment && patch.agent.is_some() {
+        let what = "put another agent behind a worker to whom you gave an environment";
+        issues.push(refusal(place.clone().key("agent"), what));
+    }
+    // What a person says of a tool counts in the place of what is built in.
     let is_refused = |tool: &str| {
-        let mut own = patches(person).filter(|own| own.id == patch.id).filter_map(|own| own.tools.as_ref());
-        own.any(|tools| tools.0.get(tool) == Some(&false))
+        let mut said = own().filter_map(|own| own.tools.as_ref()?.0.get(tool).copied()).peekable();
+        match said.peek() {
+            Some(_) => said.any(|enabled| !enabled),
+            None => builtin::tools(patch.id.as_str()).0.get(tool) == Some(&false),
+        }
     };
     widened(&place, patch.permission.as_ref(), patch.tools.as_ref(), is_refused, issues);
 }
 
-/// A project may refuse more to an agent or a worker; it may allow nothing, and lift no refusal that is the person's own.
+/// A project may refuse more to an agent or a worker; it may allow nothing, and lift no refusal that is the person's own or
+/// built in.
 fn widened(
     place: &Path,
     permission: Option<&Table<PermissionValue>>,
@@ -122,7 +133,7 @@ fn widened(
     for (tool, _) in tools.iter().flat_map(|tools| &tools.0).filter(|(_, enabled)| **enabled) {
         if is_refused(tool) {
             let place = place.clone().key("tools").key(tool.as_str());
-            issues.push(refusal(place, "allow a tool that you refused"));
+            issues.push(refusal(place, "allow a tool that is refused"));
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-use orch_config::{LoadOptions, load, load::MAX_BYTES};
+use orch_config::{LoadOptions, Trust, load, load::MAX_BYTES};
 
 use crate::support::{Project, lines, problems};
 
@@ -132,7 +132,8 @@ fn what_is_no_regular_file_is_an_error_and_is_not_opened() {
     assert_eq!(project.refused(), ["- error unreadable -"]);
     fs::remove_file(&place).unwrap();
     symlink("/dev/zero", &place).unwrap();
-    assert_eq!(project.refused(), ["- error unreadable -"]);
+    assert_eq!(project.refused(), ["- error untrusted -"]);
+    assert_eq!(project.trusted().refused(), ["- error unreadable -"]);
 }
 
 /// A file that is there and cannot be read is never taken for one that is not there.
@@ -140,7 +141,7 @@ fn what_is_no_regular_file_is_an_error_and_is_not_opened() {
 fn what_cannot_be_reached_is_an_error() {
     let project = Project::new();
     let place = project.path("project/orchestrator.json");
-    symlink(&place, &place).unwrap();
+    symlink("orchestrator.json", &place).unwrap();
     assert_eq!(project.refused(), ["- error unreadable -"]);
     fs::remove_file(&place).unwrap();
     fs::write(&place, "{}").unwrap();
@@ -164,13 +165,59 @@ fn both_files_are_reported_at_once() {
 }
 
 #[test]
-fn links_are_followed_and_dangling_ones_are_errors() {
-    let project = Project::new().file("elsewhere.json", r#"{"basePort": 7}"#);
-    symlink(project.path("elsewhere.json"), project.path("project/orchestrator.json")).unwrap();
+fn links_within_a_project_are_followed_and_dangling_ones_are_errors() {
+    let mut project =
+        Project::new().file("project/shared/own.json", r#"{"basePort": 7}"#).file("project/sub/x", "");
+    project.options.worktree = Some(project.path("project"));
+    project.options.directory = project.path("project/sub");
+    let place = project.path("project/sub/orchestrator.json");
+    symlink("../shared/own.json", &place).unwrap();
     assert_eq!(project.load().unwrap().config.base_port, 7);
-    fs::remove_file(project.path("elsewhere.json")).unwrap();
+    fs::remove_file(project.path("project/shared/own.json")).unwrap();
     assert_eq!(project.refused(), ["- error unreadable -"]);
     assert!(project.load().expect_err("dangling").to_string().contains("a link that leads nowhere"));
+}
+
+/// A clone could have what is told of it show any file: every problem comes with the line that it is in.
+#[test]
+fn a_file_outside_is_not_read_through_a_link_of_a_project_that_is_not_trusted() {
+    for (link, target) in [
+        ("project/.opencode/orchestrator.json", "home/auth.json"),
+        ("project/orchestrator.json", "home/auth.json"),
+        ("project/orchestrator.json", "home/not-there.json"),
+        ("project/.opencode", "home"),
+    ] {
+        let text = "{\n\"basePort\": 7,\n\"anthropic\": {\"key\": \"canary\"}\n}";
+        let mut project = Project::new().file("home/auth.json", text).file("home/orchestrator.json", text);
+        let place = project.path(link);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        symlink(project.path(target), &place).unwrap();
+        assert_eq!(project.refused(), ["- error untrusted -"], "{link} -> {target}");
+        let error = project.load().expect_err("it is not trusted");
+        assert!(error.is_about_trust_alone() && error.files.is_empty());
+        assert!(!format!("{error:?} {error}").contains("canary"));
+        let read = load::read_below(&project.path("project"), &place.join("orchestrator.json"));
+        let read = read.or_else(|_| load::read_below(&project.path("project"), &place));
+        assert!(read.is_err(), "{link} -> {target}");
+
+        if target.contains("not-there") {
+            continue;
+        }
+        project.options.trust = Trust::Trusted;
+        assert_eq!(project.load().unwrap().config.base_port, 7, "{link}");
+        project.options.trust = Trust::Untrusted;
+        let grant = format!("{{\"trust\": [{:?}]}}", project.path("").to_str().unwrap());
+        assert_eq!(project.global(&grant).load().unwrap().config.base_port, 7, "{link}");
+    }
+}
+
+/// What the person's own file leads to is theirs.
+#[test]
+fn the_persons_own_file_may_be_a_link() {
+    let project =
+        Project::new().file("dotfiles/own.json", r#"{"basePort": 7}"#).file("config/opencode/x", "");
+    symlink(project.path("dotfiles/own.json"), project.path("config/opencode/orchestrator.json")).unwrap();
+    assert_eq!(project.load().unwrap().config.base_port, 7);
 }
 
 #[test]

@@ -76,6 +76,38 @@ fn a_project_cannot_widen_a_persons_profile_by_its_id() {
 }
 
 #[test]
+fn a_project_cannot_lift_a_refusal_of_a_built_in_profile() {
+    let lifting = r#"{"profiles": [{"id": "reviewer", "tools": {"write": true, "bash": true}},
+      {"id": "architect", "tools": {"edit": true}}, {"id": "coder", "tools": {"write": true}}]}"#;
+    assert_eq!(
+        Project::new().project(lifting).refused(),
+        ["1:53 error untrusted $.profiles[0].tools.write", "2:45 error untrusted $.profiles[1].tools.edit",]
+    );
+    assert!(Project::new().project(lifting).trusted().load().is_ok());
+    // What the person has lifted is not refused any more, and what they refuse beside it is.
+    let person =
+        r#"{"profiles": [{"id": "reviewer", "tools": {"write": true, "edit": true, "bash": false}}]}"#;
+    assert_eq!(
+        Project::new().global(person).project(lifting).refused(),
+        ["1:67 error untrusted $.profiles[0].tools.bash", "2:45 error untrusted $.profiles[1].tools.edit",]
+    );
+}
+
+/// It may steer such a worker by prompts, as any workflow does, but not hand its variables to an agent that is refused
+/// less.
+#[test]
+fn a_project_cannot_put_another_agent_behind_a_persons_environment() {
+    let person = r#"{"profiles": [{"id": "w", "agent": "plan", "env": {"TOKEN": "x"}}, {"id": "v"}]}"#;
+    let steering = r#"{"profiles": [{"id": "w", "agent": "build", "systemPrompt": "x"}, {"id": "v", "agent": "build"}]}"#;
+    assert_eq!(
+        Project::new().global(person).project(steering).refused(),
+        ["1:36 error untrusted $.profiles[0].agent"]
+    );
+    assert!(Project::new().project(steering).load().is_ok());
+    assert!(Project::new().global(person).project(steering).trusted().load().is_ok());
+}
+
+#[test]
 fn a_project_cannot_widen_the_agent_that_delegates() {
     let person = r#"{"agent": {"tools": {"bash": false}}}"#;
     let hostile = r#"{"agent": {"name": "lead", "prompt": "Lead.", "tools": {"bash": true, "edit": false},

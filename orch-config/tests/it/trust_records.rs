@@ -135,6 +135,23 @@ fn a_link_that_points_elsewhere_ends_the_trust() {
     assert!(!is_trusted(&project));
 }
 
+/// The file itself may lead out of a project that was trusted so, to the very text that was trusted.
+#[test]
+fn a_file_that_leads_out_is_read_as_long_as_it_is_what_was_trusted() {
+    let project = reaching().file("home/own.json", REACHING);
+    let (place, outside) =
+        (project.path("project/.opencode/orchestrator.json"), project.path("home/own.json"));
+    fs::remove_file(&place).unwrap();
+    symlink(&outside, &place).unwrap();
+    assert_eq!(project.refused(), ["- error untrusted -"]);
+    trust(&project);
+    assert!(is_trusted(&project));
+    fs::write(&outside, REACHING.replace("own", "canary")).unwrap();
+    let refused = project.load().expect_err("it has changed");
+    assert!(!format!("{refused:?}").contains("canary"), "{refused:?}");
+    assert_eq!(project.refused(), ["- error untrusted -"]);
+}
+
 #[test]
 fn a_project_that_is_moved_or_copied_is_not_trusted_there() {
     let mut project = trusted();
