@@ -1,8 +1,7 @@
 //! `orch config init` and `orch config migrate`: the commands that write a configuration file.
 
 use std::{
-    fs,
-    io::{ErrorKind, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -16,27 +15,32 @@ use similar::TextDiff;
 use super::{print, print_json};
 use crate::{
     exit::{Exit, Failure},
-    file::{failed, replace},
+    file::Files,
     project::Project,
 };
 
 pub(crate) fn init(project: &Project, global: bool, json: bool) -> Result<Exit, Failure> {
     let options = project.load_options();
-    let (file, text) = if global {
+    let (files, name, text) = if global {
         let file = options.global_file.ok_or_else(|| {
             Failure::usage("orch::cli::no-home", "find your configuration directory: HOME is not set")
                 .help("set HOME or XDG_CONFIG_HOME")
         })?;
-        (file, starter::GLOBAL)
+        let (files, name) = own(&file);
+        (files, name, starter::GLOBAL)
     } else {
         // A new file could come before one that is there, and silently switch it off.
         let mut candidates = options.project_candidates().into_iter();
         if let Some(file) = candidates.find(|file| file.symlink_metadata().is_ok()) {
             return Err(exists(&file));
         }
-        (project.directory().join(".opencode").join(load::FILE_NAME), starter::PROJECT)
+        let name = Path::new(".opencode").join(load::FILE_NAME);
+        (Files::of_project(project.directory()), name, starter::PROJECT)
     };
-    create(&file, text)?;
+    let file = files.path(&name);
+    if !files.create(&name, text)? {
+        return Err(exists(&file));
+    }
     if json {
         print_json(&json!({ "file": file }))?;
     } else {
@@ -45,16 +49,10 @@ pub(crate) fn init(project: &Project, global: bool, json: bool) -> Result<Exit, 
     Ok(Exit::Success)
 }
 
-fn create(file: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| failed("write", file, &error);
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    match fs::OpenOptions::new().write(true).create_new(true).open(file) {
-        Ok(mut created) => created.write_all(text.as_bytes()).map_err(failed),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists(file)),
-        Err(error) => Err(failed(error)),
-    }
+/// A file that a person named, or that is theirs.
+fn own(file: &Path) -> (Files, PathBuf) {
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    (Files::own(folder.to_owned()), file.file_name().unwrap_or_default().into())
 }
 
 fn exists(file: &Path) -> Failure {
@@ -68,15 +66,19 @@ pub(crate) fn migrate(
     write: bool,
     json: bool,
 ) -> Result<Exit, Failure> {
-    let file = match file {
-        Some(file) => project.directory().join(file),
-        None => project_file(project)?,
+    let (files, name, bytes) = match file {
+        Some(file) => {
+            let file = project.directory().join(file);
+            let (files, name) = own(&file);
+            (files, name, load::read(&file)?)
+        }
+        None => of_project(project)?,
     };
-    let bytes = load::read(&file)?;
+    let file = files.path(&name);
     let migration = config_migrate::migrate(&bytes, Some(&file))?;
     let changed = migration.text.as_bytes() != bytes;
     if changed && write {
-        replace(&file, &migration.text)?;
+        files.replace(&name, &migration.text)?;
     }
     if json {
         print_json(&json!({
@@ -103,15 +105,21 @@ pub(crate) fn migrate(
     Ok(Exit::Success)
 }
 
-fn project_file(project: &Project) -> Result<PathBuf, Failure> {
-    let mut candidates = project.load_options().project_candidates().into_iter();
-    candidates.find(|file| file.symlink_metadata().is_ok()).ok_or_else(|| {
+/// The file that the project has, and what is in it.
+fn of_project(project: &Project) -> Result<(Files, PathBuf, Vec<u8>), Failure> {
+    let options = project.load_options();
+    let mut candidates = options.project_candidates().into_iter();
+    let file = candidates.find(|file| file.symlink_metadata().is_ok()).ok_or_else(|| {
         Failure::usage(
             "orch::cli::no-file",
             "migrate the project's configuration: there is no orchestrator.json",
         )
         .help("name a file, or start one with `orch config init`")
-    })
+    })?;
+    let root = options.root_of(&file);
+    let bytes = load::read_below(root, &file)?;
+    let name = file.strip_prefix(root).unwrap_or(&file).to_owned();
+    Ok((Files::of_project(root), name, bytes))
 }
 
 fn diff(before: &str, after: &str, name: &str) -> String {

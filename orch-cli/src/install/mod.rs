@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use self::receipt::Receipt;
 use crate::{
     exit::{Exit, Failure},
-    file,
+    file::{Files, Kind},
 };
 
 /// What OpenCode reads in a folder of settings: for its server, and for its terminal interface.
@@ -23,6 +23,8 @@ const SETTINGS: [&str; 2] = ["opencode", "tui"];
 /// A folder of OpenCode's settings: `.opencode` of a project, or the person's own.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
+    files: Files,
+    /// Its path below those. So are all paths here, but those that are told.
     folder: PathBuf,
 }
 
@@ -56,44 +58,44 @@ impl Options {
 
 impl Place {
     pub(crate) fn of_project(directory: &Path) -> Self {
-        Self { folder: directory.join(".opencode") }
+        Self { files: Files::of_project(directory), folder: ".opencode".into() }
     }
 
     /// Where OpenCode looks for the person's own settings.
     pub(crate) fn global(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<Self> {
         let settings = variable("XDG_CONFIG_HOME").or_else(|| Some(variable("HOME")?.join(".config")))?;
-        Some(Self { folder: settings.join("opencode") })
+        Some(Self { files: Files::own(settings), folder: "opencode".into() })
     }
 
     /// The plugin's own folder.
     pub(crate) fn plugin(&self) -> PathBuf {
-        self.folder.join(settings::NAME.trim_start_matches("./"))
+        self.files.path(&self.own())
     }
 
     /// Writes the plugin and names it in both files. Doing it again changes nothing, or what differs.
     pub(crate) fn install(&self, options: &Options) -> Result<Vec<PathBuf>, Failure> {
-        self.refuse_a_link()?;
-        let mut receipt = Receipt::read(&self.plugin())?;
+        self.refuse_links()?;
+        let mut receipt = Receipt::read(&self.files, &self.own())?;
         let mut planned = Vec::new();
         for name in SETTINGS {
-            let path = self.settings(name);
-            let now = file::text(&path)?;
-            let before = receipt.before(&path, now.as_deref()).map_err(|reason| unusable(&path, &reason))?;
+            let (path, now) = self.settings(name)?;
+            let before =
+                receipt.before(&path, now.as_deref()).map_err(|reason| self.unusable(&path, &reason))?;
             let after = settings::with_plugin(before.as_deref().unwrap_or_default(), &options.json())
-                .map_err(|reason| unusable(&path, &reason))?;
+                .map_err(|reason| self.unusable(&path, &reason))?;
             receipt.note(&path, before, &after);
             planned.push((path, now, after));
         }
         // The plugin is complete before anything names it, and both files can be understood before one is touched.
         let mut written = Vec::new();
         for asset in FILES {
-            self.put(self.plugin().join(asset.path), asset.text, &mut written)?;
+            self.put(&self.own().join(asset.path), asset.text, &mut written)?;
         }
-        self.put(Receipt::path(&self.plugin()), &receipt.text()?, &mut written)?;
+        self.put(&Receipt::path(&self.own()), &receipt.text()?, &mut written)?;
         for (path, now, after) in planned {
             if now.as_deref() != Some(&*after) {
-                file::put(&path, &after)?;
-                written.push(path);
+                self.files.put(&path, &after)?;
+                written.push(self.files.path(&path));
             }
         }
         Ok(written)
@@ -102,29 +104,26 @@ impl Place {
     /// Takes the plugin out again. A file that nobody has changed since is as it was before, to the byte; from others
     /// only the plugin's entry is taken.
     pub(crate) fn uninstall(&self) -> Result<Vec<PathBuf>, Failure> {
-        self.refuse_a_link()?;
-        let receipt = Receipt::read(&self.plugin())?;
+        self.refuse_links()?;
+        let receipt = Receipt::read(&self.files, &self.own())?;
         let mut changed = Vec::new();
         for name in SETTINGS {
-            let path = self.settings(name);
-            let Some(now) = file::text(&path)? else { continue };
-            match receipt.before(&path, Some(&now)).map_err(|reason| unusable(&path, &reason))? {
+            let (path, Some(now)) = self.settings(name)? else { continue };
+            match receipt.before(&path, Some(&now)).map_err(|reason| self.unusable(&path, &reason))? {
                 Some(before) if before == now => continue,
-                Some(before) => file::put(&path, &before)?,
-                None => file::remove(&path)?,
+                Some(before) => self.files.put(&path, &before)?,
+                None => drop(self.files.remove(&path)?),
             }
-            changed.push(path);
+            changed.push(self.files.path(&path));
         }
         // Only what was written is removed: a person may keep something of their own there.
-        let own = FILES.iter().map(|asset| self.plugin().join(asset.path));
-        for path in own.chain([Receipt::path(&self.plugin())]) {
-            if path.symlink_metadata().is_ok() {
-                file::remove(&path)?;
-                changed.push(path);
+        for path in self.written() {
+            if self.files.remove(&path)? {
+                changed.push(self.files.path(&path));
             }
         }
-        for folder in [self.plugin().join("tui"), self.plugin(), self.folder.clone()] {
-            file::remove_empty(&folder)?;
+        for folder in [self.own().join("tui"), self.own(), self.folder.clone()] {
+            self.files.remove_empty(&folder)?;
         }
         Ok(changed)
     }
@@ -138,7 +137,8 @@ impl Place {
         }
         let [server, tui] = named.map(|options| options.ok().flatten().is_some());
         let current = |asset: &&orch::ux::plugin::File| {
-            file::text(&self.plugin().join(asset.path)).is_ok_and(|text| text.as_deref() == Some(asset.text))
+            let text = self.files.text(&self.own().join(asset.path));
+            text.is_ok_and(|text| text.as_deref() == Some(asset.text))
         };
         match (server, tui) {
             (false, false) => Standing::Absent,
@@ -146,46 +146,72 @@ impl Place {
             (true, true) => Standing::Outdated,
             _ => Standing::Broken(format!(
                 "only one of opencode.json and tui.json in {} names the plugin",
-                self.folder.display()
+                self.files.path(&self.folder).display()
             )),
         }
     }
 
     fn options(&self, name: &str) -> Result<Option<Value>, Failure> {
-        let path = self.settings(name);
-        let Some(text) = file::text(&path)?.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
-        settings::options(&text).map_err(|reason| unusable(&path, &reason))
+        let (path, text) = self.settings(name)?;
+        let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
+        settings::options(&text).map_err(|reason| self.unusable(&path, &reason))
     }
 
-    /// The file of settings that is there, else the one to be made.
-    fn settings(&self, name: &str) -> PathBuf {
+    /// The file of settings that is there, else the one to be made, and its text.
+    fn settings(&self, name: &str) -> Result<(PathBuf, Option<String>), Failure> {
         let plain = self.folder.join(format!("{name}.json"));
-        let commented = self.folder.join(format!("{name}.jsonc"));
-        if !plain.exists() && commented.exists() { commented } else { plain }
+        let text = self.files.text(&plain)?;
+        if text.is_none() {
+            let commented = self.folder.join(format!("{name}.jsonc"));
+            if let Some(text) = self.files.text(&commented)? {
+                return Ok((commented, Some(text)));
+            }
+        }
+        Ok((plain, text))
     }
 
-    fn put(&self, path: PathBuf, text: &str, written: &mut Vec<PathBuf>) -> Result<(), Failure> {
-        if file::text(&path)?.as_deref() != Some(text) {
-            file::put(&path, text)?;
-            written.push(path);
+    fn put(&self, path: &Path, text: &str, written: &mut Vec<PathBuf>) -> Result<(), Failure> {
+        if self.files.text(path)?.as_deref() != Some(text) {
+            self.files.put(path, text)?;
+            written.push(self.files.path(path));
         }
         Ok(())
     }
 
-    /// A repository could let its folder point anywhere.
-    fn refuse_a_link(&self) -> Result<(), Failure> {
-        let plugin = self.plugin();
-        if plugin.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
-            let message = format!("write the plugin to {}: it is a link, or a file", plugin.display());
-            return Err(Failure::usage("orch::install::not-a-folder", message)
-                .help("move it out of the way, then install again"));
+    fn own(&self) -> PathBuf {
+        self.folder.join(settings::NAME.trim_start_matches("./"))
+    }
+
+    /// Every file that is written into the plugin's own folder.
+    fn written(&self) -> impl Iterator<Item = PathBuf> {
+        let own = self.own();
+        let assets: Vec<_> = FILES.iter().map(|asset| own.join(asset.path)).collect();
+        assets.into_iter().chain([Receipt::path(&own)])
+    }
+
+    /// A repository could let what is ours point anywhere, also at another file of its own.
+    fn refuse_links(&self) -> Result<(), Failure> {
+        for folder in [self.own(), self.own().join("tui")] {
+            if self.files.kind(&folder)?.is_some_and(|found| found != Kind::Folder) {
+                return Err(self.in_the_way("orch::install::not-a-folder", &folder, "a link, or a file"));
+            }
+        }
+        for path in self.written() {
+            if self.files.kind(&path)?.is_some_and(|found| found != Kind::File) {
+                return Err(self.in_the_way("orch::install::not-a-file", &path, "a link, or no file"));
+            }
         }
         Ok(())
     }
-}
 
-fn unusable(path: &Path, reason: &str) -> Failure {
-    let message = format!("name the plugin in {}: {reason}", path.display());
-    Failure::new(Exit::Usage, "orch::install::settings", message)
-        .help("mend the file; nothing of it was changed, and OpenCode would ignore it as it is")
+    fn in_the_way(&self, code: &str, path: &Path, what: &str) -> Failure {
+        let message = format!("write the plugin to {}: it is {what}", self.files.path(path).display());
+        Failure::usage(code, message).help("move it out of the way, then install again")
+    }
+
+    fn unusable(&self, path: &Path, reason: &str) -> Failure {
+        let message = format!("name the plugin in {}: {reason}", self.files.path(path).display());
+        Failure::new(Exit::Usage, "orch::install::settings", message)
+            .help("mend the file; nothing of it was changed, and OpenCode would ignore it as it is")
+    }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::settings;
 use crate::{
     exit::{Exit, Failure},
-    file,
+    file::Files,
 };
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,11 +32,11 @@ impl Receipt {
     }
 
     /// The receipt of the plugin in this folder; an empty one where there is none.
-    pub(super) fn read(plugin: &Path) -> Result<Self, Failure> {
+    pub(super) fn read(files: &Files, plugin: &Path) -> Result<Self, Failure> {
         let path = Self::path(plugin);
-        let Some(text) = file::text(&path)? else { return Ok(Self::default()) };
+        let Some(text) = files.text(&path)? else { return Ok(Self::default()) };
         serde_json::from_str(&text).map_err(|error| {
-            let message = format!("read what was installed from {}: {error}", path.display());
+            let message = format!("read what was installed from {}: {error}", files.path(&path).display());
             Failure::new(Exit::Error, "orch::install::receipt", message).help(
                 "remove this file; the plugin's entry is then taken out, and the rest of the settings stays",
             )

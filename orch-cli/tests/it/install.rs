@@ -1,6 +1,6 @@
 //! The plugin in OpenCode's settings: put there, taken out again to the byte.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, os::unix::fs::symlink, path::Path};
 
 use orch::{opencode::simulator::Script, ux::plugin::FILES};
 use serde_json::{Value, json};
@@ -131,7 +131,7 @@ async fn a_folder_that_points_elsewhere_is_not_followed() {
     let (folder, elsewhere) = (world.project().join(".opencode"), world.path("home").join("precious"));
     fs::create_dir(&folder).unwrap();
     fs::create_dir(&elsewhere).unwrap();
-    std::os::unix::fs::symlink(&elsewhere, folder.join("orch")).unwrap();
+    symlink(&elsewhere, folder.join("orch")).unwrap();
     for command in ["install", "uninstall"] {
         let refused = world.orch([command, "--json"]).await;
         assert_eq!(refused.error(), "orch::install::not-a-folder", "{refused:?}");
@@ -173,4 +173,104 @@ async fn only_what_was_written_is_removed() {
     fs::write(&note, "mine").unwrap();
     assert_eq!(world.orch(["uninstall"]).await.code, Some(0));
     assert_eq!(fs::read_to_string(&note).unwrap(), "mine");
+}
+
+/// What a clone brings along, by what is there and what it leads to. A name below `outside` is one of a folder that is not
+/// the project's.
+const LINKS: &[(&str, &str, &str)] = &[
+    (".opencode", "outside", "orch::cli::link"),
+    (".opencode/orch", "outside", "orch::install::not-a-folder"),
+    (".opencode/orch/tui", "outside", "orch::install::not-a-folder"),
+    (".opencode/orch/server.js", "outside/precious", "orch::install::not-a-file"),
+    (".opencode/orch/server.js", "outside/not-there", "orch::install::not-a-file"),
+    (".opencode/orch/server.js", "project/orchestrator.json", "orch::install::not-a-file"),
+    (".opencode/orch/tui/sidebar.js", "outside/precious", "orch::install::not-a-file"),
+    (".opencode/orch/installed.json", "outside/settings.json", "orch::install::not-a-file"),
+    (".opencode/opencode.json", "outside/settings.json", "orch::cli::link"),
+    (".opencode/opencode.json", "outside/not-there", "orch::cli::link"),
+    (".opencode/tui.jsonc", "outside/settings.json", "orch::cli::link"),
+    (".opencode/opencode.json", "/dev/zero", "orch::cli::link"),
+    (".opencode/opencode.json", "a pipe", "orch::cli::io"),
+    (".opencode/orch/installed.json", "a pipe", "orch::install::not-a-file"),
+    (".opencode/opencode.json", "too much", "orch::cli::io"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_or_read_through_a_link_of_the_project() {
+    for (name, leads_to, code) in LINKS {
+        let world = world().await;
+        let outside = world.path("outside");
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("precious"), "mine alone").unwrap();
+        fs::write(outside.join("settings.json"), r#"{ "key": "mine alone" }"#).unwrap();
+        let place = world.project().join(name);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        match *leads_to {
+            "a pipe" => assert!(std::process::Command::new("mkfifo").arg(&place).status().unwrap().success()),
+            "too much" => fs::write(&place, vec![b' '; 1024 * 1024 + 1]).unwrap(),
+            target => symlink(world.path("").join(target), &place).unwrap(),
+        }
+        let elsewhere = files(&outside);
+        for command in ["install", "uninstall"] {
+            let refused = world.orch([command, "--json"]).await;
+            assert_eq!(refused.error(), *code, "{command} with {name} -> {leads_to}: {refused:?}");
+            assert!(!refused.stdout.contains("mine alone"), "{refused:?}");
+            assert_eq!(files(&outside), elsewhere, "{command} with {name} -> {leads_to}");
+            let file = &world.project().join("orchestrator.json");
+            assert!(fs::read_to_string(file).unwrap().contains("definitions"), "{command}: {name}");
+        }
+        let examined = world.orch(["doctor", "--json"]).await;
+        assert!(!examined.stdout.contains("mine alone"), "{examined:?}");
+    }
+}
+
+/// What a receipt says is about the settings beside it, whatever it says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_that_a_project_brings_along_reaches_nothing_else() {
+    let world = world().await;
+    let (own, outside) = (world.project().join(".opencode/orch"), world.path("home").join("precious"));
+    fs::create_dir_all(&own).unwrap();
+    fs::write(&outside, "mine alone").unwrap();
+    fs::write(own.join("../opencode.json"), "{}").unwrap();
+    let change = |before: Value, after: &str| json!({ "before": before, "after": after });
+    let receipt = json!({ "files": {
+        outside.to_str().unwrap(): change(Value::Null, "mine alone"),
+        "../../../home/precious": change(json!("theirs"), "mine alone"),
+        "opencode.json": change(Value::Null, "{}"),
+    } });
+    fs::write(own.join("installed.json"), receipt.to_string()).unwrap();
+    assert_eq!(world.orch(["uninstall"]).await.code, Some(0));
+    assert_eq!(fs::read_to_string(outside).unwrap(), "mine alone");
+    assert!(!world.project().join(".opencode").exists(), "what it says of its own settings is done");
+}
+
+/// Settings that are kept elsewhere, as many keep theirs, and for all projects of a repository.
+#[tokio::test(flavor = "multi_thread")]
+async fn links_that_stay_within_and_those_of_a_person_are_followed_and_stay_links() {
+    let world = world().await;
+    let (dotfiles, project) = (world.path("home").join("dotfiles"), world.project());
+    for folder in [&dotfiles, &world.path("home").join(".config"), &project.join(".opencode")] {
+        fs::create_dir(folder).unwrap();
+    }
+    let links = [
+        (dotfiles.clone(), world.path("home").join(".config/opencode")),
+        (world.path("home").join("settings.json"), dotfiles.join("opencode.json")),
+        ("../shared.json".into(), project.join(".opencode/opencode.json")),
+    ];
+    for (target, link) in &links {
+        symlink(target, link).unwrap();
+    }
+    let shared = [world.path("home").join("settings.json"), project.join("shared.json")];
+    for (file, arguments) in shared.iter().zip([&["--global"][..], &[]]) {
+        fs::write(file, r#"{ "theme": "dark" }"#).unwrap();
+        let done = world.orch(["install"].iter().chain(arguments).copied()).await;
+        assert_eq!(done.code, Some(0), "{done:?}");
+        assert!(fs::read_to_string(file).unwrap().contains("./orch"));
+        let gone = world.orch(["uninstall"].iter().chain(arguments).copied()).await;
+        assert_eq!(gone.code, Some(0), "{gone:?}");
+        assert_eq!(fs::read_to_string(file).unwrap(), r#"{ "theme": "dark" }"#);
+    }
+    for (target, link) in &links {
+        assert_eq!(fs::read_link(link).unwrap(), *target);
+    }
 }
