@@ -3,7 +3,9 @@
 mod address;
 
 use std::{
-    io::IsTerminal as _,
+    env,
+    ffi::OsStr,
+    io::{IsTerminal as _, Write as _},
     net::{Ipv4Addr, TcpListener},
     process::ExitStatus,
     time::Duration,
@@ -13,7 +15,11 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use orch::opencode::{HttpOpenCode, OpenCode as _};
+use orch::{
+    config::Trust,
+    opencode::{HttpOpenCode, OpenCode as _, serve},
+    ux::command::TRUST,
+};
 use tokio::{
     process::{Child, Command},
     signal::unix::{SignalKind, signal},
@@ -59,20 +65,33 @@ pub(crate) async fn tui(project: &Project, args: TuiArgs, json: bool) -> Result<
             "start the terminal interface: no program is named",
         ));
     };
+    let missing = |error: &dyn std::fmt::Display| {
+        Failure::usage("orch::cli::no-program", format!("start {program}: {error}"))
+            .help("install OpenCode, or name its binary with --opencode")
+    };
+    let path = serve::absolute_entries(&env::var_os("PATH").unwrap_or_default());
+    let found = serve::find(OsStr::new(program), Some(&path)).map_err(|error| missing(&error))?;
     let (port, password) = (free_port()?, Token::random()?);
-    let mut child = Command::new(program)
+    let mut command = Command::new(found);
+    command
         .args(first)
         .args(["--hostname", "127.0.0.1", "--port", &port.to_string()])
         .args(&args.arguments)
         .current_dir(project.directory())
+        .env("PATH", path)
         .env("OPENCODE_SERVER_PASSWORD", password.reveal())
         .env_remove("OPENCODE_SERVER_USERNAME")
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| {
-            Failure::usage("orch::cli::no-program", format!("start {program}: {error}"))
-                .help("install OpenCode, or name its binary with --opencode")
-        })?;
+        .kill_on_drop(true);
+    if config.trust == Trust::Untrusted {
+        command.env(serve::WITHOUT_PROJECT_VARIABLE, "1");
+        writeln!(
+            std::io::stderr().lock(),
+            "opencode starts without the project's own OpenCode plugins, tools and configuration: the project is not \
+             trusted (`{}`)",
+            TRUST.form
+        )?;
+    }
+    let mut child = command.spawn().map_err(|error| missing(&error))?;
     let address = Address { url: format!("http://127.0.0.1:{port}"), password };
     let ended = {
         let ended = end_of(&mut child);

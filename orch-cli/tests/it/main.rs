@@ -28,4 +28,5 @@ mod serve;
 mod terminal;
 mod transcripts;
 mod trust;
+mod tui;
 mod world;

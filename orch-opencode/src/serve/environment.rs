@@ -13,8 +13,13 @@ use std::path::{Path, PathBuf};
 use jsonc_parser::ParseOptions;
 use serde_json::{Value, json};
 
+use super::find::absolute_entries;
+
 /// Set for every server that orch starts, and so for the shells of its workers: a worker must not start workflows.
 pub const GUARD_VARIABLE: &str = "ORCH_WORKER";
+
+/// Set where the host is not to load the configuration, the plugins and the tools of the project that it is started in.
+pub const WITHOUT_PROJECT_VARIABLE: &str = "OPENCODE_DISABLE_PROJECT_CONFIG";
 
 const PASSWORD: &str = "OPENCODE_SERVER_PASSWORD";
 const CONFIG_CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
@@ -39,12 +44,16 @@ const CREDENTIALS: [&str; 2] = ["auth.json", "mcp-auth.json"];
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// What a server of ours inherits of these variables.
+    /// What a server of ours inherits of these variables. Of `PATH` it is what is absolute: a server works in a project,
+    /// and the program that runs it must not be one of the project's.
     pub fn inherit(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let kept = variables
             .into_iter()
             .filter(|(name, _)| !name.starts_with("ORCH_") && !OTHERS.contains(&name.as_str()));
         let mut environment = Self(kept.collect());
+        if let Some(path) = environment.0.get_mut("PATH") {
+            *path = absolute_entries(path.as_ref()).to_string_lossy().into_owned();
+        }
         for (name, value) in [
             (GUARD_VARIABLE, "1"),
             ("OPENCODE_DISABLE_AUTOUPDATE", "1"),
@@ -76,7 +85,7 @@ impl Environment {
 
     /// The project's own configuration, plugins and tools are not loaded.
     pub(super) fn without_project(&mut self) {
-        self.set("OPENCODE_DISABLE_PROJECT_CONFIG", "1");
+        self.set(WITHOUT_PROJECT_VARIABLE, "1");
     }
 
     pub(super) fn temperature(&mut self, temperature: f64) {
@@ -199,7 +208,7 @@ mod tests {
     #[test]
     fn passwords_of_others_and_variables_of_ours_are_not_inherited() {
         let environment = inherit(&[
-            ("PATH", "/bin"),
+            ("PATH", ".:/bin:node_modules/.bin"),
             ("OPENAI_API_KEY", "k"),
             ("OPENCODE_SERVER_PASSWORD", "theirs"),
             ("OPENCODE_SERVER_USERNAME", "them"),
@@ -217,6 +226,7 @@ mod tests {
                 "PATH"
             ]
         );
+        assert_eq!(environment.get("PATH"), Some("/bin"));
     }
 
     #[test]

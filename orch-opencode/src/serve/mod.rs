@@ -18,8 +18,8 @@ mod record;
 mod start;
 mod stop;
 
-pub use environment::{Environment, GUARD_VARIABLE};
-pub use find::find;
+pub use environment::{Environment, GUARD_VARIABLE, WITHOUT_PROJECT_VARIABLE};
+pub use find::{absolute_entries, find};
 pub use record::{Swept, sweep};
 pub use start::{Progress, Serve, Server};
 pub use stop::{Ended, StopReport};

@@ -95,7 +95,8 @@ pub(super) fn boot() -> String {
     }
     #[cfg(not(target_os = "linux"))]
     {
-        let output = std::process::Command::new("sysctl").args(["-n", "kern.bootsessionuuid"]).output();
+        let output =
+            std::process::Command::new("/usr/sbin/sysctl").args(["-n", "kern.bootsessionuuid"]).output();
         output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
     }
 }
@@ -133,7 +134,7 @@ fn table() -> HashMap<u32, Seen> {
 #[cfg(not(target_os = "linux"))]
 fn table() -> HashMap<u32, Seen> {
     let output =
-        std::process::Command::new("ps").args(["-A", "-o", "pid=,ppid=,pgid=,state=,lstart="]).output();
+        std::process::Command::new("/bin/ps").args(["-A", "-o", "pid=,ppid=,pgid=,state=,lstart="]).output();
     let Ok(output) = output else { return HashMap::new() };
     String::from_utf8_lossy(&output.stdout)
         .lines()

@@ -125,7 +125,7 @@ mod system {
     use super::Process;
 
     pub(super) fn process(pid: u32) -> Option<Process> {
-        let text = output("ps", &["-o", "stat=,lstart=", "-p", &pid.to_string()])?;
+        let text = output("/bin/ps", &["-o", "stat=,lstart=", "-p", &pid.to_string()])?;
         let (state, start) = text.split_once(char::is_whitespace)?;
         let digest = Sha256::digest(start.trim());
         let start = digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
@@ -133,7 +133,7 @@ mod system {
     }
 
     pub(super) fn boot_id() -> Option<String> {
-        output("sysctl", &["-n", "kern.bootsessionuuid"])
+        output("/usr/sbin/sysctl", &["-n", "kern.bootsessionuuid"])
     }
 
     pub(super) fn pid_namespace() -> Option<String> {
@@ -141,7 +141,7 @@ mod system {
     }
 
     pub(super) fn host() -> Option<String> {
-        output("hostname", &[])
+        output("/bin/hostname", &[])
     }
 
     fn output(program: &str, arguments: &[&str]) -> Option<String> {

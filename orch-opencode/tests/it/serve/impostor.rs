@@ -25,16 +25,18 @@ impl Impostor {
     }
 
     async fn start(&self) -> HostError {
+        self.start_with(|serve| serve).await
+    }
+
+    async fn start_with(&self, say: impl FnOnce(Serve) -> Serve) -> HostError {
         let environment = Environment::inherit([
             ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
             ("SCRATCH".to_owned(), self.directory.path().to_string_lossy().into_owned()),
         ]);
-        Serve::new([self.path("opencode")], self.directory.path(), environment)
+        let serve = Serve::new([self.path("opencode")], self.directory.path(), environment)
             .records(self.path("records"))
-            .startup_timeout(Duration::from_secs(3))
-            .start()
-            .await
-            .unwrap_err()
+            .startup_timeout(Duration::from_secs(3));
+        say(serve).start().await.unwrap_err()
     }
 }
 
@@ -53,6 +55,18 @@ async fn one_that_ends_says_why_in_its_own_words() {
         error.to_string().contains("it ended before it listened; it printed: ServeError: port taken"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_server_is_told_to_load_nothing_of_a_project_unless_that_is_trusted() {
+    let impostor = Impostor::new("echo \"[$OPENCODE_DISABLE_PROJECT_CONFIG]\" > \"$SCRATCH/seen\"; exit 1");
+    let seen = || std::fs::read_to_string(impostor.path("seen")).unwrap();
+    impostor.start().await;
+    assert_eq!(seen(), "[1]\n", "not unless it is said");
+    for (trusted, told) in [(false, "[1]\n"), (true, "[]\n")] {
+        impostor.start_with(|serve| serve.trusted(trusted)).await;
+        assert_eq!(seen(), told, "trusted: {trusted}");
+    }
 }
 
 #[cfg(target_os = "linux")]
