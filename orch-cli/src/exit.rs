@@ -4,7 +4,10 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use console::style;
 use orch::{
-    config::{Diagnostic, LoadError, Severity},
+    config::{
+        Diagnostic, LoadError, Severity,
+        private::{self, NotYours},
+    },
     ux::text::printable,
     workflow::driver::EngineError,
 };
@@ -103,7 +106,8 @@ fn advice(help: &str) -> String {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::new(Exit::Error, "orch::cli::io", format!("read or write: {error}"))
+        let code = NotYours::of(&error).map_or("orch::cli::io", |_| private::CODE);
+        Self::new(Exit::Error, code, format!("read or write: {error}"))
     }
 }
 

@@ -6,11 +6,11 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
     sync::OnceLock,
 };
 
+use orch::config::private;
 use tracing_subscriber::{
     EnvFilter, Layer as _,
     filter::{LevelFilter, dynamic_filter_fn},
@@ -55,12 +55,12 @@ pub(crate) fn listen() {
 
 /// Opens the file, readable by its owner only. Without it everything else goes on.
 pub(crate) fn open(state: &Path, detail: Detail) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(state)?;
+    private::directory(state)?;
     let path = state.join(FILE_NAME);
     if fs::metadata(&path).is_ok_and(|metadata| metadata.len() > MAX_BYTES) {
         fs::rename(&path, state.join(format!("{FILE_NAME}.1")))?;
     }
-    let file = fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+    let file = private::open(&path, fs::OpenOptions::new().append(true).create(true))?;
     let level = match detail {
         Detail::Usual => LevelFilter::INFO,
         Detail::Everything => LevelFilter::TRACE,

@@ -7,7 +7,10 @@ use std::{
 
 use orch::{
     Host, Orchestrator,
-    config::{Config, LoadError, LoadOptions, Loaded, Trust, TrustRecords, load},
+    config::{
+        Config, LoadError, LoadOptions, Loaded, Trust, TrustRecords, load,
+        private::{self, NotYours},
+    },
     ux::command,
 };
 
@@ -129,6 +132,7 @@ impl Project {
                 Failure::new(Exit::Error, "orch::cli::no-state", "find the state directory: HOME is not set")
                     .help("set ORCH_STATE_DIR to a directory that orch may write to")
             })?;
+        private::check(&root)?;
         Ok(root)
     }
 
@@ -137,11 +141,17 @@ impl Project {
         Ok(orch::project_state(self.state()?, &self.directory))
     }
 
-    /// Lets the library's traces go to the file in the state directory. A log that cannot be written stops nobody.
+    /// Lets the library's traces go to the file in the state directory, which is made for its owner alone. A log that
+    /// cannot be written stops nobody; a state directory of somebody else's does.
     pub(crate) fn log(&self, config: &Config) -> Result<(), Failure> {
         let detail = if config.ui.debug { Detail::Everything } else { Detail::Usual };
         let state = self.state()?;
-        if let Err(error) = log::open(&state, detail) {
+        let own = self.project_state()?;
+        let opened = private::directories(&state, &own).and_then(|()| log::open(&state, detail));
+        if let Err(error) = opened {
+            if NotYours::of(&error).is_some() {
+                return Err(error.into());
+            }
             let file = state.join(log::FILE_NAME);
             writeln!(std::io::stderr().lock(), "no log is written to {}: {error}", file.display())?;
         }

@@ -1,7 +1,7 @@
 //! Vocabulary, `orchestrator.json` and its JSON Schema.
 //!
 //! A [`Config`] is what files, defaults and overrides come to: policies, worker profiles, workflows. Parsing is a
-//! pure function of bytes; only [`load()`] touches files, and nothing here reads the environment, prints, waits or
+//! pure function of bytes; only [`load()`], the records of trust and [`private`] touch files, and nothing here reads the environment, prints, waits or
 //! talks to a network.
 
 pub mod budget;
@@ -31,6 +31,7 @@ pub mod permission;
 mod place;
 mod placeholder;
 pub mod policy;
+pub mod private;
 pub mod profile;
 mod prompt;
 mod resolve;

@@ -3,9 +3,8 @@
 use std::{
     collections::HashMap,
     ffi::OsString,
-    fs::{self, DirBuilder, File},
+    fs::{self, File, OpenOptions},
     io, mem,
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -14,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use orch_config::{Profile, id::ProfileId};
+use orch_config::{Profile, id::ProfileId, private};
 use orch_opencode::{
     HostError, HostErrorKind, HttpOpenCode, OpenCode, StreamItem,
     serve::{self, Environment, Progress, Serve, Server, StopReport},
@@ -101,8 +100,10 @@ impl Supervisor {
             let message = format!("worker `{worker}`: cannot use {} for its data: {error}", path.display());
             Error::new(ErrorKind::Spawn, message).with_source(error)
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-        let file = File::create(path.join("lock")).map_err(failed)?;
+        private::directories(&self.state_dir, path).map_err(failed)?;
+        let lock_file = path.join("lock");
+        let file = private::open(&lock_file, OpenOptions::new().create(true).truncate(false).write(true))
+            .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {
                 lock(&self.homes).insert(path.to_owned(), Home { server: None, _lock: file });

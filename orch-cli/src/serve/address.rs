@@ -1,13 +1,13 @@
 //! Where a project's service is: `serve.json` in the project's state directory, and the lock that makes it one.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use orch::config::private::{self, NotYours};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -20,6 +20,8 @@ use crate::token::Token;
 
 const FILE: &str = "serve.json";
 const LOCK: &str = "serve.lock";
+/// The file is much smaller.
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// How long to wait for another service to come up, or to be gone.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,7 +65,7 @@ pub(super) fn file(state: &Path) -> PathBuf {
 
 /// The service that runs for this state directory, if one answers.
 pub(super) async fn find(state: &Path) -> Option<Address> {
-    let text = fs::read(file(state)).ok()?;
+    let text = private::read(&file(state), MAX_BYTES).ok()?;
     let address: Address = serde_json::from_slice(&text).ok()?;
     address.answers().await.then_some(address)
 }
@@ -79,12 +81,13 @@ pub(super) enum Claim {
 pub(super) async fn claim(state: &Path) -> Result<Claim, Failure> {
     let unusable = |error: io::Error| {
         let message = format!("claim the service in {}: {error}", state.display());
-        Failure::new(Exit::Error, "orch::serve::state", message)
+        let code = NotYours::of(&error).map_or("orch::serve::state", |_| private::CODE);
+        Failure::new(Exit::Error, code, message)
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(unusable)?;
-    let path = state.join(LOCK);
-    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
-    let lock = open.map_err(unusable)?;
+    private::directory(state).map_err(unusable)?;
+    let mut options = OpenOptions::new();
+    let lock = private::open(&state.join(LOCK), options.create(true).truncate(false).write(true));
+    let lock = lock.map_err(unusable)?;
     let wait = async {
         loop {
             match lock.try_lock() {

@@ -1,7 +1,8 @@
 //! `orch serve --detach`: a service that outlives who asked for it.
 
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, process::Stdio, time::Duration};
+use std::{fs::OpenOptions, process::Stdio, time::Duration};
 
+use orch::config::private;
 use serde::Deserialize;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
@@ -55,8 +56,8 @@ pub(super) async fn detach(project: &Project, args: &ServeArgs, json: bool) -> R
 /// Whether it was this one that was started, and not another one at the same time.
 async fn start(project: &Project, args: &ServeArgs) -> Result<bool, Failure> {
     let state = project.project_state()?;
-    std::fs::create_dir_all(&state)?;
-    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(state.join(LOG))?;
+    private::directories(&project.state()?, &state)?;
+    let log = private::open(&state.join(LOG), OpenOptions::new().create(true).append(true))?;
     let mut command = Command::new(std::env::current_exe()?);
     command
         .args(["serve", "--leads-session", "--json", "--linger"])

@@ -2,18 +2,20 @@
 //! held.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
+use orch::config::private;
 use serde::{Deserialize, Serialize};
 
 use crate::token::Token;
 
 const FILE: &str = "tui.json";
 const LOCK: &str = "tui.lock";
+/// The file is much smaller.
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// What has to be known to work in it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,10 +27,12 @@ pub(crate) struct Address {
 
 /// The terminal interface that runs for this state directory, if one does.
 pub(crate) fn find(state: &Path) -> Option<Address> {
-    let lock = File::open(state.join(LOCK)).ok()?;
+    let lock = private::open(&state.join(LOCK), OpenOptions::new().read(true)).ok()?;
     // Whoever looks shares the lock: two that look are no interface.
     match lock.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => serde_json::from_slice(&fs::read(state.join(FILE)).ok()?).ok(),
+        Err(TryLockError::WouldBlock) => {
+            serde_json::from_slice(&private::read(&state.join(FILE), MAX_BYTES).ok()?).ok()
+        }
         _ => None,
     }
 }
@@ -42,9 +46,9 @@ pub(super) struct Claim {
 impl Claim {
     /// Nothing where another one has it.
     pub(super) fn on(state: &Path) -> io::Result<Option<Self>> {
-        DirBuilder::new().recursive(true).mode(0o700).create(state)?;
-        let path = state.join(LOCK);
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+        private::directory(state)?;
+        let mut options = OpenOptions::new();
+        let lock = private::open(&state.join(LOCK), options.create(true).truncate(false).write(true))?;
         match lock.try_lock() {
             Ok(()) => Ok(Some(Self { file: state.join(FILE), _lock: lock })),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -22,6 +22,7 @@ mod mcp;
 mod newcomer;
 mod offer;
 mod output;
+mod private;
 mod processes;
 mod proxy;
 mod serve;

@@ -1,9 +1,8 @@
 //! Where it is written down which projects a person trusts.
 
 use std::{
-    fs::{self, DirBuilder, Permissions},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -11,7 +10,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Evidence;
-use crate::{code, document, prompt};
+use crate::{
+    code, document,
+    private::{self, NotYours},
+    prompt,
+};
 
 /// More than any evidence can come to: every text, with the worst of JSON's escapes.
 const MAX_BYTES: u64 = 6 * (document::MAX_BYTES as u64 + 2 * prompt::MAX_TOTAL_BYTES);
@@ -37,7 +40,10 @@ impl TrustError {
     /// The stable machine code.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        code::TRUST_RECORD
+        match NotYours::of(&self.source) {
+            Some(_) => private::CODE,
+            None => code::TRUST_RECORD,
+        }
     }
 }
 
@@ -66,15 +72,13 @@ impl TrustRecords {
         let path = self.path(&project);
         let failed = |source| TrustError { action: "read the trust record", path: path.clone(), source };
         self.outside(&project)?;
-        let file = match fs::File::open(&path) {
-            Ok(file) => file,
+        let text = match private::read(&path, MAX_BYTES) {
+            Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        let mut text = String::new();
-        file.take(MAX_BYTES).read_to_string(&mut text).map_err(failed)?;
         let Record { version, evidence } =
-            serde_json::from_str(&text).map_err(|error| failed(error.into()))?;
+            serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
         if version != VERSION {
             let message = format!("it has version {version}, and this program knows {VERSION}");
             return Err(failed(io::Error::other(message)));
@@ -98,8 +102,7 @@ impl TrustRecords {
         let path = self.path(&evidence.directory);
         let failed = |source| TrustError { action: "write the trust record", path: path.clone(), source };
         self.outside(&evidence.directory)?;
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory).map_err(failed)?;
-        fs::set_permissions(&self.directory, Permissions::from_mode(0o700)).map_err(failed)?;
+        private::directory(&self.directory).map_err(failed)?;
         let record = Record { version: VERSION, evidence: evidence.clone() };
         let text = serde_json::to_string_pretty(&record).map_err(|error| failed(error.into()))?;
         // A temporary file is for its owner alone, and takes the record's name in one piece.

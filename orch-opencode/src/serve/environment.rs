@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use jsonc_parser::ParseOptions;
 use serde_json::{Value, json};
 
 use super::find::absolute_entries;
+use super::private;
 
 /// Set for every server that orch starts, and so for the shells of its workers: a worker must not start workflows.
 pub const GUARD_VARIABLE: &str = "ORCH_WORKER";
@@ -117,14 +118,14 @@ impl Environment {
     pub(super) fn own_data(&mut self, root: &Path, host_version: &str) -> io::Result<()> {
         let (data, state, config) = (root.join("data"), root.join("state"), root.join("config"));
         for directory in [&data.join("opencode"), &state, &config.join("plugin")] {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+            private::directory(directory)?;
         }
         if let Some(user) = self.user_data().map(|user| user.join("opencode")) {
             for name in CREDENTIALS {
                 link(&user.join(name), &data.join("opencode").join(name))?;
             }
         }
-        fs::write(config.join("plugin/orch-guard.js"), GUARD)?;
+        private::write(&config.join("plugin/orch-guard.js"), GUARD.as_bytes())?;
         seed_plugin_package(&config, host_version)?;
         for (name, path) in
             [("XDG_DATA_HOME", data), ("XDG_STATE_HOME", state), ("OPENCODE_CONFIG_DIR", config)]
@@ -169,7 +170,7 @@ impl std::fmt::Debug for Environment {
 fn seed_plugin_package(config: &Path, version: &str) -> io::Result<()> {
     const PACKAGE: &str = "@opencode-ai/plugin";
     let modules = config.join("node_modules").join(PACKAGE);
-    fs::create_dir_all(&modules)?;
+    private::directory(&modules)?;
     let own = json!({ "name": PACKAGE, "version": version, "type": "module" });
     let wanted = json!({ "dependencies": { PACKAGE: version } });
     let lock = json!({
@@ -181,9 +182,9 @@ fn seed_plugin_package(config: &Path, version: &str) -> io::Result<()> {
             format!("node_modules/{PACKAGE}"): { "version": version },
         },
     });
-    fs::write(modules.join("package.json"), own.to_string())?;
-    fs::write(config.join("package.json"), wanted.to_string())?;
-    fs::write(config.join("package-lock.json"), lock.to_string())
+    private::write(&modules.join("package.json"), own.to_string().as_bytes())?;
+    private::write(&config.join("package.json"), wanted.to_string().as_bytes())?;
+    private::write(&config.join("package-lock.json"), lock.to_string().as_bytes())
 }
 
 fn merge(into: &mut Value, from: Value) {

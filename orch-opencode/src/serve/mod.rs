@@ -12,6 +12,7 @@
 mod environment;
 mod find;
 mod output;
+mod private;
 mod process;
 mod ready;
 mod record;

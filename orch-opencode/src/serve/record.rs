@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
+use super::private;
 use super::process::{self, Identity};
 
 /// One started server, as the file that bears its process id says it.
@@ -31,7 +31,7 @@ pub(super) struct Record {
 impl Record {
     /// Writes down that this process started the server. There is nothing to write down when it has ended already.
     pub(super) fn write(directory: &Path, server: u32, mark: &str) -> io::Result<Option<Self>> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        private::directory(directory)?;
         let (Some(server_identity), Some(owner)) =
             (process::identity(server), process::identity(std::process::id()))
         else {
@@ -46,8 +46,7 @@ impl Record {
         };
         let path = directory.join(format!("{server}.json"));
         let draft = directory.join(format!("{server}.json.new"));
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        serde_json::to_writer(file, &started)?;
+        private::write(&draft, &serde_json::to_vec(&started)?)?;
         fs::rename(&draft, &path)?;
         Ok(Some(Self { path }))
     }
@@ -92,7 +91,7 @@ pub fn sweep(directory: &Path) -> io::Result<Swept> {
             continue;
         }
         let Some(started) =
-            fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Started>(&bytes).ok())
+            private::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Started>(&bytes).ok())
         else {
             continue;
         };

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use orch_config::private::{self, NotYours};
+
 use super::Owner;
 use crate::attempt::{RunId, Timestamp};
 
@@ -56,6 +58,9 @@ pub enum StoreError {
         /// What is wrong.
         reason: String,
     },
+    /// The store is another user's.
+    #[error("open the store: {0}")]
+    NotYours(NotYours),
     /// The store's medium failed: full, read-only, locked, gone.
     #[error("cannot {action} the store at {}: {reason}", .path.display())]
     Unavailable {
@@ -88,6 +93,7 @@ impl StoreError {
             Self::Conflict { .. } => "orch::store::conflict",
             Self::TooNew { .. } => "orch::store::too-new",
             Self::Corrupt { .. } => "orch::store::corrupt",
+            Self::NotYours(_) => private::CODE,
             Self::Unavailable { .. } | Self::Silent { .. } => "orch::store::unavailable",
         }
     }

@@ -1,7 +1,7 @@
 //! `orch serve`: the real binary, a client that speaks plain HTTP, and those who should not get in.
 
 mod attacks;
-mod client;
+pub(crate) mod client;
 mod fuzz;
 mod hosts;
 mod life;

@@ -1,15 +1,15 @@
 //! The connection: how it is opened, how blocking calls leave the async world, what SQLite's failures mean.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions, Permissions},
+    fs::OpenOptions,
     io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
+use orch_config::private::{self, NotYours};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::schema;
@@ -50,7 +50,10 @@ impl Database {
         let path: Arc<Path> = directory.join("runs.db").into();
         let opened = Arc::clone(&path);
         let connection = blocking("open", &path, move || {
-            prepare_files(&directory, &opened).map_err(|error| unavailable("open", &opened, &error))?;
+            prepare_files(&directory, &opened).map_err(|error| match NotYours::of(&error) {
+                Some(refusal) => StoreError::NotYours(refusal.clone()),
+                None => unavailable("open", &opened, &error),
+            })?;
             connect(&opened).map_err(|fault| store_error("open", &opened, fault))
         })
         .await?;
@@ -124,19 +127,9 @@ async fn blocking<T: Send + 'static>(
 /// Makes the directory and the database file with their final modes: SQLite gives its own further files the mode
 /// of the database.
 fn prepare_files(directory: &Path, path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    restrict(directory, 0o700)?;
-    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
-    restrict(path, 0o600)
-}
-
-/// Takes from a file what `mode` does not allow.
-fn restrict(path: &Path, mode: u32) -> io::Result<()> {
-    let found = fs::metadata(path)?.permissions().mode() & 0o777;
-    if found & !mode == 0 {
-        return Ok(());
-    }
-    fs::set_permissions(path, Permissions::from_mode(found & mode))
+    private::directory(directory)?;
+    private::open(path, OpenOptions::new().create(true).truncate(false).write(true))?;
+    Ok(())
 }
 
 /// Opens the database however many others open it, create it or close it at the same moment: SQLite waits for a lock
