@@ -1,7 +1,11 @@
 //! What people read: help, the demonstration, pipes without colour, what nobody could be asked.
 
+use std::fs;
+
 use orch::{
-    opencode::simulator::{AgentMode, Answer, Script, SimulatedAgent, SimulatorOptions, ToolCall, When},
+    opencode::simulator::{
+        AgentMode, Answer, HttpFault, Script, SimulatedAgent, SimulatorOptions, ToolCall, When,
+    },
     ux::command::COMMANDS,
 };
 use serde_json::json;
@@ -10,7 +14,7 @@ use crate::world::{World, failure, output, standard};
 
 #[track_caller]
 fn assert_plain(text: &str) {
-    assert!(!text.contains('\u{1b}'), "escape codes in {text:?}");
+    assert!(!text.contains(['\u{1b}', '\r', '\u{202e}']), "{text:?} steers a terminal");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,8 +84,10 @@ async fn a_pipe_gets_no_colours_and_a_gate_gets_its_commands() {
     }
 }
 
-/// Sets the title of a window and clears it.
-const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J hello";
+/// Sets the title of a window, clears it, goes back to the beginning of the line and writes backwards.
+const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J\r\u{202e} hello";
+/// A line as a log has them.
+const FORGED: &str = "2026-01-01T00:00:00.000000Z ERROR orch: all is lost";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn words_of_a_worker_cannot_steer_a_terminal() {
@@ -90,6 +96,28 @@ async fn words_of_a_worker_cannot_steer_a_terminal() {
     assert_plain(&ended.stdout);
     assert_plain(&ended.stderr);
     assert!(ended.stdout.contains("hello"), "{}", ended.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_of_a_worker_cannot_forge_or_hide_lines_of_the_log() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let mut config = standard();
+    config["ui"] = json!({ "debug": true });
+    world.configure(&config);
+    let words = format!("{HOSTILE}\r\n{FORGED}\n");
+    world.simulator.faults().http("GET /agent", HttpFault::Saying(503, words), 1);
+    let mut command = world.command(["run", "last", "a task"]);
+    let ended = output(command.env("ORCH_LOG", "orch=debug").env("NO_COLOR", "1")).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for log in [fs::read_to_string(world.path("state/orch.log")).unwrap(), ended.stderr] {
+        assert_plain(&log);
+        let told: Vec<_> = log.lines().filter(|line| line.contains(FORGED)).collect();
+        let [line] = told[..] else { panic!("not one line in {log}") };
+        assert!(
+            line.contains("hello") && line.contains("trying again") && !line.starts_with(FORGED),
+            "{log}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

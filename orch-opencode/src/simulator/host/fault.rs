@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub enum HttpFault {
     /// This status with an error body; nothing is done.
     Status(u16),
+    /// This status with an error body that says this; nothing is done.
+    Saying(u16, String),
     /// Status 200 and a web page; nothing is done.
     Html,
     /// Status 200 and half a JSON document; nothing is done.

@@ -30,19 +30,27 @@ pub(super) fn bad(kind: &str, message: &str) -> Response {
     respond(StatusCode::BAD_REQUEST, json!({ "name": "BadRequest", "data": data }))
 }
 
+/// What the host says where it does not say what went wrong.
+const UNKNOWN: &str = "Unexpected server error. Check server logs for details.";
+
 /// The answer to many mistakes of a client, and to a fault that a test has planned.
-fn unknown(status: StatusCode) -> Response {
-    let message = "Unexpected server error. Check server logs for details.";
+fn unknown(status: StatusCode, message: &str) -> Response {
     let data = json!({ "message": message, "ref": "err_simulated" });
     respond(status, json!({ "name": "UnknownError", "data": data }))
 }
 
 pub(super) fn internal() -> Response {
-    unknown(StatusCode::INTERNAL_SERVER_ERROR)
+    unknown(StatusCode::INTERNAL_SERVER_ERROR, UNKNOWN)
 }
 
 /// 401 has an empty body on the real host.
 pub(super) fn planned(status: u16) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if status == StatusCode::UNAUTHORIZED { status.into_response() } else { unknown(status) }
+    match StatusCode::UNAUTHORIZED == status {
+        true => StatusCode::UNAUTHORIZED.into_response(),
+        false => saying(status, UNKNOWN),
+    }
+}
+
+pub(super) fn saying(status: u16, message: &str) -> Response {
+    unknown(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), message)
 }

@@ -32,6 +32,7 @@ pub(super) async fn pass(
     match fault {
         None => serve.await,
         Some(HttpFault::Status(status)) => error::planned(status),
+        Some(HttpFault::Saying(status, message)) => error::saying(status, &message),
         Some(HttpFault::Html) => web_page().await,
         Some(HttpFault::Malformed) => ([(CONTENT_TYPE, "application/json")], "{\"id\": \"se").into_response(),
         Some(HttpFault::Hang) => std::future::pending().await,
