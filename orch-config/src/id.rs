@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::is_invisible;
+
 /// Longest id, in characters.
 pub const MAX_CHARS: usize = 64;
 
@@ -17,15 +19,29 @@ pub struct InvalidId {
     pub reason: &'static str,
 }
 
+/// What is a path although it has no separator.
+pub(crate) const PLACES: [&str; 2] = [".", ".."];
+
+/// What [`is_hidden`] in the notation of patterns. The tags from U+E0000 on are not in it: there is no notation for them that
+/// every reader of a schema knows.
+pub(crate) const HIDDEN: &str = r"\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb";
+
+/// Whether a character cannot be seen on a line, or ends it.
+fn is_hidden(char: char) -> bool {
+    char.is_control() || is_invisible(char) || matches!(char, '\u{2028}' | '\u{2029}')
+}
+
 pub(crate) fn check(text: &str) -> Result<(), InvalidId> {
     let reason = if text.trim().is_empty() {
         "it is empty"
     } else if text.chars().count() > MAX_CHARS {
         "it has more than 64 characters"
-    } else if text.chars().any(char::is_control) {
-        "it has control characters"
+    } else if text.chars().any(is_hidden) {
+        "it has control or invisible characters"
     } else if text.contains(['/', '\\']) {
         "it has path separators"
+    } else if PLACES.contains(&text) {
+        "it names a directory"
     } else {
         return Ok(());
     };
@@ -40,7 +56,7 @@ macro_rules! ids {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Accepts 1 to 64 printable characters without path separators.
+            /// Accepts 1 to 64 visible characters without path separators, but not `.` and `..`.
             ///
             /// # Errors
             /// The text and what is wrong with it.

@@ -44,6 +44,7 @@ mod snippet;
 mod source_text;
 pub mod starter;
 pub mod suggest;
+pub mod text;
 pub mod trust;
 pub mod workflow;
 

@@ -163,10 +163,45 @@ mod tests {
     #[test]
     fn an_id_needs_its_prefix_and_a_safe_alphabet() {
         assert!(SessionId::parse("ses_dfd3e8406ffezGtwcagtV8LY8k").is_ok());
-        for text in ["", "ses_", "msg_1", "ses_a/b", "ses_..", "ses_a b", "ses_é"] {
+        for text in ["", "ses_", "msg_1", "SES_1", " ses_1", "ses_é"] {
             assert!(SessionId::parse(text).is_err(), "{text:?} must be refused");
         }
-        assert!(SessionId::parse(format!("ses_{}", "a".repeat(200))).is_err());
+    }
+
+    #[test]
+    fn no_id_leads_elsewhere_in_an_address_a_path_or_a_line() {
+        for rest in [
+            "..",
+            "../x",
+            "a/b",
+            "a\\b",
+            "a%2fb",
+            "a%2Fb",
+            "a?x=1",
+            "a#b",
+            "a;b",
+            "a:b",
+            "a b",
+            "\n",
+            "a\r\nb",
+            "a\0b",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "\u{ff0e}\u{ff0e}",
+        ] {
+            assert!(SessionId::parse(format!("ses_{rest}")).is_err(), "{rest:?} must be refused");
+            assert!(MessageId::parse(format!("msg_{rest}")).is_err(), "{rest:?} must be refused");
+            assert!(PartId::parse(format!("prt_{rest}")).is_err(), "{rest:?} must be refused");
+            assert!(PermissionId::parse(format!("per_{rest}")).is_err(), "{rest:?} must be refused");
+            assert!(QuestionId::parse(format!("que_{rest}")).is_err(), "{rest:?} must be refused");
+        }
+    }
+
+    #[test]
+    fn an_id_of_the_longest_kind_is_one_and_a_longer_one_is_not() {
+        let of = |length: usize| format!("ses_{}", "a".repeat(length - "ses_".len()));
+        assert!(SessionId::parse(of(LONGEST)).is_ok());
+        assert!(SessionId::parse(of(LONGEST + 1)).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Making text fit for a toast, a prompt box or a terminal.
 
+use orch_config::text::is_invisible;
 use serde::Serialize;
 
 /// One clean line of at most `max_chars` Unicode scalar values: the form in which a worker's own words may
@@ -138,16 +139,6 @@ impl Iterator for Visible<'_> {
             }
         }
     }
-}
-
-/// Characters that show nothing and can reorder, join or hide what stands around them. The joiners U+200C and
-/// U+200D stay: Persian and emoji need them.
-fn is_invisible(char: char) -> bool {
-    matches!(
-        char,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'
-            ..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ pub(crate) struct Running {
 impl Supervisor {
     /// Claims the first data directory of this profile and project that is free.
     pub(crate) fn claim_any(&self, worker: &ProfileId) -> Result<PathBuf, Error> {
-        let base = format!("{}-{}", slug(worker.as_str()), digest(&[&self.directory, worker.as_str()]));
+        let base = home_name(&self.directory, worker.as_str());
         for number in 1..=HOMES {
             let name = if number == 1 { base.clone() } else { format!("{base}-{number}") };
             let path = self.state_dir.join("servers").join(name);
@@ -257,6 +257,11 @@ async fn has_ended(server: &Weak<Server>) -> bool {
     }
 }
 
+/// The name of the first data directory of a worker in a project.
+fn home_name(project: &str, worker: &str) -> String {
+    format!("{}-{}", slug(worker), digest(&[project, worker]))
+}
+
 /// What of an id can be part of a file name; the digest beside it tells apart what this makes equal.
 fn slug(id: &str) -> String {
     id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(32).collect()
@@ -273,4 +278,43 @@ fn digest(parts: &[&str]) -> String {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_worker_of_every_project_has_a_data_directory_of_its_own() {
+        let long = |end: &str| "x".repeat(63) + end;
+        let ids = [
+            "coder",
+            "Coder",
+            "a b",
+            "a.b",
+            "a-b",
+            "a_b",
+            "..",
+            "../..",
+            "/etc",
+            "~",
+            "",
+            "译者",
+            "译著",
+            "a\nb",
+            "%2e%2e",
+            &long("1"),
+            &long("2"),
+        ];
+        let projects = ["/p", "/p/coder", "/P", ""];
+        let names: HashSet<_> =
+            projects.iter().flat_map(|project| ids.iter().map(|id| home_name(project, id))).collect();
+        assert_eq!(names.len(), ids.len() * projects.len(), "{names:?}");
+        for name in names {
+            let is_plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-');
+            assert!(name.chars().all(is_plain) && name.len() <= 32 + 1 + 16, "{name}");
+        }
+    }
 }

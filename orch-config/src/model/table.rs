@@ -11,7 +11,7 @@ use super::{
     profile::ProfilePatch,
 };
 use crate::{
-    id::{AgentName, MAX_CHARS, ProfileId, StepId, WorkflowId},
+    id::{AgentName, HIDDEN, MAX_CHARS, PLACES, ProfileId, StepId, WorkflowId},
     permission::PermissionAction,
 };
 
@@ -222,7 +222,8 @@ macro_rules! id_schema {
                     "format": ID_FORMAT,
                     "minLength": 1,
                     "maxLength": MAX_CHARS,
-                    "pattern": r"^[^\u0000-\u001f\u007f-\u009f/\\]*[^\s\u0000-\u001f\u007f-\u009f/\\][^\u0000-\u001f\u007f-\u009f/\\]*$",
+                    "pattern": format!(r"^[^{HIDDEN}/\\]*[^\s{HIDDEN}/\\][^{HIDDEN}/\\]*$"),
+                    "not": { "enum": PLACES },
                 })
             }
         }

@@ -7,6 +7,7 @@ mod caps;
 mod diagnostics;
 mod expressions;
 mod files;
+mod ids;
 mod kinds;
 mod merge;
 mod migrations;
