@@ -56,3 +56,18 @@ fn take(file: File, most: u64) -> io::Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the system makes up when it is read says that it has no bytes at all, as does a file that grows meanwhile.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_with_more_than_it_told_is_refused() {
+        let made_up = Path::new("/proc/self/maps");
+        assert_eq!(std::fs::metadata(made_up).unwrap().len(), 0);
+        assert!(read(made_up, 1 << 20).is_ok_and(|text| text.len() > 100));
+        assert_eq!(read(made_up, 100).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+}

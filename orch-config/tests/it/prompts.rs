@@ -2,8 +2,9 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
-    process::Command,
+    os::unix::{fs::symlink, net::UnixListener},
+    path::Path,
+    process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -95,16 +96,9 @@ fn a_system_prompt_comes_before_a_prompt_file() {
     assert_eq!(loaded.warnings.0[0].code, "orch::config::no-effect");
 }
 
-/// Between a look at a file and the reading of it, it may become a link to another.
-#[test]
-fn a_file_that_is_exchanged_meanwhile_leads_out_no_more_than_another() {
-    let project = Project::new()
-        .project(NAMED)
-        .file("outside/secret.md", "secret")
-        .file("project/.opencode/orch/prompts/mine.md", "mine");
-    let folder = project.path("project/.opencode/orch/prompts");
-    symlink(project.path("outside/secret.md"), folder.join("link")).unwrap();
-    fs::write(folder.join("plain"), "mine").unwrap();
+/// Loads the project again and again while another thread exchanges something in it, until it has been read and refused often
+/// enough.
+fn load_while(project: &Project, exchange: impl Fn() + Sync) {
     // Also when a check below fails.
     struct Done<'d>(&'d AtomicBool);
     impl Drop for Done<'_> {
@@ -116,16 +110,8 @@ fn a_file_that_is_exchanged_meanwhile_leads_out_no_more_than_another() {
     let (mut read, mut refused) = (0_u32, 0_u32);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let (mine, next) = (folder.join("mine.md"), folder.join("next"));
             while !done.load(Ordering::Relaxed) {
-                for other in ["link", "plain"] {
-                    if other == "link" {
-                        symlink(project.path("outside/secret.md"), &next).unwrap();
-                    } else {
-                        fs::copy(folder.join("plain"), &next).unwrap();
-                    }
-                    fs::rename(&next, &mine).unwrap();
-                }
+                exchange();
             }
         });
         let _done = Done(&done);
@@ -145,10 +131,77 @@ fn a_file_that_is_exchanged_meanwhile_leads_out_no_more_than_another() {
     });
 }
 
+fn exchanged() -> Project {
+    Project::new()
+        .project(NAMED)
+        .file("outside/mine.md", "secret")
+        .file("project/.opencode/orch/prompts/mine.md", "mine")
+}
+
+/// Between a look at a file and the reading of it, it may become a link to another.
+#[test]
+fn a_file_that_is_exchanged_meanwhile_leads_out_no_more_than_another() {
+    let project = exchanged();
+    let folder = project.path("project/.opencode/orch/prompts");
+    let (mine, next) = (folder.join("mine.md"), folder.join("next"));
+    load_while(&project, || {
+        symlink(project.path("outside/mine.md"), &next).unwrap();
+        fs::rename(&next, &mine).unwrap();
+        fs::write(&next, "mine").unwrap();
+        fs::rename(&next, &mine).unwrap();
+    });
+}
+
+/// And so may the folder that it is in.
+#[test]
+fn a_folder_that_is_exchanged_meanwhile_leads_out_no_more_than_another() {
+    let project = exchanged();
+    let folder = project.path("project/.opencode/orch/prompts");
+    let aside = project.path("project/.opencode/orch/aside");
+    load_while(&project, || {
+        fs::rename(&folder, &aside).unwrap();
+        symlink(project.path("outside"), &folder).unwrap();
+        fs::remove_file(&folder).unwrap();
+        fs::rename(&aside, &folder).unwrap();
+    });
+}
+
 #[test]
 fn what_is_no_file_is_not_waited_for() {
-    let project = Project::new().project(NAMED).file("project/.opencode/orch/prompts/x", "");
-    let place = project.path("project/.opencode/orch/prompts/mine.md");
-    assert!(Command::new("mkfifo").arg(&place).status().unwrap().success());
-    assert_eq!(project.refused(), ["1:41 error prompt-file $.profiles[0].promptFile"]);
+    let run = |program: &str, arguments: &[&str], place: &Path| {
+        Command::new(program).arg(place).args(arguments).stderr(Stdio::null()).status().unwrap().success()
+    };
+    let places = [
+        (NAMED, "mine.md", "1:41 error prompt-file $.profiles[0].promptFile"),
+        (
+            r#"{"profiles": [{"id": "w", "systemPrompt": "{{snippet:mine.md}}"}]}"#,
+            "snippets/mine.md",
+            "1:43 error snippet $.profiles[0].systemPrompt",
+        ),
+        ("{}", "workers/coder.md", "- error prompt-file $.profiles[\"coder\"].promptFile"),
+    ];
+    for (config, name, refusal) in places {
+        for kind in ["pipe", "socket", "link to a device", "device"] {
+            let project = Project::new()
+                .project(config)
+                .file(&format!("project/.opencode/orch/prompts/{name}"), "mine");
+            let place = project.path("project/.opencode/orch/prompts").join(name);
+            assert!(project.load().is_ok(), "{name}");
+            fs::remove_file(&place).unwrap();
+            let made = match kind {
+                "pipe" => run("mkfifo", &[], &place),
+                "socket" => UnixListener::bind(&place).is_ok(),
+                "link to a device" => symlink("/dev/zero", &place).is_ok(),
+                // An endless file, for whoever may make one.
+                _ => run("mknod", &["c", "1", "5"], &place),
+            };
+            match made {
+                true => assert_eq!(project.refused(), [refusal], "{kind} in the place of {name}"),
+                false => {
+                    assert_eq!(kind, "device");
+                    eprintln!("skipped: only root may make a device");
+                }
+            }
+        }
+    }
 }
