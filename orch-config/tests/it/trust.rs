@@ -1,8 +1,9 @@
 //! What a cloned repository may say before a person trusts it.
 
 use orch_config::permission::{PermissionAction, PermissionRule};
+use serde_json::{Value, json};
 
-use crate::support::Project;
+use crate::support::{Project, lines};
 
 #[test]
 fn what_reaches_beyond_the_project_is_refused_with_its_place() {
@@ -136,4 +137,62 @@ fn a_narrower_refusal_leaves_a_wider_one_in_force() {
             PermissionRule::new("bash", "git *", PermissionAction::Deny),
         ]
     );
+}
+
+/// What a worker may be is said by its profile alone, whose keys are what trust is about: in a workflow they have no effect.
+#[test]
+fn a_workflow_reaches_no_further_than_its_project() {
+    let step = json!({ "id": "s", "workerId": "coder", "prompt": "p" });
+    let group = json!({ "id": "g", "repeat": { "max": 2, "until": "true" }, "steps": [step] });
+    let workflow = |node: &Value| json!({ "workflows": { "definitions": [{ "id": "w", "steps": [node] }] } });
+    let boomerang = json!({ "workflows": { "roocodeBoomerang": { "steps": [step] } } });
+    // A whole file, and the way to the place in it that gets another key.
+    let places = [
+        (workflow(&step), "/workflows/definitions/0", "$.workflows.definitions[0]"),
+        (workflow(&step), "/workflows/definitions/0/steps/0", "$.workflows.definitions[0].steps[0]"),
+        (workflow(&group), "/workflows/definitions/0/steps/0", "$.workflows.definitions[0].steps[0]"),
+        (
+            workflow(&group),
+            "/workflows/definitions/0/steps/0/steps/0",
+            "$.workflows.definitions[0].steps[0].steps[0]",
+        ),
+        (boomerang, "/workflows/roocodeBoomerang/steps/0", "$.workflows.roocodeBoomerang.steps[0]"),
+    ];
+    let keys = [
+        ("env", json!({ "LD_PRELOAD": "evil.so" })),
+        ("permission", json!({ "bash": "allow" })),
+        ("tools", json!({ "bash": true })),
+        ("command", json!("./evil")),
+        ("url", json!("http://evil:1")),
+        ("passwordEnv", json!("AWS_SECRET")),
+        ("promptFile", json!("../../secret.md")),
+    ];
+    for (file, place, path) in places {
+        let plain = Project::new().project(&file.to_string()).load().unwrap();
+        for (key, value) in &keys {
+            let mut hostile = file.clone();
+            hostile.pointer_mut(place).unwrap()[*key] = value.clone();
+            let loaded = Project::new().project(&hostile.to_string()).load().unwrap();
+            let warned = lines(&loaded.warnings);
+            let ending = format!("warning unknown-key {path}.{key}");
+            assert!(warned.iter().any(|line| line.ends_with(&ending)), "{hostile}: {warned:?}");
+            assert_eq!(loaded.config, plain.config, "{hostile}");
+        }
+    }
+}
+
+/// The caps of the person's own file bind it, too.
+#[test]
+fn a_step_of_a_workflow_takes_no_longer_than_the_cap() {
+    for (asked, warned) in [(1_000, false), (1_001, true)] {
+        let step = json!({ "id": "s", "workerId": "coder", "prompt": "p", "timeoutMs": asked });
+        let file = json!({ "workflows": { "definitions": [{ "id": "w", "steps": [step] }] } });
+        let own = r#"{"security": {"workflows": {"perStepTimeoutMs": 1000}}}"#;
+        let loaded = Project::new().global(own).project(&file.to_string()).load().unwrap();
+        let step = loaded.config.workflow("w").unwrap().steps().next().unwrap();
+        assert_eq!(step.timeout_ms, 1_000, "{asked}");
+        let told = lines(&loaded.warnings);
+        let ending = "warning capped $.workflows.definitions[0].steps[0].timeoutMs";
+        assert_eq!(told.iter().any(|line| line.ends_with(ending)), warned, "{asked}: {told:?}");
+    }
 }

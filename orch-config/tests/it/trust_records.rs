@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
+    process::Command,
 };
 
 use orch_config::{Trust, TrustRecords, load};
@@ -21,12 +22,16 @@ fn records(project: &Project) -> TrustRecords {
     TrustRecords::at(project.path("state/trust"))
 }
 
-fn reaching() -> Project {
-    let mut project = Project::new()
+fn cloned(project: Project) -> Project {
+    project
         .project(REACHING)
         .file("project/.opencode/orch/prompts/w.md", "be good")
         .file("project/.opencode/orch/prompts/snippets/s.md", "be brief")
-        .file("project/.opencode/orch/prompts/workers/coder.md", "write code");
+        .file("project/.opencode/orch/prompts/workers/coder.md", "write code")
+}
+
+fn reaching() -> Project {
+    let mut project = cloned(Project::new());
     project.options.trust_records = Some(records(&project));
     project
 }
@@ -164,6 +169,32 @@ fn a_project_that_is_moved_or_copied_is_not_trusted_there() {
     symlink(project.path("project"), project.path("link")).unwrap();
     project.options.directory = project.path("link");
     assert!(is_trusted(&project));
+}
+
+/// Another clone is another project.
+#[test]
+fn a_copy_elsewhere_is_not_trusted_and_the_original_still_is() {
+    let mut project = trusted();
+    let (original, copy) = (project.path("project"), project.path("copy"));
+    assert!(Command::new("cp").arg("-r").args([&original, &copy]).status().unwrap().success());
+    project.options.directory = copy;
+    assert!(!is_trusted(&project));
+    project.options.directory = original;
+    assert!(is_trusted(&project));
+}
+
+/// Trust is for what the texts say in a place, not for how they came there.
+#[test]
+fn a_clone_in_the_place_of_one_that_was_trusted_is_trusted_if_it_is_the_same() {
+    let project = trusted();
+    let again = |project: Project| {
+        fs::remove_dir_all(project.path("project")).unwrap();
+        cloned(project)
+    };
+    let project = again(project);
+    assert!(is_trusted(&project));
+    let project = again(project).file("project/.opencode/orch/prompts/w.md", "be evil");
+    assert!(!is_trusted(&project));
 }
 
 /// A record says itself which directory it is about, so that its name alone gives nothing.
