@@ -14,9 +14,10 @@ use orch_workflow::{
 
 use super::hold;
 
-const STORE: &str = include_str!("../../../orch-workflow/tests/fixtures/golden-store-v1.sql");
-const GROWN: &str = include_str!("../../../orch-workflow/tests/fixtures/golden-store-v1-grown.sql");
-const PIECES: &[&str] = &[
+pub(crate) const STORE: &str = include_str!("../../../orch-workflow/tests/fixtures/golden-store-v1.sql");
+pub(crate) const GROWN: &str =
+    include_str!("../../../orch-workflow/tests/fixtures/golden-store-v1-grown.sql");
+pub(crate) const PIECES: &[&str] = &[
     "{",
     "}",
     "[",
@@ -49,8 +50,8 @@ const PIECES: &[&str] = &[
     "译",
 ];
 
-/// The columns `json` of the first query, one text for each value of its first column.
-fn texts(query: &str) -> Vec<Vec<u8>> {
+/// The second column of a query, one text for each value of the first.
+pub(crate) fn texts(query: &str) -> Vec<Vec<u8>> {
     let mut found = BTreeMap::<(usize, u64), Vec<u8>>::new();
     for (which, store) in [STORE, GROWN].into_iter().enumerate() {
         let database = rusqlite::Connection::open_in_memory().unwrap();

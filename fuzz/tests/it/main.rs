@@ -6,6 +6,7 @@ mod carry;
 mod config;
 mod events;
 mod journal;
+mod store;
 mod template;
 
 use orch_fuzz::Corpus;

@@ -165,15 +165,27 @@ fn try_connect(path: &Path) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
+/// A value is there, but not one that we have written: SQLite keeps any value in any column.
+fn is_of_another_type(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    matches!(
+        error,
+        FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..)
+    )
+}
+
+fn corrupt(path: &Path, error: &rusqlite::Error) -> StoreError {
+    StoreError::Corrupt { place: path.display().to_string(), reason: error.to_string() }
+}
+
 fn store_error(action: &'static str, path: &Path, fault: Fault) -> StoreError {
     let error = match fault {
         Fault::Store(error) => return error,
         Fault::Sql(error) => error,
     };
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            StoreError::Corrupt { place: path.display().to_string(), reason: error.to_string() }
-        }
+        _ if is_of_another_type(&error) => corrupt(path, &error),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => corrupt(path, &error),
         code => StoreError::Unavailable {
             action,
             path: path.to_owned(),
