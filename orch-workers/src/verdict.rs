@@ -183,3 +183,20 @@ pub(crate) fn now() -> Timestamp {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_the_longest_kind_is_kept_and_a_longer_one_is_cut_and_said_to_be() {
+        let cut = |chars: usize| {
+            let mut settled = Settled::answer("ä".repeat(chars));
+            truncate(&mut settled);
+            let codes: Vec<_> = settled.warnings.iter().map(|warning| warning.code).collect();
+            (settled.text.chars().count(), codes)
+        };
+        assert_eq!(cut(LONGEST_TEXT), (LONGEST_TEXT, vec![]));
+        assert_eq!(cut(LONGEST_TEXT + 1), (LONGEST_TEXT, vec![WarningCode::OutputTruncated]));
+    }
+}

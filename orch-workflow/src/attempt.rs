@@ -31,6 +31,9 @@ impl Timestamp {
     }
 }
 
+/// Longest suffix of a run's id, in characters.
+const MAX_SUFFIX: usize = 60;
+
 /// One execution of a workflow, `run_` and a unique suffix that sorts by creation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -44,7 +47,7 @@ impl RunId {
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidRunId> {
         let text = text.into();
         let valid = text.strip_prefix("run_").is_some_and(|rest| {
-            (1..=60).contains(&rest.len())
+            (1..=MAX_SUFFIX).contains(&rest.len())
                 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
         });
         if valid { Ok(Self(text.into())) } else { Err(InvalidRunId(text)) }
@@ -494,5 +497,16 @@ mod tests {
         };
         assert!(WarningCode::ALL.map(warning).into_iter().eq(0..14));
         assert!(ErrorCode::ALL.map(error).into_iter().eq(0..16));
+    }
+
+    #[test]
+    fn a_run_id_of_the_longest_kind_is_one_and_one_that_is_longer_or_leads_elsewhere_is_not() {
+        let of = |suffix: &str| RunId::new(format!("run_{suffix}"));
+        assert!(of(&"a".repeat(MAX_SUFFIX)).is_ok());
+        for suffix in
+            [&*"a".repeat(MAX_SUFFIX + 1), "", "..", "../x", "a/b", "a%2fb", "a\n", "a\0", "a b", "é"]
+        {
+            assert!(of(suffix).is_err(), "{suffix:?}");
+        }
     }
 }

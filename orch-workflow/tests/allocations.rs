@@ -15,6 +15,7 @@ use std::{
 };
 
 use orch_workflow::{
+    attachment::{Attachment, MAX_BYTES},
     attempt::Timestamp,
     record::{Record, RecordBody},
 };
@@ -74,6 +75,22 @@ fn a_record_is_read_without_holding_its_fields_twice() {
     let flattened = flattened.into_iter().map(|Flattened { seq, at, body }| Record { seq, at, body });
     assert!(flattened.eq(records), "read otherwise");
     assert!(once < twice, "{once} allocations, {twice} with `flatten`");
+}
+
+/// What is attached is kept once, in base64; what is too large is not kept at all.
+#[test]
+fn a_file_that_is_attached_costs_its_text_and_one_that_is_too_large_nothing() {
+    let _alone = ONE_AFTER_THE_OTHER.lock().unwrap_or_else(PoisonError::into_inner);
+    let content = vec![b'x'; MAX_BYTES + 1];
+    let costs = |bytes: usize| {
+        let region = Region::new(ALLOCATOR);
+        let attached = Attachment::new("notes.md", &content[..bytes]);
+        (attached.is_ok(), region.change().bytes_allocated)
+    };
+    let (taken, cost) = costs(MAX_BYTES);
+    assert!(taken && cost < MAX_BYTES / 3 * 4 + 1024, "{cost} bytes");
+    let (taken, cost) = costs(MAX_BYTES + 1);
+    assert!(!taken && cost < 1024, "{cost} bytes");
 }
 
 /// In KiB, worker's channel included. About 23 in an unoptimised build when this was written; see `docs/performance.md`.

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use orch_config::{
-    Severity, Trust,
-    expression::Expression,
+    Severity, SkillName, Trust,
+    expression::{Expression, Scope, StepFacts},
     id::{AgentName, MAX_CHARS, ProfileId, StepId, WorkflowId},
     load::{MAX_BYTES, MAX_PROMPT_BYTES, MAX_PROMPT_TOTAL_BYTES},
+    output::OutputSchema,
     parse,
 };
 use serde_json::json;
@@ -100,6 +101,40 @@ fn a_condition_of_the_largest_size_is_read_and_a_larger_one_is_not() {
         assert!(Expression::parse(&*largest).is_ok(), "{largest}");
         assert_eq!(Expression::parse(larger).unwrap_err().message, refusal);
     }
+}
+
+#[test]
+fn a_condition_looks_at_the_most_elements_and_at_no_more() {
+    const MOST: usize = Expression::MAX_ELEMENTS as usize;
+    let condition = Expression::parse("steps.s.output.all(each, each == 1)").unwrap();
+    let with = |elements: usize| {
+        let mut facts = StepFacts::new("done");
+        facts.output = json!(vec![1; elements]);
+        condition.evaluate(&Scope::new("task", 1).with_step("s", facts))
+    };
+    assert_eq!(with(MOST), Ok(true));
+    assert!(with(MOST + 1).unwrap_err().message.contains("looks at more than 10000 elements"));
+}
+
+#[test]
+fn a_schema_of_the_largest_size_is_one_and_a_larger_one_is_not() {
+    let bytes = |count: usize| json!({ "title": "x".repeat(count - r#"{"title":""}"#.len()) });
+    // The schema, the list, and what is in it.
+    let parts = |count: usize| json!({ "examples": vec![0; count - 2] });
+    for (largest, larger, refusal) in [
+        (bytes(32 * 1024), bytes(32 * 1024 + 1), "larger than 32 KiB"),
+        (parts(10_000), parts(10_001), "more than 10000 parts"),
+    ] {
+        assert!(OutputSchema::new(&largest).is_ok(), "{refusal}");
+        let refused = OutputSchema::new(&larger).unwrap_err().to_string();
+        assert!(refused.contains(refusal), "{refused}");
+    }
+}
+
+#[test]
+fn a_name_of_a_skill_of_the_longest_kind_is_one_and_one_character_more_is_not() {
+    assert!(SkillName::new("x".repeat(64)).is_ok());
+    assert!(SkillName::new("x".repeat(65)).is_err());
 }
 
 #[test]
