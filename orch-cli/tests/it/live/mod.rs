@@ -30,6 +30,8 @@ mod plugin;
 mod processes;
 mod recursion;
 mod repair;
+#[cfg(target_os = "linux")]
+mod secrets;
 mod server;
 mod tasks;
 mod trust;

@@ -89,6 +89,11 @@ async fn plain_opencode_starts_a_run_and_answers_its_gates() {
     screen.enter("half a thought").await;
     screen.shows(&["half a thought"]).await;
     screen.keep("badge").await;
+    let token = world.service()["token"].as_str().unwrap().to_owned();
+    for (words, environment) in world.started() {
+        let knows = words.iter().chain(&environment).any(|text| text.contains(&token));
+        assert!(!knows, "started with the service's token: {words:?}");
+    }
 
     screen.press(&["C-x", "v"]).await;
     screen.shows(&["Draw", "The drawing has a keel.", "continue", "retry", "abort"]).await;

@@ -12,7 +12,7 @@ async fn a_worker_on_a_server_of_ours_cannot_start_a_workflow_from_its_shell() {
     let Some(program) = live_binary() else { return };
     let kinds = ["agent", "subagent", "server"];
     // In a script, where no rule of the session's sees it.
-    let (script, config) = recursing(&kinds, "sh recurse.sh");
+    let (script, config) = recursing(&kinds, |_| "sh recurse.sh".to_owned());
     let world = World::without_server(&program, script, &config).await;
     let line = format!("{} run again 'a task within' 2>&1", env!("CARGO_BIN_EXE_orch"));
     world.file("recurse.sh", line.as_bytes());
@@ -37,7 +37,7 @@ async fn the_shell_of_a_worker_on_a_server_of_ours_does_not_know_the_password() 
     let Some(program) = live_binary() else { return };
     let kinds = ["agent", "subagent", "server"];
     let command = format!("env; echo OF THE SERVER; tr '\\0' '\\n' </proc/$PPID/environ | grep ^{VARIABLE}");
-    let (script, config) = recursing(&kinds, &command);
+    let (script, config) = recursing(&kinds, |_| command.clone());
     let world = World::without_server(&program, script, &config).await;
     let ended = world.orch(&["run", "again", "a task", "--json"]).await;
     assert_eq!(ended.code, 0, "{ended:?}");
@@ -59,7 +59,7 @@ async fn a_worker_on_a_host_of_somebody_else_is_denied_the_command() {
     let Some(program) = live_binary() else { return };
     let kinds = ["agent", "subagent"];
     for command in ["orch", "cd . && orch", env!("CARGO_BIN_EXE_orch")] {
-        let (script, config) = recursing(&kinds, &format!("{command} run again 'a task within'"));
+        let (script, config) = recursing(&kinds, |_| format!("{command} run again 'a task within'"));
         let world = World::start(&program, script, &config).await;
         let ended = world.orch(&["run", "again", "a task", "--no-input", "--json"]).await;
         assert_eq!(ended.code, 0, "{command}: {ended:?}");
@@ -76,11 +76,10 @@ async fn a_worker_on_a_host_of_somebody_else_is_denied_the_command() {
     }
 }
 
-/// A workflow with a step for a worker of each kind, which runs this command in its shell.
-fn recursing(kinds: &[&str], command: &str) -> (Script, Value) {
-    let arguments = json!({ "command": command, "description": "Start a run" });
+/// A workflow with a step for a worker of each kind, which runs its command in its shell.
+pub(super) fn recursing(kinds: &[&str], command: impl Fn(&str) -> String) -> (Script, Value) {
     let script = kinds.iter().fold(Script::new(), |script, kind| {
-        let shell = ToolCall::new("bash", arguments.clone());
+        let shell = ToolCall::new("bash", json!({ "command": command(kind), "description": "Start a run" }));
         script.on(When::prompt(format!("recurse as {kind}")), [Answer::tool(shell), Answer::text("done")])
     });
     let profiles: Vec<_> = kinds.iter().map(|kind| json!({ "id": kind, "kind": kind })).collect();

@@ -145,6 +145,23 @@ impl World {
         kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
     }
 
+    /// What the processes of this world were started with: their words, and their environment.
+    pub(super) fn started(&self) -> Vec<(Vec<String>, Vec<String>)> {
+        let read = |process: &str, file: &str| {
+            let read = std::fs::read(Path::new(process).join(file)).unwrap_or_default();
+            read.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+        };
+        let processes = processes_of(self.scratch.path());
+        processes.iter().map(|process| (read(process, "cmdline"), read(process, "environ"))).collect()
+    }
+
+    /// What the service of the project has written down for those who may speak to it.
+    pub(super) fn service(&self) -> Value {
+        let mut projects = std::fs::read_dir(self.state().join("projects")).unwrap();
+        let file = projects.next().unwrap().unwrap().path().join("serve.json");
+        serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+    }
+
     /// How many servers of workers run.
     pub(super) fn servers(&self) -> usize {
         let holds = |process: &String, file: &str, text: &[u8]| {
