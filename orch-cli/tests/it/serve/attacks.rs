@@ -132,7 +132,58 @@ async fn a_body_that_is_too_large_is_refused() {
     };
     within("the connection to be closed", write).await;
     assert!((32..48).contains(&megabytes), "{megabytes} MiB were taken");
+    #[cfg(target_os = "linux")]
+    assert!(most_memory(service.pid) < 256, "{} MiB", most_memory(service.pid));
     assert_eq!(service.get("/v1/health").await.status, 200);
+}
+
+/// The most memory that a process has had, in MiB: of a body, what arrives and what is read from it.
+#[cfg(target_os = "linux")]
+fn most_memory(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+/// However deep: what belongs to no field is not kept, and what does is not read deeper than 128.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_nests_without_end_is_refused() {
+    let (_world, service) = service().await;
+    for depth in [127, 128, 129, 1_000_000] {
+        let nested = "[".repeat(depth) + &"]".repeat(depth);
+        for body in [
+            nested.clone(),
+            format!(r#"{{"workflow":"last","task":{nested}}}"#),
+            format!(r#"{{"x":{nested}}}"#),
+        ] {
+            let request =
+                service.bare(Method::POST, "/v1/runs").header(header::CONTENT_TYPE, "application/json");
+            let refused = service.send(request.body(body)).await;
+            assert_eq!(refused.refusal(), (400, "orch::serve::malformed"), "{depth}");
+        }
+    }
+    assert_eq!(service.get("/v1/health").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_of_the_largest_size_is_read_and_one_of_twice_that_is_not() {
+    const CAP: usize = 64 * 1024;
+    let (_world, service) = service().await;
+    let (token, own) = (&service.token, service.authority());
+    let head = |bytes: usize| {
+        let start = format!(
+            "GET /v1/health HTTP/1.1\r\nhost: {own}\r\nauthorization: Bearer {token}\r\nconnection: close\r\nx: "
+        );
+        let end = "\r\n\r\n";
+        format!("{start}{}{end}", "y".repeat(bytes - start.len() - end.len()))
+    };
+    assert!(service.say(&head(CAP)).await.starts_with("HTTP/1.1 200"));
+    let mut stream = service.raw().await;
+    // It is refused before it has been read to its end.
+    let _ = stream.write_all(head(2 * CAP).as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = within("the refusal", stream.read_to_end(&mut answer)).await;
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
 }
 
 #[tokio::test(flavor = "multi_thread")]
