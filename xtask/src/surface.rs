@@ -1,7 +1,10 @@
-//! What the libraries show to whoever embeds them: no type of a crate that we only use inside, and no secret as plain text.
+//! What the libraries show to whoever embeds them: no type of a crate that we only use inside, no secret as plain text, and
+//! no type that may hold a secret without a test that looks for it in what the type writes.
 //!
 //! Read from the sources, so that it needs neither a build nor an unstable compiler. `pub` is taken at its word: the lint
 //! `unreachable_pub` sees to it that what is not reachable does not say so.
+
+mod holders;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,13 +43,17 @@ const SECRETS: &[&str] = &["password", "secret", "token"];
 /// The files and what they show.
 pub(crate) fn check(metadata: &Metadata) -> Result<(), Error> {
     let mut complaints = Vec::new();
+    let mut types = holders::Types::default();
     for package in metadata.workspace_packages() {
-        for file in sources(package)? {
-            let text = fs::read_to_string(&file).map_err(|source| unreadable(&file, source))?;
-            let found = look(&text).map_err(|error| Error::Check(format!("{}: {error}", file.display())))?;
-            complaints.extend(found.into_iter().map(|each| format!("{}: {each}", file.display())));
+        types.place(&package.name, package.dependencies.iter().map(|dependency| dependency.name.clone()));
+        for path in sources(package)? {
+            let file = parse(&path)?;
+            complaints.extend(look(&file).into_iter().map(|each| format!("{}: {each}", path.display())));
+            types.learn(&package.name, &file);
         }
     }
+    let canary = metadata.workspace_root.join(holders::CANARY);
+    complaints.extend(types.missing(&parse(canary.as_std_path())?));
     if complaints.is_empty() { Ok(()) } else { Err(Error::Check(complaints.join("\n"))) }
 }
 
@@ -77,13 +84,17 @@ fn sources(package: &Package) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-/// What is wrong with the text of one file.
-fn look(text: &str) -> syn::Result<Vec<String>> {
-    let file = syn::parse_file(text)?;
+fn parse(path: &Path) -> Result<syn::File, Error> {
+    let text = fs::read_to_string(path).map_err(|source| unreadable(path, source))?;
+    syn::parse_file(&text).map_err(|error| Error::Check(format!("{}: {error}", path.display())))
+}
+
+/// What is wrong with one file.
+fn look(file: &syn::File) -> Vec<String> {
     let mut look = Look::default();
     look.learn(&file.items);
     look.items(&file.items);
-    Ok(look.complaints)
+    look.complaints
 }
 
 #[derive(Default)]
@@ -238,9 +249,9 @@ impl Look {
             return;
         }
         for field in fields {
-            let Some(called) = field.ident.as_ref().map(Ident::to_string) else { continue };
-            let secret = called.split('_').next_back().is_some_and(|word| SECRETS.contains(&word));
-            if secret && is_text(&field.ty) {
+            if let Some(called) = &field.ident
+                && is_secret(field)
+            {
                 self.complaints
                     .push(format!("`{name}` would write its `{called}`: keep it in a type that redacts"));
             }
@@ -290,6 +301,12 @@ fn derives(attributes: &[Attribute], wanted: &[&str]) -> bool {
         });
     }
     derived
+}
+
+/// Whether a field holds a secret as plain text, by what it is called.
+fn is_secret(field: &Field) -> bool {
+    let called = field.ident.as_ref().map(Ident::to_string).unwrap_or_default();
+    called.split('_').next_back().is_some_and(|word| SECRETS.contains(&word)) && is_text(&field.ty)
 }
 
 fn is_text(ty: &Type) -> bool {

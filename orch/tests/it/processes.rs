@@ -7,6 +7,7 @@ use std::{
 };
 
 use orch::{
+    config::{Config, Trust},
     opencode::simulator::{Answer, Hold, Script, Simulator, SimulatorOptions},
     prelude::*,
 };
@@ -19,53 +20,90 @@ const PROGRAM: &str = r#"#!/bin/sh
 if [ "$1" = --version ]; then echo 1.18.33; exit; fi
 sleep 600 & echo $! > "$SCRATCH/tool.pid"
 echo $$ > "$SCRATCH/server.pid"
+env > "$SCRATCH/environment"
 printf '%s\n' "$OPENCODE_SERVER_PASSWORD" > "$SCRATCH/password"
 read -r url < "$SCRATCH/url"
 echo "opencode server listening on $url"
 wait
 "#;
 
-struct Launched {
+/// Where the program is, and the pipes by which it speaks with the test.
+pub(crate) struct Stage {
     scratch: tempfile::TempDir,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let stage = Self { scratch: tempfile::tempdir().unwrap() };
+        let program = stage.path("opencode");
+        std::fs::write(&program, PROGRAM).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let pipes = ["password", "url"].map(|name| stage.path(name));
+        assert!(Command::new("mkfifo").args(pipes).status().unwrap().success());
+        stage
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.scratch.path().join(name)
+    }
+
+    pub(crate) fn program(&self) -> Host {
+        Host::launch([self.path("opencode")])
+    }
+
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        vec![variable("PATH", "/usr/bin:/bin"), variable("SCRATCH", self.scratch.path().to_str().unwrap())]
+    }
+
+    /// The host behind the program once that was started, and the password that the program was given.
+    pub(crate) async fn host(&self, script: Script) -> (Simulator, String) {
+        let password = on_pipe(self.path("password"), |pipe| std::fs::read_to_string(pipe).unwrap()).await;
+        let password = password.trim().to_owned();
+        let directory = self.scratch.path().to_string_lossy();
+        let options = SimulatorOptions::new(script).password(&password).directory(directory);
+        let host = Simulator::start(options).await.unwrap();
+        let line = format!("{}\n", host.url());
+        on_pipe(self.path("url"), move |pipe| std::fs::write(pipe, line).unwrap()).await;
+        (host, password)
+    }
+}
+
+struct Launched {
+    stage: Stage,
     orchestrator: Orchestrator,
     _host: Simulator,
 }
 
 impl Launched {
     async fn start(script: Script) -> Self {
-        let scratch = tempfile::tempdir().unwrap();
-        let program = scratch.path().join("opencode");
-        std::fs::write(&program, PROGRAM).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let (password, url) = (scratch.path().join("password"), scratch.path().join("url"));
-        assert!(Command::new("mkfifo").args([&password, &url]).status().unwrap().success());
+        Self::with(script, config()).await
+    }
 
-        let orchestrator = Orchestrator::builder(scratch.path())
-            .config(config())
-            .host(Host::launch([&program]))
-            .state_at(scratch.path().join("state"))
-            .environment([("PATH", "/usr/bin:/bin"), ("SCRATCH", scratch.path().to_str().unwrap())])
+    async fn with(script: Script, config: Config) -> Self {
+        let stage = Stage::new();
+        let orchestrator = Orchestrator::builder(stage.directory())
+            .config(config)
+            .host(stage.program())
+            .state_at(stage.path("state"))
+            .environment(stage.environment())
             .build()
             .await
             .unwrap();
-        let directory = scratch.path().to_string_lossy().into_owned();
-        let simulated = async {
-            let password = on_pipe(password, |pipe| std::fs::read_to_string(pipe).unwrap()).await;
-            let options = SimulatorOptions::new(script).password(password.trim()).directory(directory);
-            let host = Simulator::start(options).await.unwrap();
-            let line = format!("{}\n", host.url());
-            on_pipe(url, move |pipe| std::fs::write(pipe, line).unwrap()).await;
-            host
-        };
-        let (reached, host) = within(async { tokio::join!(orchestrator.host(), simulated) }).await;
+        let (reached, (host, _)) =
+            within(async { tokio::join!(orchestrator.host(), stage.host(script)) }).await;
         reached.unwrap();
-        let launched = Self { scratch, orchestrator, _host: host };
+        let launched = Self { stage, orchestrator, _host: host };
         assert!(launched.pids().iter().all(|pid| is_alive(*pid)));
         launched
     }
 
     fn pids(&self) -> Vec<u32> {
-        ["server.pid", "tool.pid"].map(|name| read_pid(&self.scratch.path().join(name))).to_vec()
+        ["server.pid", "tool.pid"].map(|name| read_pid(&self.stage.path(name))).to_vec()
     }
 }
 
@@ -117,4 +155,19 @@ async fn one_that_is_dropped_with_a_step_in_flight_leaves_none_either() {
     within(hold.wait_arrived()).await;
     drop(launched.orchestrator);
     all_gone(pids).await;
+}
+
+/// Whoever embeds decides about trust; who does not has decided against it.
+#[tokio::test]
+async fn a_host_is_started_without_what_the_project_brings_unless_the_configuration_is_trusted() {
+    let mut trusted = config();
+    trusted.trust = Trust::Trusted;
+    for (config, is_left_out) in [(config(), true), (trusted, false)] {
+        let launched = Launched::with(Script::new(), config).await;
+        let environment = std::fs::read_to_string(launched.stage.path("environment")).unwrap();
+        let variables: Vec<_> = environment.lines().collect();
+        assert!(variables.contains(&"ORCH_WORKER=1"), "{environment}");
+        assert_eq!(variables.contains(&"OPENCODE_DISABLE_PROJECT_CONFIG=1"), is_left_out, "{environment}");
+        within(launched.orchestrator.shutdown()).await;
+    }
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn complaints(text: &str) -> Vec<String> {
-    look(text).unwrap()
+    look(&syn::parse_file(text).unwrap())
 }
 
 #[test]
@@ -70,6 +70,58 @@ fn a_secret_is_no_plain_text_where_it_would_be_written() {
     ] {
         assert_eq!(complaints(kept), [""; 0], "{kept}");
     }
+}
+
+/// What the canary would have to write of these sources.
+fn missing(sources: &[&str], canary: &str) -> Vec<String> {
+    let mut types = holders::Types::default();
+    sources.iter().for_each(|text| types.learn("orch", &syn::parse_file(text).unwrap()));
+    types.missing(&syn::parse_file(canary).unwrap())
+}
+
+#[test]
+fn a_type_that_may_hold_a_secret_is_written_by_the_canary() {
+    let inner = "#[derive(Debug)] struct Inner { key: Option<SecretString> }";
+    for outer in [
+        "#[derive(Debug)] pub struct Outer { inner: Arc<Inner> }",
+        "#[derive(Clone)] pub struct Outer(Vec<Inner>); impl fmt::Debug for Outer {}",
+        "pub struct Outer { password: Option<String> } impl fmt::Debug for Outer {}",
+        "#[derive(Serialize)] pub enum Outer { None, One { inner: Inner } }",
+        "mod m { #[derive(Clone, Debug)] pub struct Outer { token: SecretString } }",
+    ] {
+        let found = missing(&[outer, inner], "fn f() { other.add(1); }");
+        assert!(matches!(&found[..], [one] if one.contains("`Outer`")), "{outer}: {found:?}");
+        let canary = r#"async fn f() { written.add("Outer, with a key", &outer); }"#;
+        assert_eq!(missing(&[inner, outer], canary), [""; 0], "{outer}");
+    }
+    for harmless in [
+        "pub struct Outer { inner: Inner }",
+        "#[derive(Debug)] struct Outer { inner: Inner }",
+        "#[derive(Debug)] pub struct Outer { inner: Other }",
+        "#[derive(Debug)] pub struct Outer { inner: std::other::Inner }",
+        "use other::Inner; #[derive(Debug)] pub struct Outer { inner: Inner }",
+        "#[derive(Debug)] pub struct Outer { inner: Box<dyn Inner> }",
+        "#[cfg(test)] mod tests { #[derive(Debug)] pub struct Outer { inner: Inner } }",
+    ] {
+        assert_eq!(missing(&[harmless, inner], ""), [""; 0], "{harmless}");
+    }
+}
+
+/// What a macro makes cannot be seen, so that it may have nothing to do with secrets.
+#[test]
+fn a_macro_makes_no_type_that_may_hold_a_secret() {
+    let inner = "#[derive(Debug)] struct Inner(SecretString);";
+    for made in [
+        "macro_rules! types { ($name:ident) => { pub struct $name(SecretString); } }",
+        "macro_rules! types { ($name:ident, $of:ty) => { pub struct $name($of); } } types! { Outer, Inner }",
+    ] {
+        let found = missing(&[made, inner], "");
+        assert!(matches!(&found[..], [one] if one.contains("a macro makes")), "{made}: {found:?}");
+    }
+    assert_eq!(
+        missing(&["macro_rules! ids { ($name:ident) => { pub struct $name(Arc<str>); } }"], ""),
+        [""; 0]
+    );
 }
 
 #[test]

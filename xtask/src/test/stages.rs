@@ -34,7 +34,11 @@ pub(super) const STAGES: &[Stage] = &[
         about: "crates depend on each other as the architecture allows",
         run: check_arrows,
     },
-    Stage { name: "surface", about: "no public signature shows what is used inside", run: check_surface },
+    Stage {
+        name: "surface",
+        about: "no public signature shows what is used inside, no type writes a secret unsearched",
+        run: check_surface,
+    },
     Stage { name: "msrv", about: "no dependency asks for a newer Rust than we promise", run: check_msrv },
     Stage {
         name: "schema",
