@@ -294,3 +294,27 @@ pub(super) fn numbered(events: Vec<Event>) -> impl Iterator<Item = (usize, Event
         (nth, event)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The order of a bounded number of events is remembered; whoever asks for more is told that some is forgotten.
+    #[test]
+    fn what_was_told_too_long_ago_is_forgotten() {
+        let feed = Feed::new();
+        let all = ORDER as u64 + 2;
+        for seq in 1..=all {
+            let event = json!({ "seq": seq, "at": 0, "run": "run_1", "type": "run.paused" });
+            feed.tell(Arc::new(serde_json::from_value(event).unwrap()));
+        }
+        assert_eq!(feed.since(1), None, "the second is forgotten");
+        let kept = feed.since(2).unwrap();
+        assert_eq!((kept.len(), kept[0].0, kept[ORDER - 1].0), (ORDER, 3, all));
+        assert_eq!(kept[0].1.seq, 3);
+        assert_eq!(feed.since(all), Some(Vec::new()));
+        assert_eq!(feed.since(all + 1), None, "what was never told is of no service that is known");
+    }
+}

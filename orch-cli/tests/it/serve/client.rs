@@ -115,8 +115,16 @@ impl Service {
 
     /// Listens from here on.
     pub(crate) async fn listen(&self, query: &str) -> Listener {
-        let request = self.http.get(self.to(&format!("/v1/events{query}"))).bearer_auth(&self.token);
-        let response = within("the stream", request.send()).await.unwrap();
+        self.hear(self.http.get(self.to(&format!("/v1/events{query}")))).await
+    }
+
+    /// Listens after the message with this id, as a browser does that lost its connection.
+    pub(crate) async fn listen_after(&self, id: &str) -> Listener {
+        self.hear(self.http.get(self.to("/v1/events")).header("last-event-id", id)).await
+    }
+
+    async fn hear(&self, request: reqwest::RequestBuilder) -> Listener {
+        let response = within("the stream", request.bearer_auth(&self.token).send()).await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut listener = Listener { response, text: String::new(), id: String::new() };
@@ -218,6 +226,16 @@ impl Listener {
             let chunk = within("a message", self.response.chunk()).await.unwrap()?;
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
         }
+    }
+
+    /// The next so many messages.
+    pub(crate) async fn take(&mut self, count: usize) -> Vec<Message> {
+        let mut messages = Vec::new();
+        while messages.len() < count {
+            messages
+                .push(self.next().await.unwrap_or_else(|| panic!("the stream ended after {messages:#?}")));
+        }
+        messages
     }
 
     /// The messages up to the first of this type of event, which is the last of them.

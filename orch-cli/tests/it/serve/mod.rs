@@ -2,6 +2,7 @@
 
 mod attacks;
 pub(crate) mod client;
+mod events;
 mod fuzz;
 mod hosts;
 mod life;
@@ -9,3 +10,4 @@ mod load;
 mod runs;
 mod shapes;
 mod tasks;
+mod views;
