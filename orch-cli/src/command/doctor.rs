@@ -1,5 +1,7 @@
 //! `orch doctor`: what works here, what does not, and how to mend it.
 
+use std::path::Path;
+
 use orch::{
     Runs,
     opencode::drift::{self, Capability, Standing as Interface},
@@ -12,7 +14,8 @@ use super::{install, print, print_json};
 use crate::{
     args::HostArgs,
     exit::{Exit, Failure},
-    install::{Place, Standing},
+    file::Files,
+    install::{Place, Standing, interface},
     project::Project,
     report::Paint,
 };
@@ -37,7 +40,8 @@ impl Check {
 }
 
 pub(crate) async fn doctor(project: &Project, host: &HostArgs, json: bool) -> Result<Exit, Failure> {
-    let mut checks = vec![configuration(project), store(project).await, search(), plugin(project)];
+    let mut checks =
+        vec![configuration(project), store(project).await, search(), plugin(project), settings(project)];
     let Examined { host, capabilities } = reach(project, host).await;
     checks.push(host);
     let capabilities = match capabilities {
@@ -151,6 +155,36 @@ fn plugin(project: &Project) -> Check {
         return Check::passed("plugin", message);
     }
     Check::passed("plugin", installed.join(", "))
+}
+
+/// The settings of OpenCode's terminal interface, which goes without all of a file for one value that it does not take.
+fn settings(project: &Project) -> Check {
+    let examined = || {
+        let root = Files::of_project(project.directory());
+        let mut files = interface::examine(&root, Path::new(""))?;
+        let own = install::place(project, true).ok();
+        for place in [Place::of_project(project.directory())].into_iter().chain(own) {
+            files.extend(place.interface()?);
+        }
+        Ok(files)
+    };
+    let files = match examined() {
+        Ok(files) => files,
+        Err(failure) => return Check::failed("tui.json", failure),
+    };
+    let troubles: Vec<_> = files
+        .iter()
+        .filter_map(|(path, taken)| Some(format!("{}: {}", path.display(), taken.as_ref().err()?)))
+        .collect();
+    if !troubles.is_empty() {
+        let failure = Failure::new(Exit::Error, "orch::install::settings", troubles.join("; "));
+        return Check::failed(
+            "tui.json",
+            failure.help("mend it: OpenCode goes without the whole file, and says nothing"),
+        );
+    }
+    let files: Vec<_> = files.iter().map(|(path, _)| path.display().to_string()).collect();
+    Check::passed("tui.json", if files.is_empty() { "there is none".to_owned() } else { files.join(", ") })
 }
 
 /// What came of reaching the host, and what it says of itself.

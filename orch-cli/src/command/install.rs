@@ -12,7 +12,7 @@ use super::{print, print_json};
 use crate::{
     args::{InstallArgs, UninstallArgs},
     exit::{Exit, Failure},
-    install::{Options, Place},
+    install::{Options, Place, key},
     project::Project,
 };
 
@@ -50,9 +50,7 @@ pub(crate) fn parse_key(text: &str) -> Result<(String, String), String> {
     if !plugin::COMMANDS.contains(&name) {
         return Err(format!("no command `{name}`; there are {}", plugin::COMMANDS.join(", ")));
     }
-    if key.is_empty() || key.contains(char::is_whitespace) {
-        return Err(format!("`{key}` is no key; a sequence is written without a space, such as <leader>v"));
-    }
+    key::check(key)?;
     Ok((name.to_owned(), key.to_owned()))
 }
 

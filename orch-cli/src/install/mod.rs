@@ -1,5 +1,7 @@
 //! The plugin in OpenCode's settings: put there, taken out again to the byte, and examined.
 
+pub(crate) mod interface;
+pub(crate) mod key;
 mod receipt;
 mod settings;
 
@@ -11,14 +13,15 @@ use std::{
 use orch::ux::plugin::FILES;
 use serde_json::{Value, json};
 
-use self::receipt::Receipt;
+use self::{interface::Examined, receipt::Receipt};
 use crate::{
     exit::{Exit, Failure},
     file::{Files, Kind},
 };
 
 /// What OpenCode reads in a folder of settings: for its server, and for its terminal interface.
-const SETTINGS: [&str; 2] = ["opencode", "tui"];
+const SETTINGS: [&str; 2] = ["opencode", INTERFACE];
+const INTERFACE: &str = "tui";
 
 /// A folder of OpenCode's settings: `.opencode` of a project, or the person's own.
 #[derive(Debug, Clone)]
@@ -75,7 +78,10 @@ impl Place {
     /// Writes the plugin and names it in both files. Doing it again changes nothing, or what differs.
     pub(crate) fn install(&self, options: &Options) -> Result<Vec<PathBuf>, Failure> {
         self.refuse_links()?;
-        let mut receipt = Receipt::read(&self.files, &self.own())?;
+        let mut receipt = match Receipt::read(&self.files, &self.own())? {
+            Some(receipt) => receipt,
+            None => Receipt::new(self.files.kind(&self.folder)?.is_none()),
+        };
         let mut planned = Vec::new();
         for name in SETTINGS {
             let (path, now) = self.settings(name)?;
@@ -83,6 +89,9 @@ impl Place {
                 receipt.before(&path, now.as_deref()).map_err(|reason| self.unusable(&path, &reason))?;
             let after = settings::with_plugin(before.as_deref().unwrap_or_default(), &options.json())
                 .map_err(|reason| self.unusable(&path, &reason))?;
+            if name == INTERFACE {
+                interface::check(&after).map_err(|reason| self.unusable(&path, &reason))?;
+            }
             receipt.note(&path, before, &after);
             planned.push((path, now, after));
         }
@@ -105,7 +114,7 @@ impl Place {
     /// only the plugin's entry is taken.
     pub(crate) fn uninstall(&self) -> Result<Vec<PathBuf>, Failure> {
         self.refuse_links()?;
-        let receipt = Receipt::read(&self.files, &self.own())?;
+        let receipt = Receipt::read(&self.files, &self.own())?.unwrap_or(Receipt::new(false));
         let mut changed = Vec::new();
         for name in SETTINGS {
             let (path, Some(now)) = self.settings(name)? else { continue };
@@ -122,8 +131,11 @@ impl Place {
                 changed.push(self.files.path(&path));
             }
         }
-        for folder in [self.own().join("tui"), self.own(), self.folder.clone()] {
+        for folder in [self.own().join("tui"), self.own()] {
             self.files.remove_empty(&folder)?;
+        }
+        if receipt.made_the_folder() {
+            self.files.remove_empty(&self.folder)?;
         }
         Ok(changed)
     }
@@ -149,6 +161,14 @@ impl Place {
                 self.files.path(&self.folder).display()
             )),
         }
+    }
+
+    /// The settings of the terminal interface here, as it takes them.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub(crate) fn interface(&self) -> Result<Vec<Examined>, Failure> {
+        interface::examine(&self.files, &self.folder)
     }
 
     fn options(&self, name: &str) -> Result<Option<Value>, Failure> {

@@ -13,8 +13,11 @@ use crate::{
     file::Files,
 };
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Receipt {
+    /// Whether the folder of the settings was made; one that does not say is of a version that took it for made.
+    #[serde(default = "yes")]
+    made_folder: bool,
     /// By the file's name.
     files: BTreeMap<String, Change>,
 }
@@ -26,16 +29,28 @@ struct Change {
     after: String,
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl Receipt {
+    pub(super) fn new(made_folder: bool) -> Self {
+        Self { made_folder, files: BTreeMap::new() }
+    }
+
+    pub(super) fn made_the_folder(&self) -> bool {
+        self.made_folder
+    }
+
     pub(super) fn path(plugin: &Path) -> PathBuf {
         plugin.join("installed.json")
     }
 
-    /// The receipt of the plugin in this folder; an empty one where there is none.
-    pub(super) fn read(files: &Files, plugin: &Path) -> Result<Self, Failure> {
+    /// The receipt of the plugin in this folder, where there is one.
+    pub(super) fn read(files: &Files, plugin: &Path) -> Result<Option<Self>, Failure> {
         let path = Self::path(plugin);
-        let Some(text) = files.text(&path)? else { return Ok(Self::default()) };
-        serde_json::from_str(&text).map_err(|error| {
+        let Some(text) = files.text(&path)? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|error| {
             let message = format!("read what was installed from {}: {error}", files.path(&path).display());
             Failure::new(Exit::Error, "orch::install::receipt", message).help(
                 "remove this file; the plugin's entry is then taken out, and the rest of the settings stays",

@@ -118,7 +118,12 @@ async fn what_cannot_be_understood_is_refused_and_nothing_is_written() {
     let plugin = examined["checks"].as_array().unwrap().iter().find(|check| check["name"] == "plugin");
     assert_eq!(plugin.unwrap()["ok"], false, "OpenCode would ignore the file without a word");
 
-    for (key, expected) in [("gate", "NAME=KEY"), ("frob=f4", "no command"), ("gate=a b", "no key")] {
+    for (key, expected) in [
+        ("gate", "NAME=KEY"),
+        ("frob=f4", "no command"),
+        ("gate=a b", "no key"),
+        ("gate=ctlr+g", "no modifier"),
+    ] {
         let refused = world.orch(["install", "--key", key, "--json"]).await;
         assert_eq!(refused.code, Some(2), "{key}");
         assert!(refused.stdout.contains(expected), "{key}: {refused:?}");
@@ -272,5 +277,91 @@ async fn links_that_stay_within_and_those_of_a_person_are_followed_and_stay_link
     }
     for (target, link) in &links {
         assert_eq!(fs::read_link(link).unwrap(), *target);
+    }
+}
+
+/// One bad value, and the interface goes without the whole file, the plugin in it included.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_finds_a_value_that_makes_the_interface_ignore_its_settings() {
+    let world = world().await;
+    let check = |examined: &crate::world::Output| {
+        let checks = examined.json()["checks"].take();
+        let found =
+            checks.as_array().unwrap().iter().find(|check| check["name"] == "tui.json").unwrap().clone();
+        (found["ok"].as_bool().unwrap(), found["message"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(check(&world.orch(["doctor", "--json"]).await), (true, "there is none".to_owned()));
+    let own = world.path("home").join(".config/opencode");
+    let of_project = world.project().join(".opencode");
+    fs::create_dir_all(&own).unwrap();
+    fs::create_dir(&of_project).unwrap();
+    let places = [
+        world.project().join("tui.json"),
+        world.project().join("tui.jsonc"),
+        of_project.join("tui.json"),
+        of_project.join("tui.jsonc"),
+        own.join("tui.json"),
+        own.join("tui.jsonc"),
+    ];
+    let rows = [
+        ("{\n  // mine\n  \"theme\": 5\n}\n", "`theme` has to be a text on line 3 column 12"),
+        (r#"{"keybinds": {"leader": 5}}"#, "`keybinds.leader` has to be a key"),
+        (r#"{"plugin": "./orch"}"#, "`plugin` has to be a list"),
+    ];
+    for (place, (text, told)) in places.iter().zip(rows.iter().cycle()) {
+        fs::write(place, text).unwrap();
+        let examined = world.orch(["doctor", "--json"]).await;
+        let (ok, message) = check(&examined);
+        assert!(!ok && message.contains(told), "{text}: {message}");
+        assert!(message.contains(&*place.to_string_lossy()), "{}: {message}", place.display());
+        fs::write(place, r#"{"theme": "opencode"}"#).unwrap();
+        let (ok, message) = check(&world.orch(["doctor", "--json"]).await);
+        assert!(ok && message.contains(&*place.to_string_lossy()), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn install_refuses_beside_an_invalid_value() {
+    let world = world().await;
+    let tui = world.project().join(".opencode/tui.json");
+    fs::create_dir(tui.parent().unwrap()).unwrap();
+    let rows = [
+        ("{\n  \"theme\": 5\n}", "`theme` has to be a text on line 2 column 12"),
+        ("{\"keybinds\": {\"leader\": [\"f9\", 5]}}", "`keybinds.leader[1]` has to be a key on line 1"),
+        ("{\"plugin\": [5]}", "`plugin[0]` has to be a name"),
+        ("{theme: \"dark\"}", "on line 1"),
+    ];
+    for (text, told) in rows {
+        fs::write(&tui, text).unwrap();
+        let refused = world.orch(["install", "--json"]).await;
+        assert_eq!((refused.code, refused.error().as_str()), (Some(2), "orch::install::settings"), "{text}");
+        assert!(refused.json()["error"]["message"].as_str().unwrap().contains(told), "{text}: {refused:?}");
+        assert_eq!(fs::read_to_string(&tui).unwrap(), text);
+        assert_eq!(files(&world.project().join(".opencode")).len(), 1, "{text}: nothing was written");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_was_there_stays_and_one_that_was_made_goes() {
+    for was_there in [true, false] {
+        let world = world().await;
+        let folder = world.project().join(".opencode");
+        if was_there {
+            fs::create_dir(&folder).unwrap();
+        }
+        for command in ["install", "install", "uninstall"] {
+            assert_eq!(world.orch([command]).await.code, Some(0), "{command}");
+        }
+        assert_eq!(folder.exists(), was_there);
+    }
+    for was_there in [true, false] {
+        let world = world().await;
+        let folder = world.path("home").join(".config/opencode");
+        if was_there {
+            fs::create_dir_all(&folder).unwrap();
+        }
+        assert_eq!(world.orch(["install", "--global"]).await.code, Some(0));
+        assert_eq!(world.orch(["uninstall", "--global"]).await.code, Some(0));
+        assert_eq!(folder.exists(), was_there);
     }
 }
