@@ -319,3 +319,21 @@ fn the_boomerang_workflow_keeps_its_steps_and_now_carries_the_plan() {
     });
     assert_eq!(json!(replaced.collect::<Vec<_>>()), over["expected"], "{}", over["id"]);
 }
+
+/// A program that listened to the predecessor finds each of its events on the page of migration, with one of ours.
+#[test]
+fn every_event_has_a_counterpart_on_the_page_of_migration() {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs");
+    let [migrating, events] =
+        ["migrating.md", "events.md"].map(|page| std::fs::read_to_string(docs.join(page)).unwrap());
+    let told =
+        cases("sequence").into_iter().flat_map(|case| case["expected"]["events"].as_array().unwrap().clone());
+    let told: std::collections::BTreeSet<_> = told.map(|name| name.as_str().unwrap().to_owned()).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    for name in told {
+        let row = migrating.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let ours = row.unwrap_or_else(|| panic!("{name} is not on the page")).split("[`").nth(1).unwrap();
+        let heading = format!("### `{}`\n", ours.split('`').next().unwrap());
+        assert!(events.contains(&heading), "{name}: {heading}");
+    }
+}
