@@ -1,5 +1,5 @@
 //! Every command line that anything says is one that can be typed: in the documentation, in errors and their help, in
-//! notices, in comments.
+//! notices, in comments, in the plugin. So is every slash command.
 
 use std::{
     fs,
@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Command;
+use orch::ux::plugin;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -91,23 +92,69 @@ fn check(files: Vec<PathBuf>, least: usize) {
     assert!(count >= least, "only {count} calls were found");
 }
 
+const PAGES: &[&str] = &["docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"];
+const SOURCES: &[&str] = &[
+    "orch",
+    "orch-cli/src",
+    "orch-config/src",
+    "orch-opencode/src",
+    "orch-ux/src",
+    "orch-workers/src",
+    "orch-workflow/src",
+];
+
 #[test]
 fn every_command_in_the_documentation_exists() {
-    check(files(&["docs", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"], ".md"), 100);
+    check(files(PAGES, ".md"), 100);
 }
 
 #[test]
 fn every_command_in_an_error_a_help_or_a_comment_exists() {
-    let sources = [
-        "orch",
-        "orch-cli/src",
-        "orch-config/src",
-        "orch-opencode/src",
-        "orch-ux/src",
-        "orch-workers/src",
-        "orch-workflow/src",
-    ];
-    check(files(&sources, ".rs"), 50);
+    check(files(SOURCES, ".rs"), 50);
+}
+
+#[test]
+fn every_command_in_the_plugin_exists() {
+    check(files(&["orch-ux/src/plugin"], ".js"), 2);
+}
+
+/// The slash commands in a text, without what they all begin with. A path holds none.
+fn slashes(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for (at, start) in text.match_indices("/orch-") {
+        let before = text[..at].chars().next_back();
+        let rest = &text[at + start.len()..];
+        let end = rest.find(|char: char| !char.is_ascii_lowercase()).unwrap_or(rest.len());
+        if end > 0 && before.is_none_or(|char| char.is_whitespace() || "`\"'(*".contains(char)) {
+            found.push(&rest[..end]);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_slash_command_that_is_named_is_one_of_the_plugin() {
+    let named = [(PAGES, ".md", 20), (SOURCES, ".rs", 1), (&["orch-ux/src/plugin"][..], ".js", 3)];
+    for (below, ending, least) in named {
+        let mut count = 0;
+        for file in files(below, ending) {
+            let text = fs::read_to_string(&file).unwrap();
+            for name in slashes(&text) {
+                count += 1;
+                assert!(plugin::COMMANDS.contains(&name), "{}: /orch-{name} is no command", file.display());
+            }
+        }
+        assert!(count >= least, "only {count} slash commands were found in {ending}");
+    }
+}
+
+#[test]
+fn a_slash_command_is_told_from_a_path() {
+    assert_eq!(slashes("/orch-run, `/orch-gate` (/orch-frob)"), ["run", "gate", "frob"]);
+    assert_eq!(
+        slashes("../orch-cli https://github.com/orch-rs /orch-NAME `/orch-${name}`"),
+        Vec::<&str>::new()
+    );
 }
 
 #[test]
