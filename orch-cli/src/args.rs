@@ -390,7 +390,8 @@ pub(crate) struct TraceArgs {
     /// Show messages whole, and what tools were given and gave.
     #[arg(long)]
     pub(crate) full: bool,
-    /// Start an OpenCode to read the transcripts from, where no server is named.
+    /// Start what the transcripts are read from: an OpenCode where no server is named, and the servers that workers have of
+    /// their own. All of it ends with the command.
     #[arg(long)]
     pub(crate) start: bool,
     #[command(flatten)]

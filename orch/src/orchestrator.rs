@@ -34,7 +34,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     builder::Builder,
-    error::Error,
+    error::{Error, ErrorKind},
     fork::{Definition, ForkRequest},
     preflight,
     request::{Parent, RunRequest},
@@ -355,6 +355,27 @@ impl Orchestrator {
     /// The run is unknown, or the store cannot be read.
     pub async fn trace(&self, run: &RunId) -> Result<RunTrace, Error> {
         Ok(run_trace(&self.view(run).await?, &self.events(run, 0).await?))
+    }
+
+    /// Adds to a trace the transcripts on servers of workers' own. Those that do not run are started to look, and end with
+    /// [`shutdown`](Self::shutdown); what cannot be read is named among the [`missing`](RunTrace::missing).
+    pub async fn look_up_on_servers(&self, trace: &mut RunTrace) {
+        for worker in trace.server_workers() {
+            match self.server(&worker).await {
+                Ok(server) => trace.look_up_on(&worker, Ok(&*server)).await,
+                Err(error) => trace.look_up_on(&worker, Err(&error.to_string())).await,
+            }
+        }
+    }
+
+    /// The server of a worker that has one of its own, to read the sessions there; started as by
+    /// [`look_up_on_servers`](Self::look_up_on_servers).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`](crate::ErrorKind::Host): the host cannot be reached, or the server cannot be started.
+    pub async fn server(&self, worker: &ProfileId) -> Result<Arc<dyn OpenCode>, Error> {
+        let server = self.reach().await?.pool().server(worker).await;
+        server.map_err(|error| Error::new(ErrorKind::Host, "orch::workers::no-server", error.message))
     }
 
     /// The journaled events of a run from number `from` on, whoever drives it: those that

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use orch::{
     Orchestrator,
+    config::kind::WorkerKind,
     opencode::{OpenCode, SessionId},
-    ux::view::trace::{Extent, RunTrace, SessionTrace},
+    ux::{
+        command,
+        view::trace::{Extent, RunTrace, SessionTrace},
+    },
 };
 
 use super::{decide::run_id, print_json, print_page};
@@ -23,7 +27,7 @@ pub(crate) async fn trace(project: &Project, args: &TraceArgs, json: bool) -> Re
     let may_ask = args.start || args.host.server.is_some() || config.opencode.url.is_some();
     let orchestrator = project.orchestrator(config, &args.host).await?;
     let traced = match SessionId::parse(&args.target) {
-        Ok(session) => session_trace(&orchestrator, &session, may_ask)
+        Ok(session) => session_trace(&orchestrator, &session, args.start, may_ask)
             .await
             .map(|trace| (trace.page(extent), show(&trace))),
         Err(_) => {
@@ -56,11 +60,14 @@ async fn run_trace(
     {
         let message = format!("nothing has happened yet in a step {step:?} of run {run}");
         return Err(Failure::usage("orch::run::unknown-step", message)
-            .help(format!("its steps are listed by `{}`", orch::ux::command::SHOW.on(&run))));
+            .help(format!("its steps are listed by `{}`", command::SHOW.on(&run))));
     }
     match reach(orchestrator, may_ask).await {
         Ok(host) => trace.look_up(&*host).await,
         Err(failure) => trace.without_host(&failure.message),
+    }
+    if args.start {
+        orchestrator.look_up_on_servers(&mut trace).await;
     }
     Ok(trace)
 }
@@ -68,9 +75,22 @@ async fn run_trace(
 async fn session_trace(
     orchestrator: &Orchestrator,
     session: &SessionId,
+    start: bool,
     may_ask: bool,
 ) -> Result<SessionTrace, Failure> {
-    let host = reach(orchestrator, may_ask).await?;
+    // One that no run has used is on the host, if anywhere.
+    let worker = orchestrator.worker(session.as_str()).await.ok();
+    let host = match worker.filter(|worker| worker.kind == WorkerKind::Server) {
+        None => reach(orchestrator, may_ask).await?,
+        Some(own) if start => orchestrator.server(&own.worker).await?,
+        Some(own) => {
+            let message = format!("session {session} lives on the server of worker {}", own.worker);
+            return Err(Failure::usage("orch::cli::no-host", message).help(format!(
+                "have that started to look: `{} --start`",
+                command::tracing(session.as_str())
+            )));
+        }
+    };
     Ok(SessionTrace::read(&*host, session).await.map_err(orch::Error::from)?)
 }
 

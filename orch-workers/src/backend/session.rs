@@ -158,6 +158,11 @@ impl OpenCodeWorker {
 }
 
 impl OpenCodeWorker {
+    /// The host that holds its sessions; one of its own is started.
+    pub(crate) async fn host(&self, cx: &Context) -> Result<Arc<dyn OpenCode>, AttemptError> {
+        Ok(self.inner.backend.host(cx, None).await?.host)
+    }
+
     /// What keeps this worker from being used with these skills and images, on the host that it would use; that one is started and
     /// made ready if it is its own.
     pub(crate) async fn examine(&self, cx: &Context, need: &Need) -> Vec<Error> {

@@ -5,6 +5,7 @@ mod builder;
 mod check;
 mod envelope;
 mod parent;
+mod server;
 
 use std::{
     collections::{BTreeMap, HashMap},

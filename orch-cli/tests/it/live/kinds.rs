@@ -86,12 +86,34 @@ async fn to_the_end(world: &World) {
     let apart = host.session(&SessionId::parse(session(2)).unwrap()).await;
     assert_eq!(apart.unwrap_err().kind(), HostErrorKind::NotFound);
 
+    read_where_it_was_said(world, run["id"].as_str().unwrap(), &session(2)).await;
+
     let asked = world.prompts("<whole>");
     assert_eq!(asked.len(), 4);
     assert_eq!(asked[1].parent_session.as_deref(), Some(parent.as_str()));
     for (step, carried) in [(1, "the plan is simple"), (2, "it is made"), (3, "it looks good")] {
         assert!(asked[step].text.contains(carried), "{carried} is not carried: {}", asked[step].text);
     }
+}
+
+/// The server of a worker is gone with the process that drove the run, and its data are not: it is started to look where that is
+/// asked for, and ends with the look.
+async fn read_where_it_was_said(world: &World, run: &str, session: &str) {
+    let server = world.url().to_owned();
+    let unasked = world.orch(&["trace", run, "--server", &server]).await;
+    assert!(unasked.stdout.contains(&format!("`orch trace {run} --start`")), "{unasked:?}");
+    let refused = world.orch(&["trace", session, "--server", &server, "--json"]).await;
+    assert_eq!((refused.code, &refused.json()["error"]["code"]), (2, &json!("orch::cli::no-host")));
+    assert_eq!(world.servers(), 0, "nothing is started unasked");
+
+    let traced = world.orch(&["trace", run, "--start", "--server", &server, "--json"]).await.json();
+    assert_eq!(traced.get("missing"), None, "{traced:#}");
+    let sessions = traced["sessions"].as_array().unwrap();
+    assert_eq!((sessions.len(), &sessions[2]["session"]), (3, &json!(session)), "in the order of their use");
+    assert_eq!(sessions[2]["messages"][1]["text"], "it looks good");
+    let alone = world.orch(&["trace", session, "--start", "--server", &server, "--json"]).await.json();
+    assert_eq!(alone["messages"], sessions[2]["messages"]);
+    assert_eq!(world.servers(), 0, "nothing is left");
 }
 
 /// Each step in a process of its own; none of them forgets the policy.

@@ -1,6 +1,6 @@
 //! A run, attempt by attempt and moment by moment.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use orch_config::{
     id::{ProfileId, StepId},
@@ -20,6 +20,7 @@ use super::{
     moment::{Moment, Teller},
     session::SessionTrace,
 };
+use crate::command;
 
 /// What happened in a run. The serialised form is that of `orch trace <run> --json`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -156,30 +157,62 @@ impl RunTrace {
     }
 
     /// Adds the transcripts of the sessions, with those of their children. One that the host does not have is named
-    /// among the [`missing`](Self::missing), as are those that live on a server of their worker's own.
+    /// among the [`missing`](Self::missing), as are those that live on a server of their worker's own: see
+    /// [`look_up_on`](Self::look_up_on).
     pub async fn look_up(&mut self, host: &dyn OpenCode) {
-        let own: HashMap<String, String> = self
-            .attempts
-            .iter()
-            .filter(|attempt| attempt.kind == WorkerKind::Server)
-            .filter_map(|attempt| Some((attempt.session.clone()?, attempt.worker.to_string())))
-            .collect();
+        let own = self.on_servers();
         for session in self.session_ids() {
-            if let Some(worker) = own.get(&session) {
-                self.leave_out(
-                    &session,
-                    &format!("it lives on the server of worker {worker}, which is not started to look"),
-                );
-                continue;
+            match own.get(&session) {
+                Some(worker) => {
+                    let start = command::TRACE.on(&self.run);
+                    self.leave_out(
+                        &session,
+                        &format!(
+                            "it lives on the server of worker {worker}; `{start} --start` starts that to look"
+                        ),
+                    );
+                }
+                None => self.read(host, &session).await,
             }
-            let read = match SessionId::parse(&session) {
-                Ok(id) => SessionTrace::read(host, &id).await.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            match read {
-                Ok(trace) => self.sessions.push(trace),
-                Err(reason) => self.leave_out(&session, &reason),
+        }
+    }
+
+    /// The workers that have sessions on servers of their own.
+    #[must_use]
+    pub fn server_workers(&self) -> Vec<ProfileId> {
+        let workers: BTreeSet<ProfileId> = self.on_servers().into_values().collect();
+        workers.into_iter().collect()
+    }
+
+    /// Adds the transcripts of the sessions that this worker has on a server of its own, from there; or names the reason
+    /// why nobody can look.
+    pub async fn look_up_on(&mut self, worker: &ProfileId, server: Result<&dyn OpenCode, &str>) {
+        let own = self.on_servers();
+        let order = self.session_ids();
+        for session in order.iter().filter(|session| own.get(*session) == Some(worker)) {
+            self.missing.retain(|missing| missing.session != *session);
+            match server {
+                Ok(host) => self.read(host, session).await,
+                Err(reason) => self.leave_out(session, reason),
             }
+        }
+        self.sessions.sort_by_key(|trace| order.iter().position(|session| *session == trace.session));
+    }
+
+    /// The sessions that are not on the host of the others, each with its worker.
+    fn on_servers(&self) -> HashMap<String, ProfileId> {
+        let own = self.attempts.iter().filter(|attempt| attempt.kind == WorkerKind::Server);
+        own.filter_map(|attempt| Some((attempt.session.clone()?, attempt.worker.clone()))).collect()
+    }
+
+    async fn read(&mut self, host: &dyn OpenCode, session: &str) {
+        let read = match SessionId::parse(session) {
+            Ok(id) => SessionTrace::read(host, &id).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match read {
+            Ok(trace) => self.sessions.push(trace),
+            Err(reason) => self.leave_out(session, &reason),
         }
     }
 
