@@ -112,3 +112,19 @@ fn an_idle_run_keeps_a_bounded_share_of_memory_beside_its_text() {
     let kib = idle::cost_of_a_run(200, kept) - text_kib;
     assert!(kib < IDLE_BOUND, "{kib:.1} KiB a run, beside {text_kib:.1} KiB of text");
 }
+
+/// In MiB, with their text, in an unoptimised build. What their workers keep beside it is measured by the benchmark `many` of
+/// the command.
+const THOUSAND_BOUND: f64 = 64.0;
+
+#[test]
+fn a_thousand_idle_runs_keep_a_bounded_memory() {
+    let _alone = ONE_AFTER_THE_OTHER.lock().unwrap_or_else(PoisonError::into_inner);
+    let region = Region::new(ALLOCATOR);
+    let kept = || {
+        let change = region.change();
+        (change.bytes_allocated - change.bytes_deallocated) as f64 / 1024.0 / 1024.0
+    };
+    let mib = idle::cost_of_a_run(1_000, kept) * 1_000.0;
+    assert!(mib < THOUSAND_BOUND, "{mib:.1} MiB");
+}
