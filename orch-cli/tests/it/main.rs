@@ -25,6 +25,7 @@ mod output;
 mod private;
 mod processes;
 mod proxy;
+mod quickstart;
 mod serve;
 mod terminal;
 mod transcripts;

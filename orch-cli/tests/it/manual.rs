@@ -33,6 +33,17 @@ async fn the_help_of_a_command_ends_with_examples() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_help_of_every_command() {
+    let world = world().await;
+    let mut helps = String::new();
+    for command in COMMANDS {
+        let help = world.orch(command.name.split(' ').chain(["--help"])).await;
+        helps.push_str(&format!("$ orch {} --help\n{}\n", command.name, help.stdout));
+    }
+    insta::assert_snapshot!(helps);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn completions_know_every_command_in_every_shell() {
     let world = world().await;
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
@@ -44,10 +55,31 @@ async fn completions_know_every_command_in_every_shell() {
             }
         }
     }
-    let bash = write(&world.path("orch.bash"), &world.orch(["completions", "bash"]).await.stdout);
-    let checked = std::process::Command::new("bash").args(["-n", &bash]).output().unwrap();
-    assert!(checked.status.success(), "{checked:?}");
     assert_eq!(world.orch(["completions", "tcsh"]).await.code, Some(2));
+}
+
+/// In bash, and in the other shells where they are installed.
+#[expect(clippy::print_stderr, reason = "what is skipped is said")]
+#[tokio::test(flavor = "multi_thread")]
+async fn completions_are_scripts_that_their_shell_reads() {
+    let world = world().await;
+    for shell in ["bash", "zsh", "fish"] {
+        let script = world.orch(["completions", shell]).await.stdout;
+        let check = |script: &str| {
+            let file = write(&world.path(&format!("orch.{shell}")), script);
+            std::process::Command::new(shell).args(["-n", &file]).env("HOME", world.path("home")).output()
+        };
+        match check(&script) {
+            Ok(checked) => assert!(checked.status.success(), "{shell}: {checked:?}"),
+            Err(error) if shell != "bash" && error.kind() == std::io::ErrorKind::NotFound => {
+                eprintln!("skipped: {shell} is not on PATH");
+                continue;
+            }
+            Err(error) => panic!("{shell}: {error}"),
+        }
+        let broken = check(&format!("{script}\nif (\n")).unwrap();
+        assert!(!broken.status.success(), "{shell} reads everything");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

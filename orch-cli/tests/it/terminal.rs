@@ -76,6 +76,20 @@ impl Terminal {
         writeln!(self.keys, "{line}").unwrap();
     }
 
+    /// Answers whatever is asked so, again and again, until the command ends.
+    pub(crate) async fn answers(&mut self, asked: &str, line: &str) -> Option<i32> {
+        loop {
+            while let Some(at) = self.shown[self.read..].find(asked) {
+                self.read += at + asked.len();
+                self.types(line);
+            }
+            let Some(chunk) = within("the next question", self.output.recv()).await else {
+                return self.ends().await;
+            };
+            self.shown.push_str(&String::from_utf8_lossy(&chunk));
+        }
+    }
+
     fn interrupt(&self) {
         kill(Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()), Signal::SIGINT).unwrap();
     }
@@ -316,11 +330,51 @@ async fn no_color_means_no_colours_on_a_terminal() {
     command.env("NO_COLOR", "1");
     let mut terminal = Terminal::start(command);
     assert_eq!(terminal.ends().await, Some(0), "{}", terminal.shown);
-    let coloured = terminal.shown.split("\u{1b}[").skip(1).any(|rest| {
+    assert!(!coloured(&terminal.shown), "{:?}", terminal.shown);
+}
+
+/// Whether a style is switched on somewhere in it; to switch all of them off is no colour.
+fn coloured(shown: &str) -> bool {
+    shown.split("\u{1b}[").skip(1).any(|rest| {
         rest.find(|char: char| char.is_ascii_alphabetic())
-            .is_some_and(|end| rest[end..].starts_with('m') && &rest[..end] != "0")
-    });
-    assert!(!coloured, "{:?}", terminal.shown);
+            .is_some_and(|end| rest[end..].starts_with('m') && !matches!(&rest[..end], "" | "0"))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_color_holds_for_errors_help_and_what_is_written_over_and_over() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let broken = world.path("broken.json");
+    std::fs::write(&broken, "{ \"profiles\": 5 }").unwrap();
+    let broken = broken.to_str().unwrap();
+    let rows = [
+        &["--help"][..],
+        &["run", "--help"],
+        &["rnu"],
+        &["run", "last", "a task", "--intervene", "sometimes"],
+        &["show", "run_nope"],
+        &["config", "check", broken],
+        &["doctor"],
+        &["dashboard", "--watch"],
+    ];
+    for arguments in rows {
+        let mut shown = Vec::new();
+        for no_color in [None, Some("1")] {
+            let mut command = world.command(arguments.iter().copied());
+            command.envs(no_color.map(|value| ("NO_COLOR", value)));
+            let mut terminal = Terminal::start(command);
+            if arguments.contains(&"--watch") {
+                terminal.shows("ctrl-c to leave").await;
+                terminal.interrupt();
+            }
+            terminal.ends().await;
+            shown.push(terminal.shown);
+        }
+        let [with, without] = &shown[..] else { unreachable!() };
+        assert!(!coloured(without), "{arguments:?}: {without:?}");
+        // The dashboard has none at all; everywhere else the test would see them.
+        assert_eq!(coloured(with), !arguments.contains(&"--watch"), "{arguments:?}: {with:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,18 +2,26 @@
 
 use std::{collections::BTreeSet, fs};
 
+use nix::sys::signal::Signal;
 use orch::{
-    opencode::simulator::{Script, When},
+    opencode::simulator::{AgentMode, Answer, Script, SimulatedAgent, SimulatorOptions, ToolCall, When},
     ux::command::COMMANDS,
 };
+use serde_json::json;
 
-use crate::world::{Output, World, output};
+use crate::{
+    serve::client::Service,
+    terminal::Terminal,
+    world::{Output, World, output, standard},
+};
 
 /// What is another thing each time, and what stands for it.
 const FILTERS: &[(&str, &str)] = &[
     (r"run_[0-9a-z]{20,}", "RUN"),
     (r"ses_[0-9A-Za-z]{20,}", "SESSION"),
     (r"/\S*/project\b", "PROJECT"),
+    (r"/\S*/state/\S*", "STATE"),
+    (r"by process \d+", "by process PID"),
     (r"http://127\.0\.0\.1:\d+", "HOST"),
     (r"\d+(\.\d+)? (ms|s)\b", "TIME"),
     (r"\b\d+:\d\d\.\d\b", "TIME"),
@@ -24,11 +32,7 @@ const FILTERS: &[(&str, &str)] = &[
 
 /// Commands whose words are held elsewhere, and where: they go on and on, take a terminal or another program, or are too long.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("demo", "output.rs"),
-    ("answer", "terminal.rs"),
-    ("config show", "configuration.rs"),
     ("schema", "look.rs"),
-    ("serve", "serve/life.rs"),
     ("tui", "live/interface.rs"),
     ("mcp", "mcp.rs"),
     ("completions", "manual.rs"),
@@ -50,6 +54,38 @@ impl Walk {
     /// A run of three steps that waits at its first gate.
     async fn gated(&self) -> String {
         self.world.orch(["run", "three", "a task", "--execution", "step", "--json"]).await.run()
+    }
+
+    /// A worker asks for a permission at another terminal, and is answered from here.
+    async fn answers(&mut self) {
+        let tool = ToolCall::new("bash", json!({ "command": "ls", "description": "List" })).output("a.txt\n");
+        let script =
+            Script::new().on(When::prompt("step one"), [Answer::tool(tool), Answer::text("one file")]);
+        let careful = SimulatedAgent::new("careful", AgentMode::Primary).ask("bash");
+        let elsewhere = World::with(SimulatorOptions::new(script).agent(careful)).await;
+        let mut config = standard();
+        config["profiles"][0]["agent"] = json!("careful");
+        elsewhere.configure(&config);
+        let here = std::mem::replace(&mut self.world, elsewhere);
+        let mut terminal = Terminal::start(self.world.command(["run", "last", "a task"]));
+        terminal.shows("[o]nce, [a]lways, [r]eject [reason]").await;
+        let runs = self.world.orch(["runs", "--json"]).await.json();
+        let run = runs[0]["id"].as_str().unwrap();
+        self.types(&format!("answer {run} perhaps")).await;
+        self.types(&format!("answer {run} once")).await;
+        assert_eq!(terminal.ends().await, Some(0), "{}", terminal.shown);
+        self.types(&format!("answer {run} once")).await;
+        self.world = here;
+    }
+
+    /// A service in the background, which a second call finds.
+    async fn serves(&mut self) {
+        for _ in 0..2 {
+            self.types("serve --detach --linger 10m").await;
+        }
+        let service = Service::at(&self.world.orch(["serve", "--detach", "--json"]).await.json(), None);
+        service.signal(Signal::SIGTERM);
+        service.gone().await;
     }
 
     /// Types this, with words between quotes as one, and holds what comes against the recorded words.
@@ -132,6 +168,11 @@ async fn every_command_says_what_was_recorded() {
     walk.types("config check").await;
     fs::remove_file(walk.world.project().join("orchestrator.json")).unwrap();
     walk.types("config init").await;
+
+    walk.types("demo").await;
+    walk.types("config show").await;
+    walk.answers().await;
+    walk.serves().await;
 
     let elsewhere = ELSEWHERE.iter().map(|(name, _)| *name);
     let here = walk.said.iter().filter(|said| !said.contains('#')).map(String::as_str);
