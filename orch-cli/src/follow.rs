@@ -60,6 +60,12 @@ pub(crate) async fn follow(
                 },
                 Err(error) => {
                     terminal.report.say(&format!("  {error}"))?;
+                    // Its time was over while the person thought: its default goes on here.
+                    let is_over = view.gate.as_ref().is_some_and(|gate| gate.is_over(orchestrator.now()));
+                    if let Some(driven) = orchestrator.driven(run.id()).filter(|_| is_over) {
+                        run = driven;
+                        continue;
+                    }
                     let now = orchestrator.view(run.id()).await?;
                     // Where another process was faster there is nothing left to ask here.
                     if now.gate != view.gate {

@@ -194,6 +194,12 @@ impl Gate {
     pub fn allows(&self, kind: DecisionKind) -> bool {
         self.allowed.contains(&kind)
     }
+
+    /// Whether its time is over by then, so that its default counts, whoever was there to apply it.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
 }
 
 /// A decision on its way to a gate.

@@ -222,7 +222,8 @@ impl Orchestrator {
 /// What may be asked of a run, wherever it is driven: here, by another process, or by nobody. In the last case this
 /// process takes it up and drives it on.
 impl Orchestrator {
-    /// Answers the gate of a run. Without a gate in the request it is the one that is open.
+    /// Answers the gate of a run. Without a gate in the request it is the one that is open. A gate whose time is over
+    /// takes its default before any decision, although no process may have been there to apply it.
     ///
     /// # Errors
     /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) when the gate was answered already, is not open, or does not
@@ -268,6 +269,13 @@ impl Orchestrator {
     /// The run is unknown, or its process does not answer.
     pub async fn cancel(&self, run: &RunId, by: &str) -> Result<Requested, Error> {
         self.request(run, Request::Cancel { by: by.to_owned() }).await
+    }
+
+    /// The run, if it is driven here now: also where a request was refused, because it had taken the run up for that. A
+    /// decision that comes after the gate's time does.
+    #[must_use]
+    pub fn driven(&self, run: &RunId) -> Option<Run> {
+        self.inner.engine.driven(run)
     }
 
     async fn request(&self, run: &RunId, request: Request) -> Result<Requested, Error> {
@@ -396,7 +404,9 @@ impl Orchestrator {
 }
 
 impl Orchestrator {
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The time of day, on the clock that journals have their times from.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
         self.inner.engine.now()
     }
 

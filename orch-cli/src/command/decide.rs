@@ -100,7 +100,17 @@ async fn drive(orchestrator: &Orchestrator, id: &RunId, decide: Decide, json: bo
     } else {
         let gate = args.gate.map(GateId);
         let request = DecisionRequest { gate, answer, policy, budget, by: by() };
-        orchestrator.decide(id, request).await?.run
+        match orchestrator.decide(id, request).await {
+            Ok(requested) => requested.run,
+            Err(refused) => {
+                // Where the gate's time was over its default was taken, and the run goes on here.
+                let is_over = view.gate.is_some_and(|gate| gate.is_over(orchestrator.now()));
+                if let Some(run) = orchestrator.driven(id).filter(|_| is_over) {
+                    follow(orchestrator, run, events, &mut report, AtGate::Exit).await?;
+                }
+                return Err(refused.into());
+            }
+        }
     };
     match run {
         Some(run) => {
@@ -126,7 +136,10 @@ pub(crate) async fn abort(project: &Project, args: AbortArgs, json: bool) -> Res
 
 async fn end(orchestrator: &Orchestrator, id: &RunId, args: AbortArgs, json: bool) -> Result<Exit, Failure> {
     let view = orchestrator.view(id).await?;
-    let at_gate = view.gate.as_ref().is_some_and(|gate| gate.allows(DecisionKind::Abort));
+    // A gate whose time is over takes its default; the run can be cancelled before that begins anything.
+    let now = orchestrator.now();
+    let at_gate =
+        view.gate.as_ref().is_some_and(|gate| gate.allows(DecisionKind::Abort) && !gate.is_over(now));
     if args.decide.gate.is_some() || at_gate {
         let decide = Decide::new(args.decide, Answer::Decision(Decision::Abort));
         return drive(orchestrator, id, decide, json).await;

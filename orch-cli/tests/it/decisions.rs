@@ -1,9 +1,18 @@
 //! The five decisions, each made by a process of its own.
 
-use orch::opencode::simulator::{Script, When};
+use orch::{
+    RunId,
+    opencode::simulator::{Script, When},
+    project_state,
+    workflow::{
+        attempt::Timestamp,
+        record::Record,
+        store::{Owner, RunStore as _, SqliteStore},
+    },
+};
 use serde_json::json;
 
-use crate::world::{Output, World, failure, write};
+use crate::world::{Output, World, failure, standard, write};
 
 /// A run of two steps whose first one failed once; it stands at the gate.
 async fn at_error() -> (World, String) {
@@ -128,6 +137,39 @@ async fn a_decision_for_a_gate_that_was_answered_or_never_was_is_refused() {
     assert_eq!(not_allowed.error(), "orch::run::decision-not-allowed");
     assert_eq!(world.show(&run).await["gate"], open, "the gate stays open");
     assert_eq!(world.prompts().len(), 2);
+}
+
+/// A gate's time counts although every process had ended: whoever comes late is refused, and leaves no run half driven.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_after_the_gates_time_is_refused_and_the_run_goes_on_with_the_default() {
+    let world = World::new(Script::new().on(When::prompt("step one"), failure()).otherwise("done")).await;
+    let mut config = standard();
+    let two = &mut config["workflows"]["definitions"][1];
+    (two["gateTimeoutMs"], two["gateDefault"]) = (json!(3_600_000), json!("skip"));
+    world.configure(&config);
+    for (command, status, prompts) in [("retry", "success", 2), ("abort", "cancelled", 3)] {
+        let run = world.orch(["run", "two", "a task", "--json"]).await.run();
+        expire_gate(&world, &run).await;
+        let late = world.orch([command, &run, "--json"]).await;
+        assert_eq!(late.code, Some(1), "{late:?}");
+        assert_eq!(world.show(&run).await["status"], status, "{late:?}");
+        assert_eq!(world.prompts().len(), prompts);
+    }
+}
+
+/// Lets the gate of a run that nobody drives have expired long ago.
+async fn expire_gate(world: &World, run: &str) {
+    let project = std::fs::canonicalize(world.project()).unwrap();
+    let store = SqliteStore::open(project_state(world.path("state"), &project)).await.unwrap();
+    let run = RunId::new(run).unwrap();
+    let mut journal = serde_json::to_value(store.load(&run, 0).await.unwrap()).unwrap();
+    let opened = journal.as_array_mut().unwrap().iter_mut().find(|record| record["record"] == "gate-opened");
+    opened.unwrap()["gate"]["expires_at"] = json!(1);
+    let journal: Vec<Record> = serde_json::from_value(journal).unwrap();
+    let (owner, now) = (Owner::current(), Timestamp(1));
+    store.remove(&run, now).await.unwrap();
+    let lease = store.create(&run, &journal, &owner, now).await.unwrap();
+    store.release(&lease).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -186,8 +186,13 @@ fn alternatives(wait: &Wait, now: Timestamp) -> Option<String> {
         _ => return None,
     };
     if let WaitFor::Decision { default: Some(default), .. } = &wait.what {
-        let when = wait.until.map_or_else(String::new, |until| format!(" {}", within(until, now)));
-        sentence.push_str(&format!(" Unanswered, it takes {default} by itself{when}."));
+        sentence.push_str(&match wait.until {
+            Some(until) if until <= now => format!(
+                " Its time is over, though: whoever takes the run up finds {default} taken, before any decision."
+            ),
+            Some(until) => format!(" Unanswered, it takes {default} by itself {}.", within(until, now)),
+            None => format!(" Unanswered, it takes {default} by itself."),
+        });
     }
     Some(sentence)
 }

@@ -104,8 +104,9 @@ impl Engine {
         driven
     }
 
-    /// The run, if it is driven here now.
-    pub(super) fn driven_here(&self, run: &RunId) -> Option<Run> {
+    /// The run, if this engine drives it now.
+    #[must_use]
+    pub fn driven(&self, run: &RunId) -> Option<Run> {
         let slot = self.0.slots().get(run)?.upgrade()?;
         let drive = slot.current()?;
         Some(Run::new(self.clone(), slot, drive))

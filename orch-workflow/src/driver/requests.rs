@@ -133,12 +133,23 @@ impl Task {
             Request::Interrupt { by } => Input::Interrupt { by },
             Request::Cancel { by } => Input::Cancel { by },
             Request::Answer { ask, reply, by } => Input::Answer { ask, reply, by },
-            Request::Decide(request) => match request.answer.clone() {
-                Answer::Decision(decision) => decide(request, decision),
-                Answer::ReplaceFromSession => return self.read_replacement(request, asker).await,
-            },
+            Request::Decide(request) => {
+                let request = self.at_the_gate_that_is_meant(request);
+                // Where the gate's time is over, nobody may have been there to say so.
+                self.tick().await?;
+                match request.answer.clone() {
+                    Answer::Decision(decision) => decide(request, decision),
+                    Answer::ReplaceFromSession => return self.read_replacement(request, asker).await,
+                }
+            }
         };
         self.take(input, asker).await
+    }
+
+    /// A decision means the gate that is open when it arrives, never one that opens behind it.
+    fn at_the_gate_that_is_meant(&self, request: DecisionRequest) -> DecisionRequest {
+        let gate = request.gate.or_else(|| self.machine().open_gate().cloned());
+        DecisionRequest { gate, ..request }
     }
 
     /// Nothing changed; whoever asked is told why.

@@ -31,6 +31,9 @@ const LOOK: Duration = Duration::from_millis(50);
 impl Engine {
     /// Asks something of a run, wherever it is driven. A run that nobody drives is taken up here and driven on.
     ///
+    /// A gate's time counts whoever lives: a decision that comes when it is over is refused, and the run is driven on
+    /// here with the gate's default.
+    ///
     /// Dropping the future does not take the request back.
     ///
     /// # Errors
@@ -39,7 +42,7 @@ impl Engine {
     pub async fn request(&self, run: &RunId, request: Request) -> Result<Requested, EngineError> {
         loop {
             self.0.check_open(run)?;
-            if let Some(driven) = self.driven_here(run) {
+            if let Some(driven) = self.driven(run) {
                 match driven.drive.ask(request.clone()).await {
                     Some(reply) => return told(reply, Some(driven)),
                     // It ended before it took the request up; if it failed, so did the request.
@@ -114,7 +117,7 @@ impl Engine {
         let inner = &self.0;
         let now = inner.wall.now();
         let Some(holder) = answer(inner.store.holder(run, now)).await? else { return Ok(None) };
-        let driven_here = self.driven_here(run).is_some();
+        let driven_here = self.driven(run).is_some();
         let ours_and_expired = holder.owner == inner.owner && now >= holder.expires;
         Ok((holder.alive && !driven_here && !ours_and_expired).then_some(holder.owner))
     }

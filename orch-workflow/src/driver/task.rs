@@ -119,29 +119,29 @@ impl Task {
         }
     }
 
-    /// What was asked for while nobody drove the run comes first, so that a pause or a cancel holds before anything
-    /// new begins. Of several decisions the one that this drive began for is first: who is refused goes away, and
-    /// whoever drives must be the one that stays. An answer to an ask has to wait until the work that asks is followed
-    /// again.
+    /// A pause or a cancel that was asked for while nobody drove the run comes first, so that it holds before anything
+    /// new begins. Decisions come once the run is taken up: a gate whose time is over has its answer by then. Of
+    /// several the one that this drive began for is first: who is refused goes away, and whoever drives must be the
+    /// one that stays. An answer to an ask has to wait until the work that asks is followed again.
     async fn open(&mut self, opening: Opening) -> Result<(), StoreError> {
         if let Some(message) = opening.changed {
             self.take(Input::DefinitionChanged { message }, Asker::Nobody).await?;
         }
         let posted = self.inbox.unseen(self.ledger.requests().await?);
-        let (answers, mut others): (Vec<_>, Vec<_>) = posted
-            .into_iter()
-            .chain(opening.command.map(Command::into_request))
-            .partition(|(request, _)| matches!(request, Request::Answer { .. }));
-        others.sort_by_key(|(request, asker)| match (request, asker) {
+        let mut requests: Vec<_> =
+            posted.into_iter().chain(opening.command.map(Command::into_request)).collect();
+        requests.sort_by_key(|(request, asker)| match (request, asker) {
             (Request::Decide(_), Asker::Here(_)) => 1,
             (Request::Decide(_), _) => 2,
+            (Request::Answer { .. }, _) => 3,
             _ => 0,
         });
-        for (request, asker) in others {
+        let replies = requests.split_off(requests.partition_point(|(request, _)| !is_reply(request)));
+        for (request, asker) in requests {
             self.request(request, asker).await?;
         }
         self.take(Input::TakenUp, Asker::Nobody).await?;
-        for (request, asker) in answers {
+        for (request, asker) in replies {
             self.request(request, asker).await?;
         }
         Ok(())
@@ -160,7 +160,7 @@ impl Task {
         Ok(Waiting::Some)
     }
 
-    async fn tick(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn tick(&mut self) -> Result<(), StoreError> {
         let due = self.deadline().is_some_and(|deadline| deadline <= Instant::now());
         if due {
             self.take(Input::Tick, Asker::Nobody).await?;
@@ -290,6 +290,11 @@ enum Waiting {
 /// Locks a machine. Only the task that owns it changes it, so a panic elsewhere has spoilt nothing.
 pub(super) fn lock(machine: &Mutex<Machine>) -> MutexGuard<'_, Machine> {
     machine.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a request replies to something that the run waits for.
+fn is_reply(request: &Request) -> bool {
+    matches!(request, Request::Decide(_) | Request::Answer { .. })
 }
 
 /// Whether somebody else may be driving the run: then nothing more may be done for it here.

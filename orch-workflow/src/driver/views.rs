@@ -40,7 +40,7 @@ impl Engine {
     /// # Errors
     /// The run is unknown, its journal is damaged, or the store cannot be read.
     pub async fn view(&self, run: &RunId) -> Result<RunView, EngineError> {
-        if let Some(run) = self.driven_here(run) {
+        if let Some(run) = self.driven(run) {
             return Ok(run.view());
         }
         let mut view = self.look_at(run).await?;

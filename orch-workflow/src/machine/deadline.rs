@@ -59,7 +59,7 @@ pub(crate) fn tick(draft: &mut Draft<'_>) {
     }
     budget::watch(draft);
     let expired = |state: &State| {
-        let gate = answerable(state).iter().find(|gate| due(gate.expires_at))?;
+        let gate = answerable(state).iter().find(|gate| gate.is_over(now))?;
         Some(gate.id.clone())
     };
     while let Some(gate) = expired(&draft.state) {

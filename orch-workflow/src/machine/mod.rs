@@ -274,6 +274,12 @@ impl Machine {
         }
     }
 
+    /// The gate that a decision without a name answers.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn open_gate(&self) -> Option<&GateId> {
+        self.state.gates.first().map(|gate| &gate.id)
+    }
+
     /// Where the latest prompt of the step at a gate went; `None` means the gate that is open.
     #[must_use]
     pub fn locator_at(&self, gate: Option<&GateId>) -> Option<(DispatchId, Locator)> {

@@ -249,7 +249,7 @@ pub(super) async fn decide(
         .with_budget(decide.budget);
     request.answer = decide.answer()?;
     let driver = service.drivers.of(&run).await?;
-    let requested = driver.orchestrator.decide(&run, request).await?;
+    let requested = driver.orchestrator.decide(&run, request).await;
     moved(&service, &driver, &run, requested).await
 }
 
@@ -303,7 +303,7 @@ pub(super) async fn answer(
     };
     let driver = service.drivers.of(&run).await?;
     let by = reply.by.unwrap_or_else(by);
-    let requested = driver.orchestrator.answer(&run, &AskId(reply.ask), said, &by).await?;
+    let requested = driver.orchestrator.answer(&run, &AskId(reply.ask), said, &by).await;
     moved(&service, &driver, &run, requested).await
 }
 
@@ -328,7 +328,7 @@ pub(super) async fn pause(
             .help("take it up again with `POST /v1/runs/{run}/continue`"));
     }
     let driver = service.drivers.of(&run).await?;
-    let requested = driver.orchestrator.pause(&run, &asking.by.unwrap_or_else(by)).await?;
+    let requested = driver.orchestrator.pause(&run, &asking.by.unwrap_or_else(by)).await;
     moved(&service, &driver, &run, requested).await
 }
 
@@ -354,23 +354,36 @@ pub(super) async fn abort(
     let view = service.view(&run).await?;
     let driver = service.drivers.of(&run).await?;
     let by = asking.by.unwrap_or_else(by);
-    let requested = match view.gate.filter(|gate| gate.allows(DecisionKind::Abort)) {
+    // A gate whose time is over takes its default; the run can be cancelled before that begins anything.
+    let now = driver.orchestrator.now();
+    let gate = view.gate.filter(|gate| gate.allows(DecisionKind::Abort) && !gate.is_over(now));
+    let requested = match gate {
         Some(gate) => {
             let request = DecisionRequest::new(Decision::Abort, by).at(gate.id);
-            driver.orchestrator.decide(&run, request).await?
+            driver.orchestrator.decide(&run, request).await
         }
-        None => driver.orchestrator.cancel(&run, &by).await?,
+        None => driver.orchestrator.cancel(&run, &by).await,
     };
     moved(&service, &driver, &run, requested).await
 }
 
-/// The run after a request; where it is driven on here the service stays for it.
+/// The run after a request; where it is driven on here, be it because the request came too late for its gate, the service
+/// stays for it.
 async fn moved(
     service: &Service,
     driver: &Arc<Driver>,
     run: &RunId,
-    requested: Requested,
+    requested: Result<Requested, orch::Error>,
 ) -> Answer<RunView> {
+    let requested = match requested {
+        Ok(requested) => requested,
+        Err(refused) => {
+            if let Some(driven) = driver.orchestrator.driven(run) {
+                service.drivers.follow(driver, driven);
+            }
+            return Err(refused.into());
+        }
+    };
     if requested.reply == Reply::FinishedFirst {
         let message = format!("run {run} had ended before");
         return Err(Fault::new(StatusCode::CONFLICT, "orch::run::ended", message));

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use orch_workflow::{
     attempt::{AttemptError, ErrorCode},
+    decision::{DecisionKind, Rejected, Reply},
+    driver::EngineError,
     event::EventBody,
     testing::Turn,
 };
@@ -42,6 +44,62 @@ async fn a_gate_that_was_answered_in_time_is_left_alone() {
     assert!(succeeded(&run.wait().await.unwrap()));
     tokio::time::sleep(seconds(120)).await;
     assert_eq!(standing(&engine.view(run.id()).await.unwrap()), "success: done");
+}
+
+/// Promise: a gate's time counts whoever lives. Whoever takes the run up finds the default taken.
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_comes_after_the_gates_time_is_told_that_it_has_expired() {
+    for named in [false, true] {
+        let (world, paused) = left_at_a_gate_that_expires().await;
+        let engine = world.engine();
+        let decision = decide_at(Some(&paused).filter(|_| named), Decision::Abort);
+        match engine.request(&paused.id, decision).await.unwrap_err() {
+            EngineError::Rejected(late) => assert_eq!(late, answered_by_the_timeout(&paused)),
+            other => panic!("{other:?}"),
+        }
+        let view = engine.resume(&paused.id).await.unwrap().wait().await.unwrap();
+        assert_eq!(standing(&view), "success: skipped, done", "the run goes on with the default");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_was_left_and_is_found_after_the_gates_time_is_told_so_too() {
+    let (world, paused) = left_at_a_gate_that_expires().await;
+    let engine = world.engine();
+    let decision = decide_at(Some(&paused), Decision::Abort);
+    let left = world.store.post(&paused.id, &decision, engine.now()).await.unwrap();
+    let view = engine.resume(&paused.id).await.unwrap().wait().await.unwrap();
+    assert_eq!(standing(&view), "success: skipped, done");
+    let reply = world.store.reply_to(&paused.id, left).await.unwrap();
+    assert_eq!(reply, Some(Reply::Refused(answered_by_the_timeout(&paused))));
+}
+
+/// Whoever comes late to end the run ends it, whatever the gate's default would begin.
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_comes_after_the_gates_time_ends_the_run_before_anything_begins() {
+    let (world, paused) = left_at_a_gate_that_expires().await;
+    let told = world.engine().request(&paused.id, cancel()).await.unwrap();
+    assert_eq!(standing(&told.run.unwrap().wait().await.unwrap()), "cancelled: failed, pending");
+    assert_eq!(world.host.arrived(), ["plan/1/1/1"]);
+}
+
+/// A run at a gate that would have skipped the failed step after a minute. Its process ended, an hour ago.
+async fn left_at_a_gate_that_expires() -> (World, RunView) {
+    let failing = Turn::fails(AttemptError::new(ErrorCode::Auth, "no key"));
+    let world = World::new(ScriptedHost::new().with("plan", failing));
+    let engine = world.engine();
+    let timed = json!({"gate_timeout_ms": 60_000, "gate_default": "skip"});
+    let run = start(&engine, plan_with(&["plan", "fix"], timed, json!({}))).await;
+    let paused = run.wait().await.unwrap();
+    drop((run, engine));
+    tokio::time::sleep(seconds(3_600)).await;
+    assert_eq!(world.engine().view(&paused.id).await.unwrap().gate, paused.gate, "nobody was there");
+    (world, paused)
+}
+
+fn answered_by_the_timeout(paused: &RunView) -> Rejected {
+    let gate = paused.gate.as_ref().unwrap().id.clone();
+    Rejected::GateAlreadyResolved { gate, by: "timeout".to_owned(), decision: DecisionKind::Skip }
 }
 
 #[tokio::test(start_paused = true)]
