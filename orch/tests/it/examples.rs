@@ -1,5 +1,7 @@
 //! The five workflows of `docs/workflows.md`: each is loaded, drawn, written in Rust with the same plan, and run.
 
+use std::collections::HashSet;
+
 use orch::{
     config::{
         Trust,
@@ -9,13 +11,13 @@ use orch::{
         retry::Retry,
         workflow::{GateDefault, Limits},
     },
-    opencode::simulator::{Script, When},
+    opencode::simulator::{Answer, Hold, Script, Simulator, When},
     prelude::*,
     workflow::{plan::Plan, view::StepStatus},
 };
 use serde_json::{Value, json};
 
-use crate::world::{rest, simulator};
+use crate::world::{rest, simulator, within};
 
 /// The complete example of the page that defines a workflow.
 fn example(id: &str) -> Config {
@@ -47,12 +49,7 @@ fn child(id: &str, worker: &str, prompt: &str) -> Step {
 /// Runs an example against scripted answers, answers `gates` gates with `continue`, and gives the end.
 async fn run(id: &str, script: Script, gates: usize) -> RunView {
     let host = simulator(script).await;
-    let orchestrator = Orchestrator::builder(host.directory())
-        .config(example(id))
-        .host(Host::server(host.url()))
-        .build()
-        .await
-        .unwrap();
+    let orchestrator = orchestrator(id, &host).await;
     let mut run = orchestrator.run(RunRequest::new(id, "the parser loses the last line")).await.unwrap();
     for _ in 0..gates {
         let gate = crate::world::gate(&run).await;
@@ -62,6 +59,12 @@ async fn run(id: &str, script: Script, gates: usize) -> RunView {
     let view = rest(&run).await;
     orchestrator.shutdown().await;
     view
+}
+
+/// An orchestrator with the configuration of an example.
+async fn orchestrator(id: &str, host: &Simulator) -> Orchestrator {
+    let builder = Orchestrator::builder(host.directory()).config(example(id));
+    builder.host(Host::server(host.url())).build().await.unwrap()
 }
 
 fn statuses(view: &RunView) -> Vec<(&str, StepStatus)> {
@@ -197,6 +200,30 @@ fn the_parallel_reviewers_are_the_same_in_rust() {
         .unwrap();
     let plan = same_plan("reviews", built);
     insta::assert_snapshot!("parallel_reviewers", format!("{}\n{}", plan.tree(), plan.mermaid()));
+}
+
+#[tokio::test]
+async fn the_parallel_reviewers_are_at_work_at_once_each_in_a_session_of_its_own() {
+    let found = block(&json!({ "blockers": 0 }));
+    let holds = [Hold::new(), Hold::new(), Hold::new()];
+    let prompts = ["for correctness only", "for security only", "for clarity and names only"];
+    let script = prompts.iter().zip(&holds).fold(Script::new(), |script, (prompt, hold)| {
+        script.on(When::prompt(*prompt), Answer::text(found.as_str()).held(hold))
+    });
+    let host = simulator(script).await;
+    let orchestrator = orchestrator("reviews", &host).await;
+    let run = orchestrator.run(RunRequest::new("reviews", "the parser loses the last line")).await.unwrap();
+    // None of them is answered before all of them were asked.
+    for hold in &holds {
+        within(hold.wait_arrived()).await;
+    }
+    let view = run.view();
+    let at_work = view.steps.iter().filter(|step| step.status == StepStatus::Running);
+    let sessions: HashSet<_> = at_work.filter_map(|step| step.session.clone()).collect();
+    assert_eq!(sessions.len(), 3, "{view:#?}");
+    holds.iter().for_each(Hold::release);
+    assert_eq!(rest(&run).await.status, RunStatus::Success);
+    orchestrator.shutdown().await;
 }
 
 #[tokio::test]
