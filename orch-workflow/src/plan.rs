@@ -3,6 +3,7 @@
 mod compile;
 mod difference;
 mod draw;
+mod setup;
 mod worst;
 
 use orch_config::{
@@ -57,9 +58,7 @@ impl Plan {
     /// The SHA-256 of its canonical JSON, in hex. Equal plans have equal digests, whoever computed them.
     #[must_use]
     pub fn digest(&self) -> String {
-        let json = serde_json::to_value(self).map(sorted).unwrap_or_default();
-        let hash = Sha256::digest(json.to_string().as_bytes());
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        serde_json::to_value(self).map(digest).unwrap_or_default()
     }
 
     /// The step with this id.
@@ -126,6 +125,12 @@ impl Plan {
     }
 }
 
+/// The SHA-256 of a value's canonical JSON, in hex.
+fn digest(value: Value) -> String {
+    let hash = Sha256::digest(sorted(value).to_string().as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The same value with the keys of every object in order.
 fn sorted(value: Value) -> Value {
     match value {
@@ -167,6 +172,9 @@ pub struct PlanStep {
     pub title: String,
     /// The worker profile.
     pub worker: ProfileId,
+    /// The digest of what the worker's profile says beside what stands here. Earlier versions did not write it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// What the worker runs as, overrides applied.
     pub kind: WorkerKind,
     /// Whether a person takes part, overrides applied.

@@ -17,6 +17,7 @@ use orch_workflow::{
 };
 
 use crate::{
+    definition,
     error::{Error, ErrorKind},
     orchestrator::Orchestrator,
     show::Audience,
@@ -155,7 +156,7 @@ impl Builder {
         let connector = Arc::new(connector.state_dir(state).environment(environment).workers(workers));
         let present = Arc::clone(&config);
         let engine = Engine::builder(store, Arc::clone(&connector) as _)
-            .definitions(Arc::new(move |plan: &Plan| Plan::compile(&present, plan.workflow.as_str()).ok()))
+            .changes(move |journaled| definition::change(&present, journaled))
             .build();
         Ok(Orchestrator::new(config, directory, engine, connector, audience))
     }

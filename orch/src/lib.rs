@@ -34,6 +34,7 @@
 
 mod builder;
 mod conversation;
+mod definition;
 mod error;
 mod fork;
 mod orchestrator;

@@ -98,6 +98,52 @@ async fn a_configuration_that_is_widened_while_a_run_is_paused_is_not_used() {
     assert_eq!(world.prompts().len(), 1);
 }
 
+/// That the wider configuration may be used is one question, whether the run that waited may go on under it another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_is_widened_and_trusted_while_a_run_is_paused_stops_it_at_a_gate() {
+    let world = reaching().await;
+    assert_eq!(world.orch(["trust", "--yes"]).await.code, Some(0));
+    let run = world.orch(["run", "two", "work", "--execution", "step", "--json"]).await.run();
+    let mut config = standard();
+    config["profiles"][0]["permission"] = json!({ "*": "allow" });
+    world.configure(&config);
+    let refused = world.orch(["continue", &run, "--json"]).await;
+    assert_eq!((refused.code, refused.error()), (Some(2), "orch::config::untrusted".to_owned()));
+
+    assert_eq!(world.orch(["trust", "--yes"]).await.code, Some(0));
+    let stopped = world.orch(["continue", &run, "--json"]).await;
+    assert_eq!(stopped.code, Some(3), "{stopped:?}");
+    let gate = world.show(&run).await["gate"].take();
+    assert_eq!(gate["reason"], "definition-changed");
+    assert!(gate["message"].as_str().unwrap().contains("worker w has another profile"), "{gate}");
+    assert_eq!(world.prompts().len(), 1);
+}
+
+/// The configuration is the same, word for word: what it names has changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_file_that_is_edited_while_a_run_is_paused_stops_it() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let mut config = standard();
+    config["profiles"][0]["promptFile"] = json!("w.md");
+    world.configure(&config);
+    let prompts = world.project().join(".opencode/orch/prompts");
+    std::fs::create_dir_all(&prompts).unwrap();
+    std::fs::write(prompts.join("w.md"), "You are careful.").unwrap();
+    let run = world.orch(["run", "two", "work", "--execution", "step", "--json"]).await.run();
+
+    std::fs::write(prompts.join("w.md"), "You are quick.").unwrap();
+    let stopped = world.orch(["continue", &run, "--json"]).await;
+    assert_eq!(stopped.code, Some(3), "{stopped:?}");
+    let gate = world.show(&run).await["gate"].take();
+    assert_eq!(gate["reason"], "definition-changed");
+    assert!(gate["message"].as_str().unwrap().contains("worker w has another profile"), "{gate}");
+    assert_eq!(world.prompts().len(), 1);
+
+    // To finish with the journaled workflow is one of the answers.
+    assert_eq!(world.orch(["continue", &run]).await.code, Some(0));
+    assert_eq!(world.prompts().len(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_at_a_terminal_is_asked() {
     let world = reaching().await;

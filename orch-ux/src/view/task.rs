@@ -1,6 +1,6 @@
 //! A run as the model sees it that delegated it: a task with an answer, or the reason why there is none yet.
 
-use orch_config::id::{MAX_CHARS, ProfileId};
+use orch_config::id::{MAX_CHARS, ProfileId, WorkflowId};
 use orch_workflow::{
     attempt::{RunId, Timestamp},
     decision::Gate,
@@ -23,6 +23,12 @@ const SINGLE: &str = "task:";
 #[must_use]
 pub fn single(worker: &ProfileId) -> String {
     format!("{SINGLE}{worker}").chars().take(MAX_CHARS).collect()
+}
+
+/// Whether a workflow is that of a task for one worker.
+#[must_use]
+pub fn is_single(workflow: &WorkflowId) -> bool {
+    workflow.as_str().starts_with(SINGLE)
 }
 
 /// One task.
@@ -131,8 +137,7 @@ impl TaskStatus {
 /// The task that this run is.
 #[must_use]
 pub fn task(run: &RunView, now: Timestamp) -> Task {
-    let is_single = run.workflow.as_str().starts_with(SINGLE);
-    let worker = run.steps.first().filter(|_| is_single).map(|step| step.worker.to_string());
+    let worker = run.steps.first().filter(|_| is_single(&run.workflow)).map(|step| step.worker.to_string());
     let status = status(run);
     let (answer, cut) = answer(run, status);
     let warnings = run.steps.iter().filter_map(|step| step.attempts.last()).flat_map(|last| &last.warnings);

@@ -30,6 +30,9 @@ pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The present definition of the workflow that a journaled plan was made from; `None` when there is none.
 pub type Definitions = Arc<dyn Fn(&Plan) -> Option<Plan> + Send + Sync>;
 
+/// What is different in the present definition of the workflow that a journaled plan was made from, in words.
+type Changes = Box<dyn Fn(&Plan) -> Option<String> + Send + Sync>;
+
 /// Drives any number of runs, each on a task of its own. Cheap to clone.
 ///
 /// When the last clone and the last [`Run`] are dropped, the runs stop where they are, as after a crash:
@@ -42,7 +45,7 @@ pub(super) struct Inner {
     pub(super) executor: Arc<dyn StepExecutor>,
     pub(super) owner: Owner,
     pub(super) wall: WallClock,
-    pub(super) definitions: Option<Definitions>,
+    pub(super) changes: Option<Changes>,
     pub(super) feed: Feed,
     pub(super) tasks: TaskTracker,
     /// Drives end in good order.
@@ -69,7 +72,7 @@ impl Engine {
 
     /// An engine with more to say about it. Its owner is the current process.
     pub fn builder(store: Arc<dyn RunStore>, executor: Arc<dyn StepExecutor>) -> EngineBuilder {
-        EngineBuilder { store, executor, owner: None, wall: WallClock::system(), definitions: None }
+        EngineBuilder { store, executor, owner: None, wall: WallClock::system(), changes: None }
     }
 
     /// Subscribes to the events of all runs that this engine drives, from now on.
@@ -197,7 +200,7 @@ pub struct EngineBuilder {
     executor: Arc<dyn StepExecutor>,
     owner: Option<Owner>,
     wall: WallClock,
-    definitions: Option<Definitions>,
+    changes: Option<Changes>,
 }
 
 impl EngineBuilder {
@@ -209,8 +212,14 @@ impl EngineBuilder {
 
     /// Where the present definitions of workflows come from. A run whose definition has changed stops at a gate when
     /// it is taken up; without this nothing is compared.
-    pub fn definitions(mut self, definitions: Definitions) -> Self {
-        self.definitions = Some(definitions);
+    pub fn definitions(self, definitions: Definitions) -> Self {
+        self.changes(move |journaled| journaled.difference(&definitions(journaled)?))
+    }
+
+    /// The same from whoever can say more about it: what is different in the present definition, in words. A definition
+    /// that is gone, or that cannot run any more, is different, too.
+    pub fn changes(mut self, changes: impl Fn(&Plan) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.changes = Some(Box::new(changes));
         self
     }
 
@@ -228,7 +237,7 @@ impl EngineBuilder {
             executor: self.executor,
             owner: self.owner.unwrap_or_else(Owner::current),
             wall: self.wall,
-            definitions: self.definitions,
+            changes: self.changes,
             feed: Feed::new(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

@@ -294,8 +294,7 @@ impl Inner {
     /// What is different in the present definition of a journaled run.
     fn definition_change(&self, records: &[Record]) -> Option<String> {
         let RecordBody::RunStarted(started) = &records.first()?.body else { return None };
-        let present = self.definitions.as_ref()?(&started.plan)?;
-        started.plan.difference(&present)
+        self.changes.as_ref()?(&started.plan)
     }
 }
 

@@ -7,7 +7,7 @@ use orch_config::{
     kind::ExecutionMode, profile::Handoff, workflow::GateDefault,
 };
 
-use super::{Plan, PlanGroup, PlanLimits, PlanStep};
+use super::{Plan, PlanGroup, PlanLimits, PlanStep, setup};
 use crate::decision::DecisionKind;
 
 /// A workflow cannot run as it is configured.
@@ -188,6 +188,7 @@ fn plan_step(
         id: step.id.clone(),
         title: step.title.clone(),
         worker: step.worker.clone(),
+        profile: Some(setup::of(profile)),
         kind: step.kind.unwrap_or(profile.kind),
         execution: step.execution.unwrap_or(profile.execution),
         handoff: profile.handoff,

@@ -1,6 +1,6 @@
 //! What has changed between two plans, in words.
 
-use orch_config::id::StepId;
+use orch_config::id::{ProfileId, StepId};
 
 use super::{Plan, PlanGroup, PlanStep};
 
@@ -33,12 +33,29 @@ pub(super) fn between(old: &Plan, new: &Plan) -> Option<String> {
     for step in new.steps.iter().filter(|step| old.step(&step.id).is_none()) {
         changes.push(format!("step {} is new", step.id));
     }
+    let workers = workers_set_up_anew(old, new);
+    changes.extend(workers.iter().map(|worker| {
+        format!("worker {worker} has another profile, and works by the present one whatever is decided")
+    }));
     let kept = |plan: &Plan, other: &Plan| {
         let ids = plan.steps.iter().filter(|step| other.step(&step.id).is_some()).map(|step| step.id.clone());
         ids.collect::<Vec<_>>()
     };
     note(&mut changes, "the order of its steps", kept(old, new) == kept(new, old));
     (!changes.is_empty()).then(|| changes.join(", "))
+}
+
+/// The workers of steps that keep their worker, but not its profile. What a journal does not say is taken for the same.
+fn workers_set_up_anew<'a>(old: &'a Plan, new: &Plan) -> Vec<&'a ProfileId> {
+    let mut workers = Vec::new();
+    for step in &old.steps {
+        let Some(now) = new.step(&step.id).filter(|now| now.worker == step.worker) else { continue };
+        let differs = step.profile.as_ref().zip(now.profile.as_ref()).is_some_and(|(was, is)| was != is);
+        if differs && !workers.contains(&&step.worker) {
+            workers.push(&step.worker);
+        }
+    }
+    workers
 }
 
 fn nodes(plan: &Plan) -> Vec<(&StepId, Option<&StepId>)> {

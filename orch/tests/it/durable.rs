@@ -3,13 +3,17 @@
 use std::path::Path;
 
 use orch::{
-    config::kind::WorkerKind,
+    config::{
+        Profile,
+        kind::WorkerKind,
+        permission::{PermissionAction, PermissionRule},
+    },
     opencode::simulator::{Answer, CallEnd, Hold, Script, Simulator, When},
     prelude::*,
 };
 
 use crate::world::{
-    self, config, gate, held, profile, request, rest, simulator, step, stepped, texts, within,
+    self, WORKFLOW, config, gate, held, profile, request, rest, simulator, step, stepped, texts, within,
 };
 
 async fn orchestrator(simulator: &Simulator, state: &Path) -> Orchestrator {
@@ -113,6 +117,90 @@ async fn a_workflow_that_was_changed_meanwhile_stops_at_a_gate() {
     let reasons: Vec<_> = view.gate.iter().chain(&view.gates).map(|gate| gate.reason).collect();
     assert!(reasons.contains(&GateReason::DefinitionChanged), "{reasons:?}");
     assert_eq!(host.model_prompts().len(), 1);
+}
+
+/// What a run was started with is what somebody agreed to: whatever of it is edited while the run waits, nothing goes on
+/// before it was said.
+#[tokio::test]
+async fn whatever_is_edited_while_a_run_is_paused_stops_it_at_a_gate_that_says_what() {
+    type Edit = fn(&mut Config);
+    const PROFILE: &str = "worker subagent has another profile";
+    let table: [(Edit, &str); 12] = [
+        (|config| worker(config).model = Some("simulated/other".to_owned()), PROFILE),
+        (|config| worker(config).agent = Some("plan".to_owned()), PROFILE),
+        (|config| worker(config).system_prompt = Some("be brief".to_owned()), PROFILE),
+        (
+            |config| {
+                let allow = PermissionRule::new("bash", "*", PermissionAction::Allow);
+                worker(config).permission.push(allow);
+            },
+            PROFILE,
+        ),
+        // What `tools` comes to.
+        (|config| worker(config).permission.push(PermissionRule::deny("webfetch")), PROFILE),
+        (|config| worker(config).temperature = Some(0.5), PROFILE),
+        (|config| worker(config).inject_repo_context = true, PROFILE),
+        (|config| worker(config).kind = WorkerKind::Agent, "step two has another kind"),
+        (|config| config.policy.intervene = Intervene::Never, "its policy"),
+        (
+            |config| {
+                config.insert_workflow(world::workflow(vec![step("one", "agent", "do one of {task}")]));
+            },
+            "step two is gone",
+        ),
+        (|config| drop(config.workflows.shift_remove(WORKFLOW)), "there is no workflow two any more"),
+        (|config| drop(config.profiles.shift_remove("subagent")), "it cannot run as it is now"),
+    ];
+    let state = tempfile::tempdir().unwrap();
+    let host = simulator(Script::new()).await;
+    let first = orchestrator(&host, state.path()).await;
+    for (number, (edit, says)) in table.into_iter().enumerate() {
+        let run = first.run(stepped()).await.unwrap();
+        gate(&run).await;
+        let mut edited = config();
+        edit(&mut edited);
+        let second = world::builder(&host).config(edited).store_at(state.path()).build().await.unwrap();
+        let view = rest(&second.resume(run.id()).await.unwrap()).await;
+        let changed = view.gates.iter().find(|gate| gate.reason == GateReason::DefinitionChanged);
+        let message = changed.map(|gate| gate.message.as_str()).unwrap_or_default();
+        assert!(message.contains(says), "row {number}: {message:?} does not say {says:?}");
+        assert_eq!(host.model_prompts().len(), number + 1, "row {number}: nothing goes on");
+    }
+}
+
+/// A new password is no other definition, and neither is what only people read.
+#[tokio::test]
+async fn what_changes_nothing_of_the_work_opens_no_gate() {
+    type Edit = fn(&mut Config);
+    let table: [Edit; 4] = [
+        |_| {},
+        |config| worker(config).purpose = "to help".to_owned(),
+        |config| drop(worker(config).env.0.insert("TOKEN".to_owned(), "another".to_owned())),
+        |config| drop(config.insert_profile(profile("unused", WorkerKind::Agent))),
+    ];
+    let state = tempfile::tempdir().unwrap();
+    let host = simulator(Script::new()).await;
+    let with_a_password = || {
+        let mut config = config();
+        worker(&mut config).env.0.insert("TOKEN".to_owned(), "secret".to_owned());
+        config
+    };
+    let builder = |config| world::builder(&host).config(config).store_at(state.path());
+    let first = builder(with_a_password()).build().await.unwrap();
+    for edit in table {
+        let run = first.run(stepped()).await.unwrap();
+        let open = gate(&run).await;
+        let mut edited = with_a_password();
+        edit(&mut edited);
+        let second = builder(edited).build().await.unwrap();
+        let view = rest(&second.resume(run.id()).await.unwrap()).await;
+        assert_eq!((view.gate, view.gates), (Some(open), vec![]));
+    }
+}
+
+/// The worker of the second step.
+fn worker(config: &mut Config) -> &mut Profile {
+    config.profiles.get_mut("subagent").unwrap()
 }
 
 #[tokio::test]

@@ -98,11 +98,14 @@ fn digests_differ_exactly_when_plans_do() {
     let mut slower = base.clone();
     slower.steps[0].timeout_ms += 1;
     slower.steps[0].carry = true;
+    let mut set_up_anew = base.clone();
+    set_up_anew.steps.iter_mut().for_each(|step| step.profile = Some("another".to_owned()));
     for (other, words) in [
         (reordered, "the order of its steps"),
         (renamed, "its name"),
         (fewer, "step two is gone"),
         (slower, "step one has another carry and timeout"),
+        (set_up_anew, "worker coder has another profile, and works by the present one whatever is decided"),
     ] {
         assert_ne!(base.digest(), other.digest());
         assert_eq!(base.difference(&other).as_deref(), Some(words));
@@ -119,6 +122,17 @@ fn the_worst_case_is_steps_times_attempts() {
     let worst = plan(workflow([one, two])).worst_case();
     assert_eq!((worst.steps, worst.attempts, worst.prompts, worst.active_ms), (2, 4, 4, 3_500));
     assert_eq!(worst.elapsed_ms, 3_500 + 1_000 + 2_000, "the waits between the attempts take time as well");
+}
+
+/// Journals of earlier versions do not say how their workers were set up: that is no reason to stop their runs.
+#[test]
+fn a_plan_that_says_nothing_of_profiles_is_not_taken_for_another() {
+    let now = plan(workflow([step("one")]));
+    let mut before = now.clone();
+    before.steps[0].profile = None;
+    assert_eq!((before.difference(&now), now.difference(&before)), (None, None));
+    let json = serde_json::to_value(&before).unwrap();
+    assert!(json["steps"][0].get("profile").is_none(), "its digest stays what it was");
 }
 
 #[test]
