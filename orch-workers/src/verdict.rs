@@ -54,11 +54,19 @@ pub(crate) fn model_failure(failure: &ModelFailure, now: Timestamp) -> AttemptEr
     };
     let mut error = AttemptError::new(code, message);
     error.status = failure.status;
+    error.overloaded = code == ErrorCode::Model && is_overload(failure);
     if code == ErrorCode::RateLimited {
         let pause = failure.retry_after.unwrap_or(LONGEST_WAIT);
         error.reset_at = Some(now.plus_ms(millis(pause)));
     }
     error
+}
+
+/// Whether a provider has too much to do, where only its words say so: what fails in the middle of a stream has no status.
+fn is_overload(failure: &ModelFailure) -> bool {
+    let says = |text: &str| text.to_ascii_lowercase().contains("overloaded");
+    let by_name = matches!(&failure.kind, FailureKind::Other(name) if says(name));
+    failure.status.is_none() && (by_name || says(&failure.message))
 }
 
 /// Whether a provider's complaint is about too many calls, so that waiting is not the worker's time.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use orch_config::{Profile, kind::WorkerKind};
+use orch_config::{Profile, kind::WorkerKind, retry::RetryClass};
 use orch_opencode::simulator::{Answer, Finish, Script, When};
 use orch_workers::OpenCodeWorker;
 use orch_workflow::{
@@ -25,6 +25,13 @@ struct Row {
     status: Option<u16>,
     /// In the message.
     says: &'static str,
+}
+
+impl Row {
+    /// Whether it may be over by the next try: the provider is in trouble, by its status or, without one, by its words.
+    fn passes(&self) -> bool {
+        self.status.is_some_and(|status| status >= 500) || self.word == "<overloaded>"
+    }
 }
 
 fn row(word: &'static str, answer: Answer, code: ErrorCode, status: Option<u16>, says: &'static str) -> Row {
@@ -50,6 +57,7 @@ fn at_once() -> Vec<Row> {
         ),
         row("<filtered>", cut(Finish::ContentFilter), ContentFilter, None, "content filter"),
         row("<malformed>", Answer::malformed(), Model, None, ""),
+        row("<overloaded>", Answer::speaking().say("half of").then_overloaded(), Model, None, "verloaded"),
         row("<length>", cut(Finish::Length), Length, None, "output limit"),
     ]
 }
@@ -77,6 +85,7 @@ fn differs(row: &Row, error: Option<&AttemptError>) -> Option<String> {
         (error.code, error.status) == (row.code, row.status)
             && error.message.contains(row.says)
             && error.reset_at.is_some() == (row.code == ErrorCode::RateLimited)
+            && (error.retry_class() == Some(RetryClass::Transient)) == row.passes()
     });
     (!same).then(|| format!("{}: {error:?}", row.word))
 }

@@ -43,7 +43,7 @@ pub(super) async fn whole(speech: Speech, model: &str, ticket: Ticket) -> Respon
     match speech.ending {
         Ending::Finished => {}
         Ending::Stalled => std::future::pending().await,
-        Ending::Cut | Ending::Malformed => {
+        Ending::Cut | Ending::Malformed | Ending::Overloaded => {
             ticket.answered();
             return "{\"choices\": [".into_response();
         }

@@ -68,6 +68,9 @@ async fn speak(speech: Speech, model: &str, chunks: &Chunks) -> Result<(), Gone>
         }
         Ending::Stalled => std::future::pending().await,
         Ending::Malformed => send(chunks, "{\"choices\": [{\"delta\"").await,
+        Ending::Overloaded => {
+            send(chunks, "{\"error\": {\"type\": \"overloaded_error\", \"message\": \"Overloaded\"}}").await
+        }
         Ending::Cut => {
             // An error in the body makes the server drop the connection without the final chunk.
             let cut = io::Error::from(io::ErrorKind::ConnectionAborted);

@@ -83,6 +83,8 @@ pub(crate) enum Ending {
     Cut,
     /// The last event is not JSON.
     Malformed,
+    /// The last event is the provider's own error: it has too much to do.
+    Overloaded,
 }
 
 /// Why the model stopped, in the words of the chat-completions protocol.
@@ -331,6 +333,12 @@ impl Answer {
         self.ending(Ending::Malformed)
     }
 
+    /// After what was said the provider breaks off, because it has too much to do: an error in the stream, which has no
+    /// status.
+    pub fn then_overloaded(self) -> Self {
+        self.ending(Ending::Overloaded)
+    }
+
     /// The finish reason; without it `tool_calls` after a tool call, else `stop`.
     pub fn finish(self, finish: Finish) -> Self {
         self.with_speech(|speech| speech.finish = Some(finish))
@@ -387,7 +395,7 @@ impl Answer {
         match speech.ending {
             Ending::Finished => Some(all),
             Ending::Stalled => std::future::pending().await,
-            Ending::Cut | Ending::Malformed => None,
+            Ending::Cut | Ending::Malformed | Ending::Overloaded => None,
         }
     }
 }

@@ -79,9 +79,15 @@ fn what_is_not_transient_or_not_listed_is_not_retried() {
         story.work(Settled::failed(error));
         assert_eq!(story.status(), RunStatus::Error);
     }
+    let refused = || AttemptError::new(ErrorCode::Model, "not now");
+    for passing in [refused().with_status(503), refused().with_status(529), refused().of_overload()] {
+        let mut story = patient(2);
+        story.work(Settled::failed(passing.clone()));
+        assert_eq!(story.step_status("one"), StepStatus::Backoff, "{passing:?}");
+    }
     let mut story = patient(2);
-    story.work(Settled::failed(AttemptError::new(ErrorCode::Model, "overloaded").with_status(529)));
-    assert_eq!(story.step_status("one"), StepStatus::Backoff);
+    story.work(Settled::failed(refused()));
+    assert_eq!(story.status(), RunStatus::Error, "nobody knows that it passes");
 }
 
 #[test]

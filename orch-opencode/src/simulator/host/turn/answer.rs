@@ -88,6 +88,7 @@ impl Turn {
                 self.open().text = None;
                 return Err(reset());
             }
+            Ending::Overloaded => return Err(Failure::Final(unknown_error("Overloaded"))),
             Ending::Malformed => {
                 let message = "JSON parsing failed: Text: {\"choices\": [{\"delta\".\nError message: JSON Parse error: \
                                Expected ':' before value in object property definition";
