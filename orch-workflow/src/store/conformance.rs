@@ -7,7 +7,13 @@
 //! conformance::run_store_suite(async || MemoryStore::new()).await;
 //! # }
 //! ```
+//!
+//! A store that keeps runs beyond its process is opened several times, so that it can show that: give a [`StoreBench`]
+//! to [`run_store_suite_on`].
 #![expect(clippy::unwrap_used, reason = "a suite fails by panicking, as every test does")]
+
+mod races;
+mod reopened;
 
 use orch_config::policy::PolicyPatch;
 
@@ -20,12 +26,65 @@ use crate::{
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
-/// Runs every test of the suite on a fresh, empty store of its own.
+/// Where a suite gets its stores from.
+pub trait StoreBench {
+    /// What is tried.
+    type Store: RunStore;
+
+    /// A store of its own, empty.
+    fn fresh(&self) -> impl Future<Output = Self::Store>;
+
+    /// Another handle on what this store keeps, as another process would open it. `None` where it is kept by the handle
+    /// itself, and ends with it.
+    fn reopen(&self, store: &Self::Store) -> impl Future<Output = Option<Self::Store>>;
+}
+
+/// Runs the suite on stores that end with their handles: see [`run_store_suite_on`].
 ///
 /// # Panics
 /// The store fails a test.
 pub async fn run_store_suite<S: RunStore>(fresh: impl AsyncFn() -> S) {
+    run_store_suite_on(&Passing(fresh)).await;
+}
+
+/// Runs every test of the suite on a fresh, empty store of its own. What is done from two handles at once is done from
+/// one where there is no other, and what must outlive a handle is not asked of a store that does not.
+///
+/// # Panics
+/// The store fails a test.
+pub async fn run_store_suite_on(bench: &impl StoreBench) {
+    one_handle_suite(async || bench.fresh().await).await;
+    races::suite(bench).await;
+    reopened::suite(bench).await;
+}
+
+/// Stores that nobody can open again.
+struct Passing<F>(F);
+
+impl<S: RunStore, F: AsyncFn() -> S> StoreBench for Passing<F> {
+    type Store = S;
+
+    async fn fresh(&self) -> S {
+        (self.0)().await
+    }
+
+    async fn reopen(&self, _store: &S) -> Option<S> {
+        None
+    }
+}
+
+/// A record of every kind that there is, in the form of a journal: what a store has to give back as it was written.
+#[must_use]
+pub fn every_kind_of_record() -> Vec<Record> {
+    include_str!("conformance/records.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+async fn one_handle_suite<S: RunStore>(fresh: impl AsyncFn() -> S) {
     a_journal_is_read_as_it_was_written(&fresh().await).await;
+    every_kind_of_record_comes_back_as_it_was_written(&fresh().await).await;
     a_run_is_created_once(&fresh().await).await;
     an_unknown_run_is_refused_by_name(&fresh().await).await;
     an_append_must_continue_the_journal(&fresh().await).await;
@@ -55,11 +114,24 @@ async fn a_journal_is_read_as_it_was_written(store: &impl RunStore) {
     assert_eq!(store.load(&run, 50).await.unwrap(), []);
 }
 
+async fn every_kind_of_record_comes_back_as_it_was_written(store: &impl RunStore) {
+    let (created, appended) = (run("created"), run("appended"));
+    let all = every_kind_of_record();
+    store.create(&created, &all, &abroad(), NOW).await.unwrap();
+    assert_eq!(store.load(&created, 0).await.unwrap(), all);
+
+    let lease = store.create(&appended, &all[..1], &abroad(), NOW).await.unwrap();
+    for record in &all[1..] {
+        store.append(&lease, std::slice::from_ref(record), &[]).await.unwrap();
+    }
+    assert_eq!(store.load(&appended, 0).await.unwrap(), all);
+}
+
 async fn a_run_is_created_once(store: &impl RunStore) {
     let run = run("a");
     store.create(&run, &records(1..=1), &abroad(), NOW).await.unwrap();
-    let again = store.create(&run, &records(1..=2), &abroad(), NOW).await;
-    assert_eq!(again, Err(StoreError::Exists(run.clone())));
+    let again = store.create(&run, &records(1..=2), &abroad(), NOW).await.unwrap_err();
+    assert_eq!((&again, again.code()), (&StoreError::Exists(run.clone()), "orch::run::exists"));
     assert_eq!(store.load(&run, 0).await.unwrap().len(), 1);
 }
 
@@ -85,6 +157,7 @@ async fn an_append_must_continue_the_journal(store: &impl RunStore) {
     for (first, last) in [(1, 1), (2, 3), (4, 4), (9, 12)] {
         let refused = store.append(&lease, &records(first..=last), &[]).await.unwrap_err();
         assert_eq!(refused, StoreError::Conflict { run: run.clone(), expected: first - 1, found: 2 });
+        assert_eq!(refused.code(), "orch::store::conflict");
     }
     let mut gap = records(3..=5);
     gap.remove(1);

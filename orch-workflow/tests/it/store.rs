@@ -1,6 +1,7 @@
 //! The public suite on both stores, retention, and what only real processes can show.
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader},
     process::{Command, Stdio},
 };
@@ -11,6 +12,8 @@ use orch_workflow::{
     store::{MemoryStore, Owner, Retention, RunStore, SqliteStore, StoreError, conformance, prune},
 };
 
+use serde_json::json;
+
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 #[tokio::test]
@@ -20,13 +23,37 @@ async fn the_memory_store_conforms() {
 
 #[tokio::test]
 async fn the_sqlite_store_conforms() {
-    let parent = tempfile::tempdir().unwrap();
-    let number = std::cell::Cell::new(0);
-    conformance::run_store_suite(async || {
-        number.set(number.get() + 1);
-        SqliteStore::open(parent.path().join(number.get().to_string())).await.unwrap()
-    })
-    .await;
+    conformance::run_store_suite_on(&Directories(tempfile::tempdir().unwrap())).await;
+}
+
+/// A directory for each store.
+struct Directories(tempfile::TempDir);
+
+impl conformance::StoreBench for Directories {
+    type Store = SqliteStore;
+
+    async fn fresh(&self) -> SqliteStore {
+        let directory = tempfile::tempdir_in(self.0.path()).unwrap().keep();
+        SqliteStore::open(directory).await.unwrap()
+    }
+
+    async fn reopen(&self, store: &SqliteStore) -> Option<SqliteStore> {
+        Some(SqliteStore::open(store.path().parent().unwrap()).await.unwrap())
+    }
+}
+
+/// A kind of record that is new is tried from its first day on.
+#[test]
+fn the_suite_has_every_kind_of_record() {
+    let tried: BTreeSet<_> = conformance::every_kind_of_record()
+        .into_iter()
+        .map(|record| serde_json::to_value(record).unwrap()["record"].as_str().unwrap().to_owned())
+        .collect();
+    // ``unknown variant `nothing`, expected one of `run-started`, …``
+    let refusal =
+        serde_json::from_value::<RecordBody>(json!({ "record": "nothing" })).unwrap_err().to_string();
+    let known: BTreeSet<_> = refusal.split('`').skip(3).step_by(2).map(str::to_owned).collect();
+    assert_eq!(tried, known);
 }
 
 /// Promise: finished runs are pruned by age and count, others never.
