@@ -12,7 +12,6 @@ use orch_ux::frontend::Frontend;
 use orch_workers::{Connector, Host, Worker};
 use orch_workflow::{
     driver::Engine,
-    plan::Plan,
     store::{MemoryStore, RunStore},
 };
 
@@ -198,9 +197,14 @@ async fn open(directory: &Path) -> Result<Arc<dyn RunStore>, Error> {
 
 #[cfg(not(feature = "sqlite"))]
 async fn open(directory: &Path) -> Result<Arc<dyn RunStore>, Error> {
+    Err(no_durable_store(directory))
+}
+
+#[cfg(any(test, not(feature = "sqlite")))]
+fn no_durable_store(directory: &Path) -> Error {
     let message = format!("keep runs in {}: this build has no durable store", directory.display());
-    Err(Error::new(ErrorKind::Config, "orch::store::unsupported", message)
-        .with_help("build with the feature `sqlite`, bring a store of your own, or remove store.path"))
+    Error::new(ErrorKind::Config, "orch::store::unsupported", message)
+        .with_help("build with the feature `sqlite`, bring a store of your own, or remove store.path")
 }
 
 /// What was given; the environment stays out of logs.
@@ -243,4 +247,17 @@ fn project_key(directory: &Path) -> String {
         })
         .unwrap_or_default();
     if name.is_empty() { hash } else { format!("{name}-{hash}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_a_durable_store_says_so_and_names_the_ways_out() {
+        let error = no_durable_store(Path::new("/runs"));
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Config, "orch::store::unsupported"));
+        assert_eq!(error.to_string(), "keep runs in /runs: this build has no durable store");
+        assert!(error.help().is_some_and(|help| help.contains("feature `sqlite`")));
+    }
 }

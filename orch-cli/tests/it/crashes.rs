@@ -1,7 +1,12 @@
 //! `kill -9` while a step is in flight, and another process that goes on.
 
+use std::fs;
+
 use nix::sys::signal::Signal;
-use orch::opencode::simulator::{Answer, Hold, Script, SimulatedStatus, When};
+use orch::{
+    opencode::simulator::{Answer, Hold, Script, SimulatedStatus, When},
+    project_state,
+};
 use serde_json::json;
 
 use crate::world::{World, within};
@@ -26,6 +31,31 @@ async fn assert_whole(world: &World, run: &str) {
     assert_eq!((&shown["status"], &shown["interrupted"]), (&json!("success"), &json!(false)));
     assert_eq!((&shown["steps"][0]["text"], &shown["steps"][1]["text"]), (&json!("one"), &json!("two")));
     assert_eq!(shown["steps"][0]["attempts"].as_array().unwrap().len(), 1);
+}
+
+/// What a newer version wrote is not for this one to touch.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_a_newer_version_is_refused_and_left_as_it_is() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let run = world.orch(["run", "last", "a task", "--json"]).await.run();
+    let project = fs::canonicalize(world.project()).unwrap();
+    let path = project_state(world.path("state"), &project).join("runs.db");
+    let database = rusqlite::Connection::open(&path).unwrap();
+    assert_eq!(database.execute("UPDATE meta SET value = value + 1", []).unwrap(), 1);
+    database.close().unwrap();
+    let before = fs::read(&path).unwrap();
+    for command in [vec!["show", &run], vec!["continue", &run], vec!["run", "last", "a task"]] {
+        let refused = world.orch(command.iter().copied().chain(["--json"])).await;
+        assert_eq!(
+            (refused.code, refused.error().as_str()),
+            (Some(1), "orch::store::too-new"),
+            "{refused:?}"
+        );
+        let message = refused.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.ends_with("has format 2, this version reads up to 1: use a newer orch"), "{message}");
+        assert_eq!(fs::read(&path).unwrap(), before, "{command:?}");
+    }
+    assert_eq!(world.prompts().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -123,15 +123,23 @@ async fn a_newer_format_is_refused_and_left_alone() {
     let (directory, store, _) = store_with(1).await;
     store.database.connection().execute("UPDATE meta SET value = ?1", [FORMAT_VERSION + 1]).unwrap();
     drop(store);
+    let path = directory.path().join("runs.db");
+    let before = std::fs::read(&path).unwrap();
     let refused = SqliteStore::open(directory.path()).await.unwrap_err();
-    assert_eq!(
-        refused,
-        StoreError::TooNew {
-            path: directory.path().join("runs.db"),
-            found: FORMAT_VERSION + 1,
-            supported: FORMAT_VERSION
-        }
+    let too_new =
+        StoreError::TooNew { path: path.clone(), found: FORMAT_VERSION + 1, supported: FORMAT_VERSION };
+    assert_eq!((&refused, refused.code()), (&too_new, "orch::store::too-new"));
+    let message = format!(
+        "the store at {} has format {}, this version reads up to {FORMAT_VERSION}: use a newer orch",
+        path.display(),
+        FORMAT_VERSION + 1
     );
+    assert_eq!(refused.to_string(), message);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    // Not even a note beside it stays.
+    let files: Vec<_> =
+        std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(files, ["runs.db"]);
 }
 
 #[tokio::test]

@@ -301,8 +301,11 @@ fn a_run_is_not_forked_where_it_makes_no_sense() {
     let without_docs = graph(&[("plan", &[]), ("code", &["plan"]), ("review", &["code"])]);
     let error = forked_under(&done, "review", without_docs.clone()).unwrap_err();
     assert_eq!(
-        error.to_string(),
-        "run run_1 has a result of docs, and the other definition has no such step"
+        (error.to_string().as_str(), error.code()),
+        (
+            "run run_1 has a result of docs, and the other definition has no such step",
+            "orch::run::fork-loses-result"
+        )
     );
     assert!(forked_under(&done, "plan", without_docs).is_ok(), "docs depends on what begins anew");
 
@@ -310,8 +313,11 @@ fn a_run_is_not_forked_where_it_makes_no_sense() {
     of_another_form.steps[1].output = Some(json!({ "type": "object" }));
     let error = forked_under(&done, "review", of_another_form.clone()).unwrap_err();
     assert_eq!(
-        error.to_string(),
-        "the other definition wants answers of another form from code: fork from code, which asks again"
+        (error.to_string().as_str(), error.code()),
+        (
+            "the other definition wants answers of another form from code: fork from code, which asks again",
+            "orch::run::fork-other-form"
+        )
     );
     assert!(forked_under(&done, "code", of_another_form).is_ok());
     assert!(matches!(fork(&[], Fork::new(id("plan"))), Err(ForkError::Journal(_))));

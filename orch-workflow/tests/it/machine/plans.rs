@@ -10,7 +10,11 @@ use orch_config::{
     retry::Retry,
     workflow::GateDefault,
 };
-use orch_workflow::{decision::DecisionKind, machine::Machine, plan::Plan};
+use orch_workflow::{
+    decision::DecisionKind,
+    machine::Machine,
+    plan::{Plan, PlanError},
+};
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -70,6 +74,8 @@ fn an_unknown_an_empty_and_a_switched_off_workflow_are_refused() {
     assert_eq!(code(&config, "boat").code(), "orch::config::empty-workflow");
     config.workflows_enabled = false;
     assert_eq!(code(&config, "boat").code(), "orch::plan::disabled");
+    // Whoever makes an error without a problem still has a code to go by.
+    assert_eq!(PlanError { problems: Vec::new() }.code(), "orch::plan::invalid");
 }
 
 #[test]
@@ -112,6 +118,17 @@ fn digests_differ_exactly_when_plans_do() {
     }
 }
 
+/// Journals of earlier versions do not say how their workers were set up: that is no reason to stop their runs.
+#[test]
+fn a_plan_that_says_nothing_of_profiles_is_not_taken_for_another() {
+    let now = plan(workflow([step("one")]));
+    let mut before = now.clone();
+    before.steps[0].profile = None;
+    assert_eq!((before.difference(&now), now.difference(&before)), (None, None));
+    let json = serde_json::to_value(&before).unwrap();
+    assert!(json["steps"][0].get("profile").is_none(), "its digest stays what it was");
+}
+
 #[test]
 fn the_worst_case_is_steps_times_attempts() {
     let mut one = step("one");
@@ -122,17 +139,6 @@ fn the_worst_case_is_steps_times_attempts() {
     let worst = plan(workflow([one, two])).worst_case();
     assert_eq!((worst.steps, worst.attempts, worst.prompts, worst.active_ms), (2, 4, 4, 3_500));
     assert_eq!(worst.elapsed_ms, 3_500 + 1_000 + 2_000, "the waits between the attempts take time as well");
-}
-
-/// Journals of earlier versions do not say how their workers were set up: that is no reason to stop their runs.
-#[test]
-fn a_plan_that_says_nothing_of_profiles_is_not_taken_for_another() {
-    let now = plan(workflow([step("one")]));
-    let mut before = now.clone();
-    before.steps[0].profile = None;
-    assert_eq!((before.difference(&now), now.difference(&before)), (None, None));
-    let json = serde_json::to_value(&before).unwrap();
-    assert!(json["steps"][0].get("profile").is_none(), "its digest stays what it was");
 }
 
 #[test]
