@@ -3,7 +3,7 @@
 use orch::opencode::simulator::{Answer, Hold, Script, When};
 use serde_json::{Value, json};
 
-use crate::world::{World, failure, within};
+use crate::world::{World, failure, standard, within};
 
 /// Two reviewers, children of one parent that `orch` creates, then what needs both.
 fn reviewers() -> Value {
@@ -119,6 +119,27 @@ async fn corner_02_a_group_is_repeated_until_its_condition_holds() {
     asked[1..3].sort();
     asked[4..6].sort();
     assert_eq!(asked, ["draft", "security", "style", "mend", "security", "style", "end"]);
+}
+
+/// A talk is over when a person says so, and nobody here can.
+#[tokio::test(flavor = "multi_thread")]
+async fn corner_03_without_anybody_to_ask_the_command_exits_3_at_a_talk() {
+    let script = Script::new().on(When::prompt("is over. Summarise"), "what came of it").otherwise("done");
+    let world = World::new(script).await;
+    let mut config = standard();
+    config["profiles"][0]["execution"] = json!("foreground");
+    world.configure(&config);
+    let talk = ["run", "last", "a task", "--intervene", "never", "--no-input", "--json"];
+    let ended = world.orch(talk).await;
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    let shown = world.show(&ended.run()).await;
+    assert_eq!((&shown["status"], &shown["gate"]["reason"]), (&json!("paused"), &json!("interactive")));
+    assert_eq!(shown["gate"]["default"], Value::Null, "it never goes on by itself");
+    assert_eq!(world.prompts(), ["step one: a task"]);
+
+    let over = world.orch(["continue", &ended.run(), "--no-input", "--json"]).await;
+    assert_eq!(over.code, Some(0), "{over:?}");
+    assert_eq!(world.show(&ended.run()).await["steps"][0]["text"], "what came of it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

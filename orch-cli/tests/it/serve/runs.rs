@@ -3,7 +3,7 @@
 use orch::opencode::simulator::{Answer, Hold, Script, When};
 use serde_json::json;
 
-use super::client::Service;
+use super::client::{Message, Service};
 use crate::world::{World, failure, standard, warning, within};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,6 +48,35 @@ async fn a_run_is_started_waits_at_its_gate_and_goes_on_when_it_is_answered() {
     assert_eq!(service.get(&format!("/v1/runs/{id}/why")).await.ok()["data"]["run"], id);
     assert_eq!(service.get("/v1/runs").await.ok()["runs"][0]["id"], id);
     assert_eq!(service.get("/v1/workers").await.ok()["data"]["workers"].as_array().unwrap().len(), 1);
+}
+
+/// Every run counts by its own journal; what is told of all of them is counted once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn corner_13_the_feed_of_all_runs_has_numbers_of_its_own() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let service = Service::start(&world).await;
+    let mut listener = service.listen("").await;
+    let (mut told, mut runs) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        runs.push(service.run("two", "a task").await);
+        told.extend(listener.until("run.finished").await);
+    }
+    let (numbered, live): (Vec<_>, Vec<_>) = told.into_iter().partition(|message| message.id.is_some());
+    assert!(live.iter().all(|message| message.data["live"] == true), "{live:#?}");
+    assert!(numbered.iter().all(|message| message.data.get("live").is_none()), "{numbered:#?}");
+    // `<instance>-<number>`: one after the other, over both runs.
+    let number = |message: &Message| -> usize {
+        message.id.as_ref().unwrap().rsplit_once('-').unwrap().1.parse().unwrap()
+    };
+    let first = number(&numbered[0]);
+    assert!(numbered.iter().map(number).eq(first..first + numbered.len()), "{numbered:#?}");
+    let of_run = |run: &String| -> Vec<u64> {
+        let events = numbered.iter().filter(|message| message.data["run"] == **run);
+        events.map(|message| message.data["seq"].as_u64().unwrap()).collect()
+    };
+    let (one, other) = (of_run(&runs[0]), of_run(&runs[1]));
+    assert_eq!(one, other, "each of two equal runs counts from 1");
+    assert!(one[0] == 1 && one.is_sorted(), "{one:?}");
 }
 
 /// A decision never reaches a gate that nobody looked at.

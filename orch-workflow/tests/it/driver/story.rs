@@ -4,7 +4,7 @@ use orch_workflow::{
     attempt::{AttemptError, ErrorCode, Settled},
     decision::{Rejected, Reply},
     driver::{EngineErrorKind, Runs},
-    event::EventBody,
+    event::{EventBody, StepProgress},
     port::{Ask, AskId, AskReply, Progress, Update},
     store::{Retention, SqliteStore},
     testing::Turn,
@@ -192,6 +192,15 @@ async fn corner_13_live_events_are_the_journals_and_replay_from_any_number() {
     }
     let (live, journaled): (Vec<_>, Vec<_>) = heard.into_iter().partition(|event| event.live);
     assert_eq!(live.len(), 1);
+    // What is only live has no number of its own: it bears that of the record before it.
+    let committed = journaled.iter().rposition(|event| event.seq == live[0].seq).unwrap();
+    let (before, after) = (&journaled[committed], &journaled[committed + 1]);
+    assert!(
+        matches!(before.body, EventBody::StepProgress { progress: StepProgress::Placed { .. }, .. }),
+        "{before:?}"
+    );
+    assert!(matches!(after.body, EventBody::StepSettled { .. }), "{after:?}");
+    assert_eq!(serde_json::to_value(&live[0]).unwrap()["live"], true);
     assert_eq!(journaled, engine.events(run.id(), 0).await.unwrap());
     assert!(journaled.windows(2).all(|pair| pair[0].seq < pair[1].seq));
     let from = journaled[3].seq;
