@@ -27,6 +27,19 @@ impl<'d> Document<'d> {
         self.has(&operation["requestBody"]["content"]["application/json"]["schema"], field)
     }
 
+    /// What a call must bring along: parameters of its query, and what stands at the top of its body.
+    pub(super) fn demands(&self, operation: &'d Value) -> (Vec<&'d str>, Vec<&'d str>) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let required =
+            parameters.filter(|described| described["in"] == "query" && described["required"] == true);
+        let body = self.resolve(&operation["requestBody"]["content"]["application/json"]["schema"]);
+        let fields = body["required"].as_array().into_iter().flatten();
+        (
+            required.filter_map(|one| one["name"].as_str()).collect(),
+            fields.filter_map(Value::as_str).collect(),
+        )
+    }
+
     pub(super) fn answers(&self, operation: &Value, field: &str) -> bool {
         let successes = operation["responses"].as_object().into_iter().flatten();
         successes

@@ -48,7 +48,8 @@ pub enum Standing {
 
 /// Holds a host's OpenAPI document against everything that is relied on, one entry for each capability.
 ///
-/// The document is taken at its word. A document that is none has nothing.
+/// The document is taken at its word, and looked at for names: that a field has another type now, or that something below
+/// the top of a body must be sent now, is not noticed. A document that is none has nothing.
 #[must_use]
 pub fn compare(document: &Value) -> Vec<Capability> {
     let document = Document::new(document);
@@ -99,6 +100,15 @@ impl Found {
             if !document.accepts(described, field) {
                 self.differs(Standing::Missing, format!("{name} takes no {field}"));
             }
+        }
+        let (parameters, fields) = document.demands(described);
+        for parameter in parameters.into_iter().filter(|wanted| !query.contains(wanted)) {
+            self.differs(Standing::Missing, format!("{name} wants a parameter {parameter}"));
+        }
+        let sent =
+            |wanted: &&str| sends.iter().any(|field| field.split(['.', '[', '{']).next() == Some(*wanted));
+        for field in fields.into_iter().filter(|wanted| !sent(wanted)) {
+            self.differs(Standing::Missing, format!("{name} wants a {field}"));
         }
         for (fields, standing) in [(needs, Standing::Missing), (reads, Standing::Degraded)] {
             for field in *fields {

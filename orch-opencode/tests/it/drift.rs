@@ -75,6 +75,38 @@ fn a_field_that_is_gone_is_told() {
     assert!(gone > 150, "{gone}");
 }
 
+/// An older caller does not know what a newer host wants.
+#[test]
+fn what_must_be_sent_now_and_is_not_is_told() {
+    let mut wanted = 0;
+    for Operation { method, path, .. } in operations() {
+        let mut document = recorded();
+        let operation = &mut document["paths"][*path][method.to_ascii_lowercase()];
+        let parameter = serde_json::json!({ "name": "novelty", "in": "query", "required": true });
+        operation["parameters"].as_array_mut().unwrap().push(parameter);
+        let mut told = vec![format!("{method} {path} wants a parameter novelty")];
+        let body = &mut operation["requestBody"]["content"]["application/json"]["schema"];
+        if body["properties"].is_object() {
+            body["required"] = serde_json::json!(["novelty"]);
+            told.push(format!("{method} {path} wants a novelty"));
+            wanted += 1;
+        }
+        let differences: Vec<_> = compare(&document).into_iter().flat_map(|one| one.differences).collect();
+        assert_eq!(differences, told);
+        assert_eq!(troubled(&document)[0].1, Standing::Missing, "{method} {path}");
+    }
+    assert!(wanted > 5, "{wanted}");
+}
+
+/// What the check does not look at: a change of this kind shows in the live tests only.
+#[test]
+fn a_field_of_another_type_is_not_noticed() {
+    let mut document = recorded();
+    document["components"]["schemas"]["Session"]["properties"]["id"] =
+        serde_json::json!({ "type": "integer" });
+    assert_eq!(troubled(&document), []);
+}
+
 #[test]
 fn an_event_that_is_gone_or_poorer_is_told() {
     let names = ["session.idle", "permission.asked", "message.part.delta", "session.error"];
