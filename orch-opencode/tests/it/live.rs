@@ -9,14 +9,14 @@ use orch_opencode::simulator::{Answer, Hold, Script, ScriptedModel, ToolCall, Wh
 use orch_opencode::tracker::{Activity, Follower, Patience, Probed, Settled, Sign, probe};
 use orch_opencode::{
     FailureKind, HostErrorKind, HttpOpenCode, MessageId, ModelRef, NewSession, OpenCode, PermissionAction,
-    PermissionReply, PermissionRule, Prompt, SessionId,
+    PermissionReply, PermissionRule, Prompt, SessionId, SessionQuery,
 };
 use serde_json::{Value, json};
 
 use crate::live_binary;
 
 struct World {
-    _scratch: tempfile::TempDir,
+    scratch: tempfile::TempDir,
     model: ScriptedModel,
     server: Server,
     host: HttpOpenCode,
@@ -49,7 +49,7 @@ impl World {
             .await
             .unwrap();
         let host = server.client();
-        Self { _scratch: scratch, model, server, host }
+        Self { scratch, model, server, host }
     }
 
     async fn session(&self, permission: Vec<PermissionRule>) -> SessionId {
@@ -372,4 +372,48 @@ pub(crate) fn seed_plugin_package(settings: &std::path::Path, version: &str) {
     std::fs::write(module.join("package.json"), own.to_string()).unwrap();
     std::fs::write(settings.join("package.json"), wanted.to_string()).unwrap();
     std::fs::write(settings.join("package-lock.json"), lock.to_string()).unwrap();
+}
+
+/// One host serves many directories: what it lists for one has nothing of another, and a turn ends where it began.
+#[tokio::test]
+async fn the_work_of_two_directories_of_one_host_is_told_apart() {
+    let Some(program) = live_binary() else { return };
+    let hold = Hold::new();
+    let script =
+        Script::new().on(When::prompt("over here"), Answer::text("here").held(&hold)).otherwise("there");
+    let world = World::start(&program, script).await;
+    let elsewhere = world.scratch.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let other = world.host.at(elsewhere.to_string_lossy());
+
+    let session = world.session(vec![]).await;
+    let mut follower = world.follower(&session).await;
+    let prompt = world.prompt("over here");
+    let message = prompt.message.clone();
+    world.host.prompt(&session, prompt).await.unwrap();
+    hold.wait_arrived().await;
+
+    // In the other directory the turn is over while this one is at work.
+    let new = NewSession { title: Some("Elsewhere".into()), ..NewSession::default() };
+    let theirs = other.create_session(new).await.unwrap().id;
+    let mut following = Follower::start(Arc::new(other.clone()), theirs.clone()).await.unwrap();
+    let prompt = world.prompt("over there");
+    let their_message = prompt.message.clone();
+    other.prompt(&theirs, prompt).await.unwrap();
+    let settling = following.settle(&their_message, |_| {});
+    let settled = tokio::time::timeout(Duration::from_secs(90), settling).await.expect("an end in time");
+    assert_eq!(text(&settled.unwrap()), "there");
+
+    assert!(world.host.statuses().await.unwrap().contains_key(&session), "it is at work");
+    assert!(other.statuses().await.unwrap().is_empty(), "nothing is at work there");
+    for (host, own, foreign) in [(&world.host, &session, &theirs), (&other, &theirs, &session)] {
+        let listed = host.sessions(SessionQuery::default()).await.unwrap();
+        let listed: Vec<_> = listed.iter().map(|session| &session.id).collect();
+        assert!(listed.contains(&own) && !listed.contains(&foreign), "{}: {listed:?}", host.directory());
+    }
+    hold.release();
+    let settling = follower.settle(&message, |_| {});
+    let settled = tokio::time::timeout(Duration::from_secs(90), settling).await.expect("an end in time");
+    assert_eq!(text(&settled.unwrap()), "here");
+    world.stop().await;
 }
