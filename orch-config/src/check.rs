@@ -14,7 +14,7 @@ use crate::{
     path::Path,
     permission::{PermissionAction, PermissionRule},
     placeholder,
-    profile::Profile,
+    profile::{Environment, Profile},
     workflow::WorkflowDefinition,
 };
 
@@ -147,6 +147,9 @@ fn check_profile(profile: &Profile, issues: &mut Vec<Issue>) {
     for (name, value) in &profile.env.0 {
         let place = place().key("env").key(name.as_str());
         check_variable(place.clone(), name, issues);
+        if Environment::is_reserved(name) {
+            issues.push(reserved(place.clone(), name));
+        }
         if value.contains('\0') {
             let message = format!("the value of {name} has a NUL character");
             issues.push(Issue::error(code::INVALID_VALUE, place, message));
@@ -175,6 +178,12 @@ fn refuses(rules: &[PermissionRule], permission: &str) -> bool {
         rule.pattern == "*" && (rule.permission == permission || rule.permission == "*")
     };
     rules.iter().rev().find(of_it).is_some_and(|rule| rule.action == PermissionAction::Deny)
+}
+
+fn reserved(place: Path, name: &str) -> Issue {
+    let message = format!("`{name}` is not for a profile to set: orch keeps its servers apart with it");
+    Issue::error(code::INVALID_VALUE, place, message)
+        .help("leave it out; every server of a worker has its own data, password and guard")
 }
 
 fn foreground_server(place: Path, id: &str) -> Issue {

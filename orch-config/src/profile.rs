@@ -153,6 +153,27 @@ impl Default for Restart {
 #[serde(transparent)]
 pub struct Environment(pub BTreeMap<String, String>);
 
+impl Environment {
+    /// Whether orch alone decides on this variable of the servers that it starts: it keeps workers from driving runs, and
+    /// every server apart from all others.
+    #[must_use]
+    pub fn is_reserved(name: &str) -> bool {
+        const APART: [&str; 10] = [
+            "OPENCODE",
+            "OPENCODE_CLIENT",
+            "OPENCODE_CONFIG_DIR",
+            "OPENCODE_DB",
+            "OPENCODE_PID",
+            "OPENCODE_SERVER_PASSWORD",
+            "OPENCODE_SERVER_USERNAME",
+            "OPENCODE_WORKSPACE_ID",
+            "XDG_DATA_HOME",
+            "XDG_STATE_HOME",
+        ];
+        name.starts_with("ORCH_") || APART.contains(&name)
+    }
+}
+
 impl Deref for Environment {
     type Target = BTreeMap<String, String>;
 

@@ -53,6 +53,19 @@ const CASES: &[(&str, &str, &[&str])] = &[
         r#"{"commands": {"prefix": "my orch/"}}"#,
         &["1:25 error invalid-value $.commands.prefix"],
     ),
+    (
+        "a variable that switches the guard off",
+        r#"{"profiles": [{"id": "w", "env": {"ORCH_WORKER": ""}}]}"#,
+        &["1:50 error invalid-value $.profiles[0].env.ORCH_WORKER"],
+    ),
+    (
+        "variables that undo the isolation of a server",
+        r#"{"profiles": [{"id": "w", "env": {"OPENCODE_DB": "x", "CARGO_HOME": "y", "XDG_DATA_HOME": "z"}}]}"#,
+        &[
+            "1:50 error invalid-value $.profiles[0].env.OPENCODE_DB",
+            "1:91 error invalid-value $.profiles[0].env.XDG_DATA_HOME",
+        ],
+    ),
     ("an unknown key", r#"{"profile": []}"#, &["1:2 warning unknown-key $.profile"]),
     (
         "columns count characters",
