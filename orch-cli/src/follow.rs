@@ -1,10 +1,11 @@
 //! Follows one run to its end or to a gate that nobody here answers.
 
-use orch::{Event, EventBody, EventStream, Orchestrator, Received, Run, RunStatus, RunView};
+use orch::{Event, EventBody, Orchestrator, Received, Run, RunStatus, RunView};
 
 use crate::{
     ask::{self, Choice, Pending, Stdin},
     exit::{Exit, Failure},
+    heard::Heard,
     interrupt::{Interrupts, Step},
     person::by,
     report::Report,
@@ -23,7 +24,7 @@ pub(crate) enum AtGate {
 pub(crate) async fn follow(
     orchestrator: &Orchestrator,
     mut run: Run,
-    events: EventStream,
+    events: Heard,
     report: &mut Report,
     at_gate: AtGate,
 ) -> Result<Exit, Failure> {
@@ -85,7 +86,7 @@ pub(crate) async fn follow(
 /// A person, or a program, in front of one run.
 struct Terminal<'a> {
     orchestrator: &'a Orchestrator,
-    events: EventStream,
+    events: Heard,
     report: &'a mut Report,
     at_gate: AtGate,
     interrupts: Interrupts,
@@ -98,12 +99,17 @@ impl Terminal<'_> {
     async fn watch(&mut self, run: &Run) -> Result<Option<RunView>, Failure> {
         let rest = run.wait();
         tokio::pin!(rest);
-        let (mut listening, mut reading) = (true, true);
+        let (mut listening, mut reading, mut resting) = (true, true, false);
         loop {
             tokio::select! {
                 biased;
                 received = self.events.next(), if listening => match received {
-                    Some(Received::Event(event)) if event.run == *run.id() => self.event(&event)?,
+                    Some(Received::Event(event)) if event.run == *run.id() => {
+                        resting = matches!(event.body, EventBody::RunPaused | EventBody::RunFinished { .. });
+                        self.event(&event)?;
+                    }
+                    // The last word is the run's.
+                    Some(Received::Status(status)) if !resting => self.report.status(&status)?,
                     Some(_) => {}
                     None => listening = false,
                 },

@@ -10,6 +10,7 @@ mod exit;
 mod failpoint;
 mod file;
 mod follow;
+mod heard;
 mod install;
 mod interrupt;
 mod log;

@@ -187,14 +187,8 @@ impl Project {
         args: &HostArgs,
         config: &Config,
     ) -> Result<Option<&'static str>, Failure> {
-        Ok(match config.trust {
-            _ if !self.host(args, config)?.is_launched() => None,
-            Trust::Trusted => Some("  opencode runs for this run only"),
-            Trust::Untrusted => Some(
-                "  opencode runs for this run only, without the project's own OpenCode plugins, tools and \
-                 configuration: the project is not trusted (`orch trust`)",
-            ),
-        })
+        let launched = self.host(args, config)?.is_launched();
+        Ok(launched.then_some("  opencode runs for this run only"))
     }
 
     /// The same on this host.

@@ -11,6 +11,7 @@ use orch_opencode::{
 use orch_workflow::{
     attempt::{AttemptError, ErrorCode, Settled},
     port::{AskId, AskReply, Dispatch, Locator, Placement, Probe, SendError, StepExecutor, Task},
+    status::{HostChange, StatusBody, WorkerStatus},
 };
 use tokio::sync::OnceCell;
 
@@ -18,6 +19,8 @@ use crate::{
     error::Error,
     host::{Credentials, Host, Source},
     pool::Pool,
+    preflight,
+    progress::waits_for,
     shutdown::ShutdownReport,
     worker::Worker,
 };
@@ -38,6 +41,7 @@ pub struct Connector {
     state: Option<PathBuf>,
     environment: Vec<(String, String)>,
     workers: Vec<Arc<dyn Worker>>,
+    observer: Arc<dyn Fn(StatusBody) + Send + Sync>,
     connection: OnceCell<Connection>,
 }
 
@@ -88,6 +92,7 @@ impl Connector {
             state: None,
             environment: Vec::new(),
             workers: Vec::new(),
+            observer: Arc::new(|_| ()),
             connection: OnceCell::new(),
         })
     }
@@ -115,6 +120,13 @@ impl Connector {
         self
     }
 
+    /// Hears what the workers do, and a host that is started here. Called on the runtime's threads; it must not block.
+    #[must_use]
+    pub fn on_status(mut self, observer: impl Fn(StatusBody) + Send + Sync + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
     /// Whether the host runs already, so that people may look at it; else it is started for us.
     #[must_use]
     pub fn has_running_host(&self) -> bool {
@@ -138,6 +150,9 @@ impl Connector {
             Some(server) => Some(server.stop(GRACE).await),
             None => None,
         };
+        if host.is_some() {
+            self.tell(HostChange::new(WorkerStatus::Stopped));
+        }
         Shutdown { workers, host }
     }
 
@@ -146,13 +161,20 @@ impl Connector {
             Source::Client(client) => (Arc::clone(client), None),
             Source::Server { url } => (self.client(url)?, None),
             Source::Launch { command } => {
-                let server = self.launch(command).await?;
+                let server = self.launch(command).await.inspect_err(|error| {
+                    self.tell(HostChange::new(WorkerStatus::Failed).with_note(error.to_string()));
+                })?;
+                self.tell(HostChange::new(WorkerStatus::Ready));
                 (Arc::new(server.client()) as Arc<dyn OpenCode>, Some(server))
             }
         };
         host.health().await?;
         let mut pool = Pool::builder(Arc::clone(&self.config), Arc::clone(&host))
             .environment(self.environment.iter().cloned())
+            .on_worker({
+                let observer = Arc::clone(&self.observer);
+                move |event| observer(StatusBody::Worker(event))
+            })
             .guarded_host(self.plugin || (server.is_some() && self.state.is_some()))
             .create_parent(true);
         if let Some(state) = &self.state {
@@ -175,8 +197,16 @@ impl Connector {
 
     /// A host of our own, with the user's configuration and a data directory for this project.
     async fn launch(&self, command: &[OsString]) -> Result<Server, HostError> {
+        let starting = HostChange::new(WorkerStatus::Starting);
+        self.tell(starting.clone().with_warning(preflight::not_trusted(self.config.trust)));
         let environment = Environment::inherit(self.environment.iter().cloned());
         let mut serve = Serve::new(command, &self.directory, environment)
+            .on_progress({
+                let observer = Arc::clone(&self.observer);
+                move |progress| {
+                    observer(StatusBody::Host(starting.clone().with_note(waits_for(progress))));
+                }
+            })
             .startup_timeout(Duration::from_millis(self.config.startup_timeout_ms))
             .trusted(self.config.trust == Trust::Trusted);
         if let Some(state) = &self.state {
@@ -188,6 +218,14 @@ impl Connector {
             serve = serve.data_dir(state.join("host")).records(records);
         }
         serve.start().await
+    }
+
+    fn tell(&self, change: HostChange) {
+        tracing::debug!(status = ?change.status, note = change.note, "host");
+        if let Some(warning) = &change.warning {
+            tracing::warn!("the host: {}", warning.message);
+        }
+        (self.observer)(StatusBody::Host(change));
     }
 
     /// The program that server workers run: the one that the host was launched with, else the configured one.

@@ -1,9 +1,19 @@
-//! Host events as signs of life for people. Lossy by nature; nothing depends on them.
+//! Signs of life for people. Lossy by nature; nothing depends on them.
 
 use std::collections::HashSet;
 
-use orch_opencode::{HostEvent, Part, PartId, SessionId, ToolState};
+use orch_opencode::{HostEvent, Part, PartId, SessionId, ToolState, serve};
 use orch_workflow::port::Progress;
+
+/// What a server that is being started waits for.
+pub(crate) fn waits_for(progress: serve::Progress) -> &'static str {
+    match progress {
+        serve::Progress::FirstRequest => {
+            "waiting for its first answer, which may take minutes while plugins are installed"
+        }
+        _ => "waiting until it listens",
+    }
+}
 
 /// Translates the events of one turn.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use orch_config::{Profile, id::ProfileId, private};
+use orch_config::{Profile, Trust, id::ProfileId, private};
 use orch_opencode::{
     HostError, HostErrorKind, HttpOpenCode, OpenCode, StreamItem,
     serve::{self, Environment, Progress, Serve, Server, StopReport},
@@ -44,7 +44,7 @@ pub(crate) struct Supervisor {
     pub(crate) state_dir: PathBuf,
     pub(crate) environment: Environment,
     pub(crate) directory: String,
-    pub(crate) trusted: bool,
+    pub(crate) trust: Trust,
     pub(crate) base_port: u16,
     pub(crate) startup: Duration,
     pub(crate) health_every: Duration,
@@ -164,12 +164,18 @@ impl Supervisor {
     fn serve(&self, profile: &Profile, home: &Path, records: &Path) -> Serve {
         let mut environment = self.environment.clone();
         for (name, value) in profile.env.iter() {
-            environment.set(name, value);
+            match orch_config::profile::Environment::is_reserved(name) {
+                // A configuration that was checked has none.
+                true => {
+                    tracing::warn!(worker = %profile.id, name, "a variable that is not for a profile is left out")
+                }
+                false => environment.set(name, value),
+            }
         }
         let serve = Serve::new(&self.command, &self.directory, environment)
             .data_dir(home)
             .records(records)
-            .trusted(self.trusted)
+            .trusted(self.trust == Trust::Trusted)
             .startup_timeout(self.startup);
         let serve = match profile.temperature {
             Some(temperature) => serve.temperature(temperature),

@@ -4,11 +4,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use orch_config::{id::ProfileId, kind::WorkerKind};
+pub use orch_workflow::status::{WorkerEvent, WorkerStatus};
 use orch_workflow::{
-    attempt::{AttemptError, Settled},
+    attempt::{AttemptError, RunId, Settled},
     port::{AskId, AskReply, Dispatch, Locator, Placement, Probe, SendError, Task},
 };
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::shutdown::ShutdownReport;
@@ -122,58 +122,12 @@ impl Capabilities {
     }
 }
 
-/// What a worker does at the moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum WorkerStatus {
-    /// It is being started.
-    Starting,
-    /// It has nothing to do.
-    Ready,
-    /// It works on at least one prompt.
-    Busy,
-    /// It was stopped on purpose.
-    Stopped,
-    /// It cannot work.
-    Failed,
-}
-
-/// A worker changed its status, or says what it is waiting for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct WorkerEvent {
-    /// The profile.
-    pub worker: ProfileId,
-    /// What it runs as.
-    pub kind: WorkerKind,
-    /// What it does now.
-    pub status: WorkerStatus,
-    /// In words, where there is more to say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-}
-
-impl WorkerEvent {
-    /// A change of status with nothing more to say.
-    #[must_use]
-    pub fn new(worker: ProfileId, kind: WorkerKind, status: WorkerStatus) -> Self {
-        Self { worker, kind, status, note: None }
-    }
-
-    /// The same event with words.
-    #[must_use]
-    pub fn with_note(mut self, note: impl Into<String>) -> Self {
-        self.note = Some(note.into());
-        self
-    }
-}
-
 /// What a worker may use of its surroundings during a call.
 #[derive(Clone)]
 pub struct Context {
     stop: CancellationToken,
     observer: Arc<dyn Fn(WorkerEvent) + Send + Sync>,
+    run: Option<RunId>,
 }
 
 impl fmt::Debug for Context {
@@ -192,12 +146,23 @@ impl Context {
     /// Surroundings that end with `stop` and hear of status changes through `observer`, which must not block.
     #[must_use]
     pub fn new(stop: CancellationToken, observer: Arc<dyn Fn(WorkerEvent) + Send + Sync>) -> Self {
-        Self { stop, observer }
+        Self { stop, observer, run: None }
+    }
+
+    /// The same surroundings for what is done for this run.
+    #[must_use]
+    pub fn of_run(&self, run: &RunId) -> Self {
+        Self { run: Some(run.clone()), ..self.clone() }
     }
 
     /// Tells whoever watches that a worker changed.
-    pub fn report(&self, event: WorkerEvent) {
-        tracing::debug!(worker = %event.worker, kind = %event.kind, status = ?event.status, note = event.note, "worker");
+    pub fn report(&self, mut event: WorkerEvent) {
+        event.run = event.run.or_else(|| self.run.clone());
+        let (run, note) = (event.run.as_ref().map(RunId::as_str), event.note.as_deref());
+        tracing::debug!(worker = %event.worker, kind = %event.kind, run, status = ?event.status, note, "worker");
+        if let Some(warning) = &event.warning {
+            tracing::warn!(worker = %event.worker, "{}", warning.message);
+        }
         (self.observer)(event);
     }
 

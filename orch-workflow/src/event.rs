@@ -1,7 +1,8 @@
 //! The public event stream: what happened in a run, decoupled from the journal's format.
 //!
 //! Every journaled event has the `seq` of its record, so the stream can be replayed from any number. Live
-//! progress carries the last committed `seq` and `live: true`; it is lossy.
+//! progress carries the last committed `seq` and `live: true`; it is lossy. What workers do outside of any journal is a
+//! [`Status`] in the same stream.
 
 mod projector;
 pub mod schema;
@@ -22,8 +23,20 @@ use crate::{
     decision::{DecisionKind, Gate, GateId},
     port::{Ask, AskId, Progress},
     record::{ForkedFrom, GroupEnd, RunStatus, TurnPurpose},
+    status::{Caution, Status},
     view::{ErrorView, Tokens},
 };
+
+/// What the public stream consists of, one JSON object each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum Told {
+    /// Something happened in a run.
+    Event(Event),
+    /// A worker, or the host, does something else now.
+    Status(Status),
+}
 
 /// One event of one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -67,6 +80,9 @@ pub enum EventBody {
         /// The run that this one was forked from.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forked_from: Option<ForkedFrom>,
+        /// What people should know about its workers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<Caution>,
     },
     /// Somebody asked for a pause or for the end; it takes effect as soon as it can.
     #[serde(rename = "run.requested")]

@@ -3,7 +3,8 @@
 //! This crate knows no OpenCode and no worker. It turns a validated [`plan::Plan`] into attempts, gates and
 //! decisions, keeps the journal, and asks a [`port::StepExecutor`] to do the actual work.
 //!
-//! * [`attempt`], [`attachment`], [`port`] and [`handoff`] are the vocabulary that workers share (available without any feature);
+//! * [`attempt`], [`attachment`], [`port`], [`handoff`] and [`status`] are the vocabulary that workers share (available
+//!   without any feature);
 //! * [`machine`] is pure: no clock, no randomness, no input or output;
 //! * [`store`] keeps journals; [`driver`] (feature `runtime`) runs one machine on one tokio task.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -29,6 +30,7 @@ pub mod machine;
 pub mod plan;
 pub mod port;
 pub mod record;
+pub mod status;
 pub mod store;
 pub mod template;
 pub mod view;

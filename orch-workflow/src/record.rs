@@ -16,6 +16,7 @@ use crate::{
     decision::{Decision, Gate, GateId, Spent},
     plan::Plan,
     port::{Ask, AskId, AskPolicy, AskReply, Locator, SessionChoice},
+    status::Caution,
 };
 
 /// The version of this format. A store that holds a newer one is refused.
@@ -340,6 +341,9 @@ pub struct RunStarted {
     /// The run that this one goes on from, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forked_from: Option<ForkedFrom>,
+    /// What was known about its workers beforehand, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Caution>,
 }
 
 /// Where a run was forked.

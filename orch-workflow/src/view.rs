@@ -17,6 +17,7 @@ use crate::{
     decision::{Gate, Spent},
     port::Ask,
     record::{ForkedFrom, ReusedResult, RunStatus},
+    status::Caution,
 };
 
 /// A run as it stands.
@@ -64,6 +65,9 @@ pub struct RunView {
     /// The run that this one was forked from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forked_from: Option<ForkedFrom>,
+    /// What was known about its workers when it started, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Caution>,
     /// When it started.
     pub started_at: Timestamp,
     /// When it ended.

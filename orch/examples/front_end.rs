@@ -46,6 +46,10 @@ async fn follow(
     while let Some(received) = events.next().await {
         let news = match received {
             Received::Event(event) => vec![Arc::unwrap_or_clone(event)],
+            Received::Status(status) => {
+                println!("  {}", status.body.note().unwrap_or("a worker does something else now"));
+                continue;
+            }
             _ => orchestrator.events(run, seen + 1).await?, // too slow: the journal has what was missed
         };
         for event in &news {

@@ -4,14 +4,14 @@ use std::{
     ffi::OsString,
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use orch_config::{Config, id::ProfileId};
 use orch_ux::frontend::Frontend;
 use orch_workers::{Connector, Host, Worker};
 use orch_workflow::{
-    driver::Engine,
+    driver::{Announcer, Engine},
     store::{MemoryStore, RunStore},
 };
 
@@ -152,11 +152,20 @@ impl Builder {
         let connector = Connector::new(Arc::clone(&config), &self.directory, host)?;
         let store = self.open_store().await?;
         let Self { directory, state, environment, workers, audience, .. } = self;
-        let connector = Arc::new(connector.state_dir(state).environment(environment).workers(workers));
+        // Workers are asked for by the engine, and what they do is told by it.
+        let announcer: Arc<OnceLock<Announcer>> = Arc::default();
+        let told = Arc::clone(&announcer);
+        let connector = connector.state_dir(state).environment(environment).workers(workers);
+        let connector = Arc::new(connector.on_status(move |status| {
+            if let Some(announcer) = told.get() {
+                announcer.announce(status);
+            }
+        }));
         let present = Arc::clone(&config);
         let engine = Engine::builder(store, Arc::clone(&connector) as _)
             .changes(move |journaled| definition::change(&present, journaled))
             .build();
+        announcer.get_or_init(|| engine.announcer());
         Ok(Orchestrator::new(config, directory, engine, connector, audience))
     }
 

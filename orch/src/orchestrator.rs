@@ -122,8 +122,9 @@ impl Orchestrator {
         attachment::check(&request.attachments)?;
         let connection = self.reach().await?;
         let parent = preflight::parent(connection.pool(), request.parent, &plan).await?;
-        preflight::workers(connection.pool(), &plan, &request.attachments, &[]).await?;
+        let warnings = preflight::workers(connection.pool(), &plan, &request.attachments, &[]).await?;
         let mut new = NewRun::new(plan, request.task, &self.inner.directory);
+        new.warnings = warnings;
         new.policy = request.policy;
         new.budget = request.budget;
         new.parent_session = parent;
@@ -168,8 +169,9 @@ impl Orchestrator {
             preflight::parent(connection.pool(), given, forked.plan()).await?;
         }
         let reused: Vec<_> = forked.reused().collect();
-        preflight::workers(connection.pool(), forked.plan(), forked.attachments(), &reused).await?;
-        let run = self.inner.engine.start_fork(forked).await?;
+        let warnings =
+            preflight::workers(connection.pool(), forked.plan(), forked.attachments(), &reused).await?;
+        let run = self.inner.engine.start_fork(forked.with_warnings(warnings)).await?;
         self.forget_old_runs().await;
         Ok(run)
     }
@@ -395,7 +397,7 @@ impl Orchestrator {
         Ok(self.inner.engine.events(run, from.saturating_sub(1)).await?)
     }
 
-    /// The events of all runs driven here, live progress included, from now on. A slow reader sees a gap, and takes a
+    /// The events of all runs driven here, live progress and what workers do included, from now on. A slow reader sees a gap, and takes a
     /// snapshot with [`view`](Self::view) or catches up with [`events`](Self::events); it slows nobody.
     #[must_use]
     pub fn subscribe(&self) -> EventStream {

@@ -5,6 +5,7 @@ use orch_workers::{Need, Pool};
 use orch_workflow::{
     attachment::Attachment,
     plan::{Plan, PlanStep},
+    status::Caution,
 };
 
 use crate::{
@@ -47,6 +48,8 @@ pub(crate) async fn parent(pool: &Pool, parent: Parent, plan: &Plan) -> Result<O
     }
 }
 
+/// What people should know about the workers of the steps.
+///
 /// # Errors
 /// Every worker of a step that cannot be had: the host has no such agent, model or skill, or there is no way to start
 /// its server.
@@ -57,13 +60,16 @@ pub(crate) async fn workers(
     plan: &Plan,
     files: &[Attachment],
     reused: &[&StepId],
-) -> Result<(), Error> {
+) -> Result<Vec<Caution>, Error> {
     let images = || files.iter().filter(|file| file.is_image()).map(|file| file.name.clone());
     let need = |step: &PlanStep| {
         let need =
             Need::new(step.worker.clone(), step.kind).with_skills(step.required_skills.iter().cloned());
         if plan.comes_first(step) { need.with_images(images()) } else { need }
     };
-    let begin = plan.steps.iter().filter(|step| !reused.contains(&&step.id));
-    Error::every(pool.check(begin.map(need)).await?).map_or(Ok(()), Err)
+    let begin = || plan.steps.iter().filter(|step| !reused.contains(&&step.id)).map(need);
+    match Error::every(pool.check(begin()).await?) {
+        Some(error) => Err(error),
+        None => Ok(pool.cautions(begin())),
+    }
 }

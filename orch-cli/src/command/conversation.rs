@@ -9,13 +9,17 @@ use super::{print, print_json};
 use crate::{
     args::{AskArgs, OpenArgs},
     exit::{Exit, Failure},
+    heard::Heard,
     project::Project,
+    report::Report,
 };
 
 pub(crate) async fn ask(project: &Project, args: AskArgs, json: bool) -> Result<Exit, Failure> {
     let orchestrator = project.orchestrator(project.config(json)?, &args.host).await?;
+    let mut heard = Heard::of(&orchestrator);
     let worker = orchestrator.worker(&args.worker).await?;
-    let answer = orchestrator.ask(&args.worker, &args.question.join(" ")).await;
+    let question = args.question.join(" ");
+    let answer = heard.during(&mut Report::Aside, orchestrator.ask(&args.worker, &question)).await?;
     orchestrator.shutdown().await;
     let answer = answer?;
     if json {

@@ -15,6 +15,7 @@ use crate::{
     args::{AbortArgs, ContinueArgs, DecideArgs, ReplaceArgs, RetryArgs, RunIdArgs, SessionArg},
     exit::{Exit, Failure},
     follow::{AtGate, follow},
+    heard::Heard,
     person::by,
     project::Project,
     report::Report,
@@ -87,7 +88,7 @@ pub(crate) async fn decide(project: &Project, decide: Decide, json: bool) -> Res
 async fn drive(orchestrator: &Orchestrator, id: &RunId, decide: Decide, json: bool) -> Result<Exit, Failure> {
     let Decide { args, answer, budget } = decide;
     let mut report = Report::new(json);
-    let events = orchestrator.subscribe();
+    let mut events = Heard::of(orchestrator);
     let view = orchestrator.view(id).await?;
     report.catch_up(&orchestrator.events(id, 1).await?);
     let proceed = matches!(answer, Answer::Decision(Decision::Continue)) && args.gate.is_none();
@@ -96,11 +97,11 @@ async fn drive(orchestrator: &Orchestrator, id: &RunId, decide: Decide, json: bo
         if policy != PolicyPatch::default() || !budget.is_unbounded() {
             return Err(terms_without_gate(id));
         }
-        Some(orchestrator.resume(id).await?)
+        Some(events.during(&mut report, orchestrator.resume(id)).await??)
     } else {
         let gate = args.gate.map(GateId);
         let request = DecisionRequest { gate, answer, policy, budget, by: by() };
-        match orchestrator.decide(id, request).await {
+        match events.during(&mut report, orchestrator.decide(id, request)).await? {
             Ok(requested) => requested.run,
             Err(refused) => {
                 // Where the gate's time was over its default was taken, and the run goes on here.
@@ -145,8 +146,9 @@ async fn end(orchestrator: &Orchestrator, id: &RunId, args: AbortArgs, json: boo
         return drive(orchestrator, id, decide, json).await;
     }
     let mut report = Report::new(json);
-    let events = orchestrator.subscribe();
-    match in_time(id, orchestrator.cancel(id, &by()).await?)? {
+    let mut events = Heard::of(orchestrator);
+    let requested = events.during(&mut report, orchestrator.cancel(id, &by())).await??;
+    match in_time(id, requested)? {
         Some(run) => follow(orchestrator, run, events, &mut report, AtGate::Exit).await,
         None => {
             accepted(orchestrator, id, json).await?;

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use orch::{
     Decision, DecisionRequest, Host, Orchestrator, RunRequest, RunStatus,
-    config::{Config, policy::Intervene},
+    config::{Config, Trust, policy::Intervene},
     opencode::{
         HttpOpenCode, OpenCode,
         simulator::{DEMO_TASK, ScriptedModel, Simulator, SimulatorOptions, demo_script},
@@ -15,6 +15,7 @@ use crate::{
     args::DemoArgs,
     exit::{Exit, Failure},
     follow::{AtGate, follow},
+    heard::Heard,
     report::Report,
 };
 
@@ -77,8 +78,11 @@ async fn on_opencode(
     let inherited =
         std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "LANG" || name == "TMPDIR");
     let environment = inherited.chain(own.map(|(name, value)| (name.into(), value)));
+    let mut config = Config::builtin();
+    // The project is the demo's own, and has nothing that could be left out.
+    config.trust = Trust::Trusted;
     let orchestrator = Orchestrator::builder(project)
-        .config(Config::builtin())
+        .config(config)
         .host(Host::launch([program]))
         .state_at(scratch.join("state"))
         .environment(environment)
@@ -92,10 +96,9 @@ async fn on_opencode(
 
 /// Runs the workflow and answers its gates, saying why.
 async fn play(orchestrator: &Orchestrator, report: &mut Report) -> Result<Exit, Failure> {
-    let events = orchestrator.subscribe();
-    let run = orchestrator
-        .run(RunRequest::new(WORKFLOW, DEMO_TASK).intervene(Intervene::OnWarning).unattended())
-        .await?;
+    let mut events = Heard::of(orchestrator);
+    let request = RunRequest::new(WORKFLOW, DEMO_TASK).intervene(Intervene::OnWarning).unattended();
+    let run = events.during(report, orchestrator.run(request)).await??;
     let id = run.id().clone();
     let mut ended = follow(orchestrator, run, events, report, AtGate::Exit).await?;
     while ended == Exit::Paused {
@@ -104,7 +107,7 @@ async fn play(orchestrator: &Orchestrator, report: &mut Report) -> Result<Exit, 
         report.say(
             "\nThe demo answers for you: continue, because the remark is what the next step is there to fix.\n",
         )?;
-        let events = orchestrator.subscribe();
+        let events = Heard::of(orchestrator);
         let decision = DecisionRequest::new(Decision::Continue, "demo").at(gate.id);
         ended = match orchestrator.decide(&id, decision).await?.run {
             Some(run) => follow(orchestrator, run, events, report, AtGate::Exit).await?,

@@ -7,6 +7,7 @@ use crate::{
     args::{DefinitionArg, ForkArgs},
     exit::{Exit, Failure},
     follow::{AtGate, follow},
+    heard::Heard,
     project::Project,
     report::Report,
 };
@@ -49,8 +50,8 @@ async fn start(
     at_gate: AtGate,
 ) -> Result<Exit, Failure> {
     let mut report = Report::new(json);
-    let events = orchestrator.subscribe();
-    let forked = orchestrator.fork(run, request).await?;
+    let mut events = Heard::of(orchestrator);
+    let forked = events.during(&mut report, orchestrator.fork(run, request)).await??;
     if let Some(note) = note {
         report.say(note)?;
     }

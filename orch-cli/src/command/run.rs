@@ -9,6 +9,7 @@ use crate::{
     attachment::attachment,
     exit::{Exit, Failure},
     follow::{AtGate, follow},
+    heard::Heard,
     project::Project,
     report::Report,
 };
@@ -46,8 +47,8 @@ async fn start(
     at_gate: AtGate,
 ) -> Result<Exit, Failure> {
     let mut report = Report::new(json);
-    let events = orchestrator.subscribe();
-    let run = orchestrator.run(request).await?;
+    let mut events = Heard::of(orchestrator);
+    let run = events.during(&mut report, orchestrator.run(request)).await??;
     if let Some(note) = note {
         report.say(note)?;
     }

@@ -32,6 +32,7 @@ use self::tool::{AwaitTask, Call, ListTasks, OfTask};
 use crate::{
     args::McpArgs,
     exit::{Exit, Failure},
+    heard::aside,
     project::{Project, configured_host},
     task::{StartTask, patience},
 };
@@ -49,6 +50,7 @@ pub(crate) async fn mcp(project: &Project, args: &McpArgs) -> Result<Exit, Failu
     let config = project.load()?.config;
     let host = configured_host(&args.host, &config);
     let orchestrator = project.orchestrator_on(config, &args.host, host).await?;
+    aside(&orchestrator);
     let tasks = Tasks {
         orchestrator: orchestrator.clone(),
         project: project.directory().to_owned(),

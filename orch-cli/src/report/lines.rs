@@ -1,12 +1,17 @@
 //! One line for each thing worth remembering.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use orch::{
     Event, EventBody, Outcome, RunStatus, RunView,
     config::id::StepId,
     ux::text::{duration, pass, plain},
-    workflow::{attempt::DispatchId, event::StepProgress, record::GroupEnd},
+    workflow::{
+        attempt::DispatchId,
+        event::StepProgress,
+        record::GroupEnd,
+        status::{CautionCode, StatusBody, WorkerStatus},
+    },
 };
 
 use super::Paint;
@@ -15,6 +20,8 @@ use super::Paint;
 pub(crate) struct Lines {
     paint: Paint,
     steps: HashMap<StepId, Heard>,
+    /// What people were told of workers and servers.
+    cautions: HashSet<String>,
 }
 
 /// The longest title in a line.
@@ -24,6 +31,14 @@ const TITLE_CHARS: usize = 60;
 pub(super) fn titled(title: &str, dispatch: &DispatchId) -> String {
     let title = plain(title, TITLE_CHARS);
     if dispatch.iteration > 1 { format!("{title} ({})", pass(dispatch.iteration)) } else { title }
+}
+
+/// Whose server it is about.
+pub(super) fn server_of(status: &StatusBody) -> String {
+    match status {
+        StatusBody::Worker(event) => plain(event.worker.as_str(), TITLE_CHARS),
+        _ => "opencode".to_owned(),
+    }
 }
 
 /// What earlier events said of a step.
@@ -37,14 +52,14 @@ struct Heard {
 
 impl Lines {
     pub(crate) fn new(paint: Paint) -> Self {
-        Self { paint, steps: HashMap::new() }
+        Self { paint, steps: HashMap::new(), cautions: HashSet::new() }
     }
 
     /// The line of an event, if it is worth one.
     pub(crate) fn event(&mut self, event: &Event) -> Option<String> {
         let paint = self.paint;
         Some(match &event.body {
-            EventBody::RunStarted { workflow, task, forked_from, .. } => {
+            EventBody::RunStarted { workflow, task, forked_from, warnings, .. } => {
                 let title = format!("{}  {}", paint.strong(workflow.as_str()), event.run);
                 let from = forked_from.as_ref().map_or_else(String::new, |from| {
                     paint.faint(&format!(
@@ -53,7 +68,11 @@ impl Lines {
                         plain(from.step.as_str(), 60)
                     ))
                 });
-                format!("{title}\n{}{from}", paint.faint(&format!("  {}", plain(task, 100))))
+                let mut line = format!("{title}\n{}{from}", paint.faint(&format!("  {}", plain(task, 100))));
+                for caution in warnings.iter().filter_map(|warning| self.caution(&warning.message)) {
+                    line.push_str(&format!("\n{caution}"));
+                }
+                line
             }
             EventBody::StepReused { title, outcome, session, .. } => {
                 let mark = if outcome.is_some() { paint.good("↺") } else { paint.faint("↺") };
@@ -140,6 +159,27 @@ impl Lines {
             EventBody::AskResolved { ask, by, .. } => format!("    {ask} answered by {}", plain(by, 80)),
             _ => return None,
         })
+    }
+
+    /// The line of a change that people should know of.
+    pub(crate) fn status(&mut self, status: &StatusBody) -> Option<String> {
+        match (status.warning(), status.status()) {
+            (Some(warning), _) if warning.code == CautionCode::WithoutEffect => {
+                self.caution(&warning.message)
+            }
+            (Some(warning), _) => self.caution(&format!("{}: {}", server_of(status), warning.message)),
+            (None, WorkerStatus::Failed) => {
+                let note = plain(status.note()?, 400);
+                Some(format!("  {} {}: {note}", self.paint.remark("!"), server_of(status)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Each is said once, whoever says it first: a run that starts, or the worker.
+    fn caution(&mut self, text: &str) -> Option<String> {
+        let new = self.cautions.insert(text.to_owned());
+        new.then(|| format!("  {} {}", self.paint.remark("!"), plain(text, 400)))
     }
 
     /// How a run stands when nothing moves any more.

@@ -7,10 +7,14 @@ use orch::{
     DecisionKind, Event, EventBody, GateId, Outcome,
     config::id::StepId,
     ux::{page::cut, text::plain},
-    workflow::{event::StepProgress, port::Progress},
+    workflow::{
+        event::StepProgress,
+        port::Progress,
+        status::{StatusBody, WorkerStatus},
+    },
 };
 
-use super::lines::titled;
+use super::lines::{server_of, titled};
 
 const TICK: Duration = Duration::from_millis(120);
 const STEP: &str = "  {spinner} {prefix}  {elapsed}  {wide_msg}";
@@ -21,6 +25,8 @@ const RUN: &str = "  {elapsed}  {wide_msg}";
 pub(crate) struct Live {
     lines: MultiProgress,
     at_work: Vec<AtWork>,
+    /// Servers that are being started, for whichever step.
+    starting: Vec<(String, ProgressBar)>,
     run: Option<ProgressBar>,
     tally: Tally,
 }
@@ -76,8 +82,34 @@ impl Live {
         self.sum_up();
     }
 
+    /// Shows what a server that is being started waits for.
+    pub(crate) fn status(&mut self, status: &StatusBody) {
+        let server = server_of(status);
+        let known = self.starting.iter().position(|(known, _)| *known == server);
+        match (known, status.status()) {
+            (Some(at), WorkerStatus::Starting) => {
+                self.starting[at].1.set_message(waits(status));
+            }
+            (None, WorkerStatus::Starting) => {
+                let line = ProgressBar::new_spinner().with_prefix(server.clone()).with_message(waits(status));
+                let line = self.lines.insert(self.at_work.len() + self.starting.len(), styled(line, STEP));
+                line.enable_steady_tick(TICK);
+                self.starting.push((server, line));
+            }
+            (Some(at), _) => {
+                let (_, line) = self.starting.remove(at);
+                line.finish_and_clear();
+                self.lines.remove(&line);
+            }
+            (None, _) => {}
+        }
+    }
+
     /// Takes the lines away.
     pub(crate) fn clear(&mut self) {
+        for (_, line) in self.starting.drain(..) {
+            line.finish_and_clear();
+        }
         for at_work in self.at_work.drain(..) {
             at_work.line.finish_and_clear();
         }
@@ -128,6 +160,14 @@ impl Live {
             line
         });
         run.set_message(text);
+    }
+}
+
+/// `starting: waiting until it listens`
+fn waits(status: &StatusBody) -> String {
+    match status.note() {
+        Some(note) => format!("starting: {}", plain(note, 120)),
+        None => "starting".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ mod paint;
 
 use std::io::{IsTerminal as _, Write as _};
 
-use orch::{Event, RunView};
+use orch::{Event, RunView, ux::text::plain, workflow::status::Status};
 
 pub(crate) use self::{diagnostics::diagnostics, lines::Lines, live::Live, paint::Paint};
 
@@ -17,6 +17,8 @@ pub(crate) enum Report {
     Json,
     /// Lines for people, with a live line below them on a terminal.
     Text { lines: Lines, live: Option<Box<Live>> },
+    /// Nothing but what people should know of servers that start, on stderr: stdout is for something else.
+    Aside,
 }
 
 impl Report {
@@ -42,6 +44,7 @@ impl Report {
 
     pub(crate) fn event(&mut self, event: &Event) -> std::io::Result<()> {
         match self {
+            Self::Aside => Ok(()),
             Self::Json => {
                 let line = serde_json::to_string(event)?;
                 writeln!(std::io::stdout().lock(), "{line}")
@@ -58,10 +61,43 @@ impl Report {
         }
     }
 
+    /// What a worker, or the host, does now.
+    pub(crate) fn status(&mut self, status: &Status) -> std::io::Result<()> {
+        match self {
+            Self::Aside => match status.body.warning() {
+                Some(warning) => {
+                    let server = lines::server_of(&status.body);
+                    writeln!(std::io::stderr().lock(), "warning: {server}: {}", plain(&warning.message, 400))
+                }
+                None => Ok(()),
+            },
+            Self::Json => {
+                let line = serde_json::to_string(status)?;
+                writeln!(std::io::stdout().lock(), "{line}")
+            }
+            Self::Text { lines, live } => {
+                if let Some(live) = live {
+                    live.status(&status.body);
+                }
+                match lines.status(&status.body) {
+                    Some(text) => Self::write(live.as_deref(), &text),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Nothing is waited for any more before a run is followed.
+    pub(crate) fn settle(&mut self) {
+        if let Self::Text { live: Some(live), .. } = self {
+            live.clear();
+        }
+    }
+
     /// Says something that is no event: a hint, a question's preamble. Nothing under `--json`.
     pub(crate) fn say(&mut self, text: &str) -> std::io::Result<()> {
         match self {
-            Self::Json => Ok(()),
+            Self::Json | Self::Aside => Ok(()),
             Self::Text { live, .. } => Self::write(live.as_deref(), text),
         }
     }
@@ -69,7 +105,7 @@ impl Report {
     /// The last words on a run: how it stands, what it cost, how to go on.
     pub(crate) fn rest(&mut self, view: &RunView) -> std::io::Result<()> {
         let text = match self {
-            Self::Json => return Ok(()),
+            Self::Json | Self::Aside => return Ok(()),
             Self::Text { lines, live } => {
                 if let Some(live) = live {
                     live.clear();

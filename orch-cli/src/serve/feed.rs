@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use orch::{Event, Orchestrator, Received, RunId, RunView, Runs, workflow::attempt::Timestamp};
+use orch::{
+    Event, Orchestrator, Received, RunId, RunView, Runs,
+    workflow::{attempt::Timestamp, status::Status},
+};
 use tokio::{
     sync::{Notify, broadcast},
     time::{Instant, sleep},
@@ -29,11 +32,13 @@ const NEWEST: usize = 8;
 /// Looking takes at most this share of the time.
 const SHARE: u32 = 20;
 
-/// An event with its number in this service; live progress has none.
+/// What listeners are told.
 #[derive(Debug, Clone)]
-pub(super) struct Told {
-    pub(super) number: Option<u64>,
-    pub(super) event: Arc<Event>,
+pub(super) enum Told {
+    /// An event with its number in this service; live progress has none.
+    Event(Option<u64>, Arc<Event>),
+    /// What a worker, or the host, does now.
+    Status(Arc<Status>),
 }
 
 /// Cheap to clone; all clones are one feed.
@@ -144,6 +149,8 @@ impl Feed {
             while let Some(received) = events.next().await {
                 match received {
                     Received::Event(event) => feed.tell(event),
+                    // Nobody listens: that is fine.
+                    Received::Status(status) => drop(feed.0.listeners.send(Told::Status(status))),
                     // What was missed is in the journal, and is read from there.
                     Received::Lagged(missed) => tracing::warn!(missed, "the feed fell behind"),
                     _ => {}
@@ -248,7 +255,7 @@ impl Feed {
         let mut state = self.state();
         if event.live {
             // Nobody listens: that is fine.
-            let _ = self.0.listeners.send(Told { number: None, event });
+            let _ = self.0.listeners.send(Told::Event(None, event));
             return;
         }
         let known = state.known.get(&event.run).copied().unwrap_or_default();
@@ -268,7 +275,7 @@ impl Feed {
         if state.order.len() > ORDER {
             state.order.pop_front();
         }
-        let _ = self.0.listeners.send(Told { number: Some(state.last), event });
+        let _ = self.0.listeners.send(Told::Event(Some(state.last), event));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

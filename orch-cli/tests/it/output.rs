@@ -156,3 +156,56 @@ async fn without_a_terminal_a_permission_is_denied_and_said_so() {
     assert!(codes.contains(&&json!("permission_denied")), "{codes:?}");
     assert_eq!(run["asks"], json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_temperature_without_effect_is_said() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let mut config = standard();
+    config["profiles"][0]["temperature"] = json!(0.5);
+    world.configure(&config);
+    let said = "worker `w`: without effect: `temperature`";
+    let shown = world.orch(["run", "last", "work"]).await;
+    assert!(shown.stdout.contains(said), "{shown:?}");
+    let events = world.orch(["run", "last", "work", "--json"]).await.events();
+    let started = events.iter().find(|event| event["type"] == "run.started").unwrap();
+    let warning = &started["warnings"][0];
+    assert_eq!(warning["code"], "without_effect");
+    assert!(warning["message"].as_str().unwrap().starts_with(said), "{warning}");
+}
+
+/// Whichever command it is that starts one, and whether or not it gets as far as to be of use.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_in_a_project_that_is_not_trusted_says_what_it_leaves_out() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let paused = world.orch(["run", "two", "work", "--execution", "step", "--json"]).await;
+    let (code, run) = (paused.code, paused.run());
+    assert_eq!(code, Some(3), "{paused:?}");
+    let program =
+        world.program("opencode", "if [ \"$1\" = --version ]; then echo 1.18.33; exit; fi\nexit 1\n");
+    let on_own_host = async |arguments: &[&str]| {
+        let mut command = world.command(arguments.iter().copied());
+        output(command.env_remove("ORCH_SERVER").env("ORCH_OPENCODE", &program)).await
+    };
+
+    let said = "opencode: it runs without the project's own OpenCode plugins, tools and configuration";
+    for arguments in [
+        &["run", "last", "work"][..],
+        &["continue", &run],
+        &["retry", &run],
+        &["fork", &run, "--from", "one"],
+    ] {
+        let told = on_own_host(arguments).await;
+        assert!(told.stdout.contains(said), "{arguments:?}: {told:?}");
+    }
+    let told = on_own_host(&["run", "last", "work", "--json"]).await;
+    let [starting, .., failed, _] = &told.events()[..] else { panic!("{told:?}") };
+    assert_eq!(
+        (&starting["type"], &starting["warning"]["code"]),
+        (&json!("host.status"), &json!("not_trusted"))
+    );
+    assert_eq!((&failed["type"], &failed["status"]), (&json!("host.status"), &json!("failed")));
+
+    let asked = on_own_host(&["ask", "w", "why?"]).await;
+    let aside = "warning: opencode: it runs without the project's own OpenCode plugins";
+    assert!(asked.stderr.contains(aside), "{asked:?}");
+}

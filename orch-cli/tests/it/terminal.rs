@@ -324,6 +324,22 @@ async fn progress_shows_the_steps_what_is_at_work_and_what_it_took() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_waits_for_while_it_starts_is_shown() {
+    let world = World::new(Script::new()).await;
+    let pipe = world.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let version = "if [ \"$1\" = --version ]; then echo 1.18.33; exit; fi";
+    let program =
+        world.program("opencode", &format!("{version}\nread -r line < {}\nexit 1\n", pipe.display()));
+    let mut command = world.command(["run", "last", "a task"]);
+    command.env_remove("ORCH_SERVER").env("ORCH_OPENCODE", program);
+    let mut terminal = Terminal::start(command);
+    terminal.shows("starting: waiting until it listens").await;
+    tokio::task::spawn_blocking(move || std::fs::write(pipe, "\n")).await.unwrap().unwrap();
+    assert_eq!(terminal.ends().await, Some(1), "{}", terminal.shown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_color_means_no_colours_on_a_terminal() {
     let world = World::new(Script::new().otherwise("done")).await;
     let mut command = world.command(["run", "last", "a task"]);

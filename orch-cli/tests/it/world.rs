@@ -3,6 +3,7 @@
 use std::{
     fs,
     future::Future,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -86,6 +87,14 @@ impl World {
         let folder = self.path("home/.config/opencode");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("orchestrator.json"), config.to_string()).unwrap();
+    }
+
+    /// A program of the test's own.
+    pub(crate) fn program(&self, name: &str, script: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
     }
 
     /// `orch` in the project, with nothing of the surroundings but what is set here.
@@ -238,15 +247,14 @@ impl Output {
 
     /// The run that the events are about.
     pub(crate) fn run(&self) -> String {
-        self.events().first().unwrap_or_else(|| panic!("no event: {self:?}"))["run"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        let run = self.events().iter().find_map(|event| event["run"].as_str().map(str::to_owned));
+        run.unwrap_or_else(|| panic!("no run: {self:?}"))
     }
 
     /// The machine code of the error under `--json`.
     pub(crate) fn error(&self) -> String {
-        self.json()["error"]["code"].as_str().unwrap().to_owned()
+        let last = self.events().pop().unwrap_or_else(|| panic!("no line: {self:?}"));
+        last["error"]["code"].as_str().unwrap_or_else(|| panic!("no error: {self:?}")).to_owned()
     }
 }
 

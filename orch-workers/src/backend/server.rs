@@ -9,11 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use orch_config::{Profile, kind::WorkerKind};
-use orch_opencode::{
-    NewSession, OpenCode,
-    serve::{self, Progress},
-    tracker::Patience,
-};
+use orch_opencode::{NewSession, OpenCode, serve, tracker::Patience};
 use orch_workflow::attempt::{AttemptError, ErrorCode};
 use tokio::{sync::Mutex, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +18,8 @@ use super::{Backend, Hosting, OpenCodeWorker, Opened, create, slots::Scope};
 use crate::{
     error::{Error, ErrorKind},
     locator::Home,
+    preflight,
+    progress::waits_for,
     shutdown::{Ended, ShutdownReport},
     supervise::{Running, Supervisor},
     verdict,
@@ -81,16 +79,11 @@ impl Backend for OwnServer {
             return Err(self.stopping().into());
         }
         house.allow_start(&self.profile).inspect_err(|_| self.report(cx, WorkerStatus::Failed, None))?;
-        self.report(cx, WorkerStatus::Starting, None);
+        let starting = WorkerEvent::new(self.profile.id.clone(), WorkerKind::Server, WorkerStatus::Starting);
+        cx.report(starting.clone().with_warning(preflight::not_trusted(self.supervisor.trust)));
         let progress = {
-            let (cx, worker) = (cx.clone(), self.profile.id.clone());
-            move |progress| {
-                let event = WorkerEvent::new(worker.clone(), WorkerKind::Server, WorkerStatus::Starting);
-                cx.report(match progress {
-                    Progress::FirstRequest => event.with_note("waiting for its first answer"),
-                    _ => event.with_note("waiting until it listens"),
-                });
-            }
+            let cx = cx.clone();
+            move |progress| cx.report(starting.clone().with_note(waits_for(progress)))
         };
         let hung = {
             let (cx, worker) = (cx.clone(), self.profile.id.clone());

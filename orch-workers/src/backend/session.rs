@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -67,6 +67,8 @@ pub(super) struct Inner {
     /// Our plugin runs in the host.
     guarded: bool,
     busy: AtomicUsize,
+    /// Whether anything was told of it.
+    introduced: AtomicBool,
 }
 
 impl fmt::Debug for Inner {
@@ -93,6 +95,7 @@ impl OpenCodeWorker {
             advances: Mutex::default(),
             guarded: false,
             busy: AtomicUsize::new(0),
+            introduced: AtomicBool::new(false),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -442,13 +445,12 @@ impl Inner {
         }
     }
 
+    /// The first time with what of the profile has no effect.
     fn report(&self, cx: &Context, status: WorkerStatus) {
         let kind = self.backend.kind();
-        let event = WorkerEvent::new(self.profile.id.clone(), kind, status);
-        cx.report(match preflight::without_effect(&self.profile, kind, self.guarded) {
-            Some(note) => event.with_note(note),
-            None => event,
-        });
+        let first = !self.introduced.swap(true, Ordering::Relaxed);
+        let caution = first.then(|| preflight::without_effect(&self.profile, kind, self.guarded)).flatten();
+        cx.report(WorkerEvent::new(self.profile.id.clone(), kind, status).with_warning(caution));
     }
 
     pub(super) async fn release(&self, message: &MessageId) {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use orch_config::{Config, Trust, id::ProfileId};
+use orch_config::{Config, id::ProfileId};
 use orch_opencode::{OpenCode, serve::Environment, tracker::Patience};
 use tokio_util::sync::CancellationToken;
 
@@ -130,7 +130,7 @@ impl PoolBuilder {
                 state_dir,
                 environment: Environment::inherit(self.environment),
                 directory: self.host.directory().to_owned(),
-                trusted: self.config.trust == Trust::Trusted,
+                trust: self.config.trust,
                 base_port: self.config.base_port,
                 startup: Duration::from_millis(self.config.startup_timeout_ms),
                 health_every: Duration::from_millis(self.config.health_check_interval_ms),

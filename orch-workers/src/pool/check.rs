@@ -6,6 +6,7 @@ use orch_config::{
     kind::WorkerKind,
 };
 use orch_opencode::{HostError, HostErrorKind, OpenCode, SessionId, Skills};
+use orch_workflow::status::Caution;
 use tokio::task::JoinSet;
 
 use super::{Pool, parent};
@@ -103,6 +104,17 @@ impl Pool {
         }
         problems.extend(self.ask_own_servers(doubtful).await);
         Ok(problems)
+    }
+
+    /// What people should know about these workers before they work, each thing once. Asks nobody.
+    #[must_use]
+    pub fn cautions(&self, needs: impl IntoIterator<Item = Need>) -> Vec<Caution> {
+        let caution = |need: Need| {
+            let registered = self.inner.registered.contains_key(&need.worker);
+            let profile = self.inner.config.profiles.get(&need.worker).filter(|_| !registered)?;
+            preflight::without_effect(profile, need.kind, self.inner.guarded)
+        };
+        together(needs).into_iter().filter_map(caution).collect()
     }
 
     /// Starts the servers of these workers, all at the same time, and asks each.

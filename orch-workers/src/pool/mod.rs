@@ -224,19 +224,21 @@ impl StepExecutor for Pool {
     async fn place(&self, dispatch: &Dispatch) -> Result<Placement, AttemptError> {
         let worker = self.inner.worker(&dispatch.worker, dispatch.kind)?;
         let dispatch = self.inner.with_parent(dispatch).await?;
-        let placement = worker.place(&self.inner.cx, &dispatch).await?;
+        let placement = worker.place(&self.inner.cx.of_run(&dispatch.id.run), &dispatch).await?;
         Ok(Envelope::seal(dispatch.worker, dispatch.kind, placement)?)
     }
 
     async fn send(&self, locator: &Locator, dispatch: &Dispatch) -> Result<Task, SendError> {
         let found = self.inner.addressee(locator);
         let (worker, locator) = found.map_err(|error| SendError::Refused(error.into()))?;
-        worker.send(&self.inner.cx, &locator, dispatch).await
+        worker.send(&self.inner.cx.of_run(&dispatch.id.run), &locator, dispatch).await
     }
 
     async fn probe(&self, locator: &Locator, dispatch: &Dispatch) -> Probe {
         match self.inner.addressee(locator) {
-            Ok((worker, locator)) => worker.probe(&self.inner.cx, &locator, dispatch).await,
+            Ok((worker, locator)) => {
+                worker.probe(&self.inner.cx.of_run(&dispatch.id.run), &locator, dispatch).await
+            }
             Err(error) => Probe::Unknown(error.to_string()),
         }
     }

@@ -21,7 +21,7 @@ pub use self::{
 pub(crate) use self::{
     shared::SharedOffer,
     skill::{problems as skill_problems, required},
-    support::without_effect,
+    support::{not_trusted, without_effect},
 };
 use crate::error::{Error, ErrorKind};
 

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use orch_config::{SkillName, kind::WorkerKind, permission as config, profile::Context};
 use orch_opencode::{AgentMode, PermissionAction, PermissionRule, Provider, Skill};
+use orch_workflow::status::CautionCode;
 
 use super::*;
 
@@ -314,17 +315,22 @@ fn what_has_no_effect_is_said() {
     profile.env.0.insert("A".to_owned(), "b".to_owned());
     assert_eq!(without_effect(&profile, WorkerKind::Server, false), None);
     profile.context = Context::Fork;
+    let said = |kind, guarded| {
+        let caution = without_effect(&profile, kind, guarded).unwrap();
+        assert_eq!(caution.code, CautionCode::WithoutEffect);
+        caution.message
+    };
     assert_eq!(
-        without_effect(&profile, WorkerKind::Subagent, true).as_deref(),
-        Some("without effect: `env` (it needs a server of the worker's own)")
+        said(WorkerKind::Subagent, true),
+        "worker `w`: without effect: `env` (it needs a server of the worker's own)"
     );
     assert_eq!(
-        without_effect(&profile, WorkerKind::Agent, false).unwrap(),
-        "without effect: `temperature` (it needs a host that orch starts or that has the plugin of `orch install`, or \
+        said(WorkerKind::Agent, false),
+        "worker `w`: without effect: `temperature` (it needs a host that orch starts or that has the plugin of `orch install`, or \
          a server of the worker's own), `env` (it needs a server of the worker's own), `context` (it is for subagents)"
     );
     assert_eq!(
-        without_effect(&profile, WorkerKind::Agent, true).unwrap(),
-        "without effect: `env` (it needs a server of the worker's own), `context` (it is for subagents)"
+        said(WorkerKind::Agent, true),
+        "worker `w`: without effect: `env` (it needs a server of the worker's own), `context` (it is for subagents)"
     );
 }

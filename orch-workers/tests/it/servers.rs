@@ -4,12 +4,12 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use orch_config::{
-    Config, Profile,
+    Config, Profile, Trust,
     id::ProfileId,
     kind::WorkerKind,
     permission::{PermissionAction, PermissionRule},
@@ -23,6 +23,7 @@ use orch_workers::{
 use orch_workflow::{
     attempt::{ErrorCode, Outcome},
     port::{Dispatch, Probe, StepExecutor as _, Update},
+    status::CautionCode,
 };
 use tempfile::TempDir;
 
@@ -179,6 +180,61 @@ async fn a_server_worker_starts_when_needed_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn every_change_of_a_worker_on_a_server_is_told() {
+    use WorkerStatus::{Busy, Ready, Starting, Stopped};
+
+    let (yard, simulator) = (Yard::new(), elsewhere().await);
+    let heard: Arc<Mutex<Vec<WorkerEvent>>> = Arc::default();
+    let told = Arc::clone(&heard);
+    let pool = yard.builder(&simulator).on_worker(move |event| told.lock().unwrap().push(event)).build();
+    let dispatch = dispatch("go");
+    let placement = pool.place(&dispatch).await.unwrap();
+    outcome(pool.send(&placement.locator, &dispatch).await.unwrap()).await;
+    pool.shutdown(Duration::from_secs(5)).await;
+
+    let heard = heard.lock().unwrap();
+    let mut changes: Vec<_> = heard.iter().map(|event| event.status).collect();
+    changes.dedup();
+    assert_eq!(changes, [Starting, Ready, Busy, Ready, Stopped]);
+    let notes: Vec<_> = heard.iter().filter_map(|event| event.note.as_deref()).collect();
+    assert_eq!(
+        notes,
+        [
+            "waiting until it listens",
+            "waiting for its first answer, which may take minutes while plugins are installed"
+        ]
+    );
+    for event in &*heard {
+        let of_run = (event.status != Stopped).then_some(&dispatch.id.run);
+        assert_eq!(
+            (event.worker.as_str(), event.kind, event.run.as_ref()),
+            ("w", WorkerKind::Server, of_run)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_in_a_project_that_is_not_trusted_says_what_it_leaves_out() {
+    for (trust, said) in [(Trust::Untrusted, 1), (Trust::Trusted, 0)] {
+        let (yard, simulator) = (Yard::new(), elsewhere().await);
+        let mut config = Config::builtin();
+        config.trust = trust;
+        config.insert_profile(profile("w", WorkerKind::Server));
+        let heard: Arc<Mutex<Vec<WorkerEvent>>> = Arc::default();
+        let told = Arc::clone(&heard);
+        let observer = move |event| told.lock().unwrap().push(event);
+        let pool = yard.builder_of(&simulator, config).on_worker(observer).build();
+        assert!(pool.warm_up([ProfileId::new("w").unwrap()]).await.is_empty());
+        pool.shutdown(Duration::from_secs(5)).await;
+
+        let heard = heard.lock().unwrap();
+        let warnings: Vec<_> = heard.iter().filter_map(|event| event.warning.as_ref()).collect();
+        assert_eq!(warnings.len(), said, "{trust:?}: {heard:?}");
+        assert!(warnings.iter().all(|warning| warning.code == CautionCode::NotTrusted), "{warnings:?}");
+    }
+}
+
+#[tokio::test]
 async fn dropping_the_pool_kills_what_runs_even_while_it_works() {
     let (yard, simulator) = (Yard::new(), elsewhere().await);
     let pool = yard.builder(&simulator).build();
@@ -277,7 +333,8 @@ async fn the_settings_for_servers_reach_the_program() {
     let called = yard.path("called");
     let script = fs::read_to_string(yard.path("opencode")).unwrap();
     let log = format!(
-        "echo \"$* temperature=$ORCH_TEMPERATURE settings=$OPENCODE_CONFIG_CONTENT\" >> {}\n",
+        "echo \"$* mine=$MINE guard=$ORCH_WORKER db=$OPENCODE_DB temperature=$ORCH_TEMPERATURE \
+         settings=$OPENCODE_CONFIG_CONTENT\" >> {}\n",
         called.display()
     );
     yard.program("opencode", &script.replace("exit 0; fi\n", &format!("exit 0; fi\n{log}")));
@@ -289,6 +346,10 @@ async fn the_settings_for_servers_reach_the_program() {
     config.insert_profile(profile("plain", WorkerKind::Server));
     let mut warm = profile("warm", WorkerKind::Server);
     (warm.temperature, warm.port) = (Some(0.25), Some(base));
+    // What a configuration of this kind is refused for does nothing either where nobody has checked it.
+    for (name, value) in [("MINE", "yes"), ("ORCH_WORKER", ""), ("OPENCODE_DB", "/theirs")] {
+        warm.env.0.insert(name.to_owned(), value.to_owned());
+    }
     config.insert_profile(warm);
     let mut reader = profile("reader", WorkerKind::Server);
     reader.permission =
@@ -314,13 +375,13 @@ async fn the_settings_for_servers_reach_the_program() {
             .parse()
             .unwrap()
     };
-    let said: Vec<_> = calls.iter().map(|call| call.split_once("temperature=").unwrap().1).collect();
+    let said: Vec<_> = calls.iter().map(|call| call.split_once("mine=").unwrap().1).collect();
     assert_eq!(
         said,
         [
-            r#" settings={"autoupdate":false}"#,
-            r#"0.25 settings={"autoupdate":false}"#,
-            r#" settings={"autoupdate":false,"snapshot":false}"#,
+            r#" guard=1 db= temperature= settings={"autoupdate":false}"#,
+            r#"yes guard=1 db= temperature=0.25 settings={"autoupdate":false}"#,
+            r#" guard=1 db= temperature= settings={"autoupdate":false,"snapshot":false}"#,
         ]
     );
     for call in calls {

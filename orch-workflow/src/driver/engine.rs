@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     clock::WallClock,
     error::EngineError,
-    events::{EventStream, Feed},
+    events::{Announcer, EventStream, Feed},
     run::{Drive, Run},
 };
 use crate::{
@@ -79,6 +79,12 @@ impl Engine {
     #[must_use]
     pub fn subscribe(&self) -> EventStream {
         self.0.feed.subscribe()
+    }
+
+    /// For whoever knows what workers do: subscribers hear of it.
+    #[must_use]
+    pub fn announcer(&self) -> Announcer {
+        self.0.feed.announcer(self.0.wall.clone())
     }
 
     /// The time of day, on the clock that leases and journals have their times from.

@@ -31,6 +31,7 @@ use crate::{
     plan::Plan,
     port::AskPolicy,
     record::{FORMAT_VERSION, Record, RecordBody, RunStarted},
+    status::Caution,
     store::{Lease, StoreError},
 };
 
@@ -59,6 +60,8 @@ pub struct NewRun {
     pub attachments: Vec<Attachment>,
     /// Free data of the embedder.
     pub metadata: Value,
+    /// What is known about its workers, for people.
+    pub warnings: Vec<Caution>,
 }
 
 impl NewRun {
@@ -74,12 +77,23 @@ impl NewRun {
             asks: AskPolicy::default(),
             attachments: Vec::new(),
             metadata: Value::Null,
+            warnings: Vec::new(),
         }
     }
 
     fn named(self, run: RunId) -> RunStarted {
-        let Self { plan, task, directory, policy, budget, parent_session, asks, attachments, metadata } =
-            self;
+        let Self {
+            plan,
+            task,
+            directory,
+            policy,
+            budget,
+            parent_session,
+            asks,
+            attachments,
+            metadata,
+            warnings,
+        } = self;
         let digest = plan.digest();
         RunStarted {
             format: FORMAT_VERSION,
@@ -95,6 +109,7 @@ impl NewRun {
             attachments,
             metadata,
             forked_from: None,
+            warnings,
         }
     }
 }
@@ -216,7 +231,7 @@ impl Engine {
                 feed.publish(events);
                 failpoint!(published(&records));
             }
-            Records::Old(records) => drop(feed.project(&records)),
+            Records::Old(records) => feed.catch_up(&records),
         }
         let machine = Arc::new(Mutex::new(machine));
         let (commands, commands_received) = mpsc::channel(BACKLOG);

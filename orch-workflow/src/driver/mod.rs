@@ -27,7 +27,7 @@ mod work;
 
 pub use engine::{Definitions, Engine, EngineBuilder};
 pub use error::{Disposition, EngineError, EngineErrorKind};
-pub use events::{EventStream, Received};
+pub use events::{Announcer, EventStream, Received};
 pub use launch::NewRun;
 pub use requests::Requested;
 pub use run::Run;

@@ -103,6 +103,7 @@ impl Projector {
                 groups: plan.groups.iter().map(|group| group.id.clone()).collect(),
                 parent_session: started.parent_session.clone(),
                 forked_from: started.forked_from.clone(),
+                warnings: started.warnings.clone(),
             },
             RecordBody::AttemptStarted { dispatch, prompt, .. } => {
                 self.open.remove(&dispatch.step);

@@ -3,7 +3,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::Event;
+use super::Told;
 
 /// Where the published schema is.
 pub const URL: &str = "https://raw.githubusercontent.com/orch-rs/orch/main/schema/events.schema.json";
@@ -15,7 +15,7 @@ pub fn value() -> Value {
     let mut schema = SchemaSettings::draft2020_12()
         .for_serialize()
         .into_generator()
-        .into_root_schema_for::<Event>()
+        .into_root_schema_for::<Told>()
         .to_value();
     schema["$id"] = URL.into();
     schema

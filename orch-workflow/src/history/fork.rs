@@ -14,6 +14,7 @@ use crate::{
     plan::Plan,
     port::AskPolicy,
     record::{ForkedFrom, GroupEnd, Record, RecordBody, RunStarted},
+    status::Caution,
     view::{GroupView, StepStatus, StepView},
 };
 
@@ -69,6 +70,13 @@ impl ForkedRun {
     #[must_use]
     pub fn named(mut self, run: RunId) -> Self {
         self.started.run = run;
+        self
+    }
+
+    /// The same with what is known about the workers of the steps that begin anew.
+    #[must_use]
+    pub fn with_warnings(mut self, warnings: Vec<Caution>) -> Self {
+        self.started.warnings = warnings;
         self
     }
 
@@ -218,6 +226,7 @@ pub fn fork(records: &[Record], fork: Fork) -> Result<ForkedRun, ForkError> {
         parent_session: parent_session.or_else(|| old.started.parent_session.clone()),
         asks: asks.unwrap_or(old.started.asks),
         forked_from: Some(forked_from),
+        warnings: Vec::new(),
         ..old.started.clone()
     };
     Ok(ForkedRun { started, reused: records })

@@ -22,6 +22,7 @@ async fn what_is_replayed_is_what_was_live() {
     let mut live = Vec::new();
     while !matches!(live.last(), Some(Event { body: EventBody::RunFinished { .. }, .. })) {
         match within(stream.next()).await {
+            Some(Received::Status(_)) => {}
             Some(Received::Event(event)) if event.live => {}
             Some(Received::Event(event)) => live.push(Event::clone(&event)),
             other => panic!("{other:?}"),

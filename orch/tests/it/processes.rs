@@ -12,6 +12,8 @@ use orch::{
     prelude::*,
 };
 
+use serde_json::json;
+
 use crate::world::{config, request, within};
 
 /// Stands for `opencode serve`: a process that has a password and says where it listens. Behind the address is a
@@ -76,6 +78,7 @@ impl Stage {
 struct Launched {
     stage: Stage,
     orchestrator: Orchestrator,
+    events: EventStream,
     _host: Simulator,
 }
 
@@ -94,10 +97,11 @@ impl Launched {
             .build()
             .await
             .unwrap();
+        let events = orchestrator.subscribe();
         let (reached, (host, _)) =
             within(async { tokio::join!(orchestrator.host(), stage.host(script)) }).await;
         reached.unwrap();
-        let launched = Self { stage, orchestrator, _host: host };
+        let launched = Self { stage, orchestrator, events, _host: host };
         assert!(launched.pids().iter().all(|pid| is_alive(*pid)));
         launched
     }
@@ -136,6 +140,32 @@ async fn a_shutdown_ends_the_host_and_says_so() {
     let shutdown = within(launched.orchestrator.shutdown()).await;
     assert!(shutdown.host.is_some());
     assert!(!pids.iter().any(|pid| is_alive(*pid)), "they are gone when it returns");
+}
+
+#[tokio::test]
+async fn a_launched_host_says_what_it_waits_for_and_what_it_leaves_out() {
+    let launched = Launched::start(Script::new()).await;
+    let Launched { orchestrator, mut events, .. } = launched;
+    within(orchestrator.shutdown()).await;
+    let mut told = Vec::new();
+    while let Some(received) = within(events.next()).await {
+        let Received::Status(status) = received else { panic!("{received:?}") };
+        told.push(serde_json::to_value(&status.body).unwrap());
+    }
+    let not_trusted = "it runs without the project's own OpenCode plugins, tools and configuration: the project is not \
+                       trusted (`orch trust`)";
+    let first_answer = "waiting for its first answer, which may take minutes while plugins are installed";
+    assert_eq!(
+        told,
+        [
+            json!({ "type": "host.status", "status": "starting",
+                    "warning": { "code": "not_trusted", "message": not_trusted } }),
+            json!({ "type": "host.status", "status": "starting", "note": "waiting until it listens" }),
+            json!({ "type": "host.status", "status": "starting", "note": first_answer }),
+            json!({ "type": "host.status", "status": "ready" }),
+            json!({ "type": "host.status", "status": "stopped" }),
+        ]
+    );
 }
 
 #[tokio::test]

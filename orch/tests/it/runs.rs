@@ -4,6 +4,7 @@ use orch::{
     config::kind::WorkerKind,
     opencode::simulator::{Hold, Script, When},
     prelude::*,
+    workflow::status::CautionCode,
 };
 
 use crate::world::{
@@ -159,4 +160,27 @@ async fn workers_that_are_listed_are_started_eagerly() {
     let orchestrator = builder(&simulator).config(config).build().await.unwrap();
     assert!(orchestrator.warm_up().await.unwrap().is_empty());
     orchestrator.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_temperature_without_effect_is_said() {
+    let host = simulator(Script::new()).await;
+    let mut config = config();
+    let mut warm = profile("agent", WorkerKind::Agent);
+    warm.temperature = Some(0.5);
+    config.insert_profile(warm);
+    let orchestrator = builder(&host).config(config).build().await.unwrap();
+    let run = orchestrator.run(request()).await.unwrap();
+    let view = rest(&run).await;
+    let [warning] = &view.warnings[..] else { panic!("{:?}", view.warnings) };
+    assert_eq!(warning.code, CautionCode::WithoutEffect);
+    let message = "worker `agent`: without effect: `temperature` (it needs a host that orch starts";
+    assert!(warning.message.starts_with(message), "{}", warning.message);
+    let events = orchestrator.events(run.id(), 0).await.unwrap();
+    let EventBody::RunStarted { warnings, .. } = &events[0].body else { panic!("{events:?}") };
+    assert_eq!(*warnings, view.warnings);
+
+    // A fork is warned about the workers that it begins with, not about those of its past.
+    let forked = orchestrator.fork(run.id(), ForkRequest::new("two".parse().unwrap())).await.unwrap();
+    assert_eq!(rest(&forked).await.warnings, []);
 }

@@ -16,7 +16,7 @@ use axum::{
     },
 };
 use futures_util::{Stream, stream};
-use orch::{Event, RunId};
+use orch::{Event, RunId, workflow::status::Status};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -187,6 +187,13 @@ impl Listener {
         }
     }
 
+    /// What happens for no run in particular concerns those who listen to all of them.
+    fn tell_status(&mut self, status: &Status) {
+        if self.only.as_ref().is_none_or(|only| Some(only) == status.body.run()) {
+            self.say("event", None, status);
+        }
+    }
+
     fn say(&mut self, kind: &str, number: Option<u64>, data: &impl serde::Serialize) {
         let mut message = Message::default().event(kind);
         if let Some(number) = number {
@@ -214,7 +221,8 @@ impl Listener {
                         listener.say("bye", None, &json!({}));
                     }
                     told = listener.events.recv() => match told {
-                        Ok(Told { number, event }) => listener.tell(number, &event),
+                        Ok(Told::Event(number, event)) => listener.tell(number, &event),
+                        Ok(Told::Status(status)) => listener.tell_status(&status),
                         Err(RecvError::Lagged(missed)) => {
                             listener.say("gap", None, &json!({ "reason": "slow", "missed": missed }));
                         }

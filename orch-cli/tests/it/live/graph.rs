@@ -51,7 +51,8 @@ async fn two_reviewers_work_at_once_and_again_in_a_second_pass() {
         assert_eq!(asked.len(), 5, "two passes of two, and the sum: nothing twice");
         assert!(asked[4].text.contains("tidy, safe"), "{}", asked[4].text);
 
-        let run = world.show(events[0]["run"].as_str().unwrap()).await;
+        let started = events.iter().find(|event| event["type"] == "run.started").unwrap();
+        let run = world.show(started["run"].as_str().unwrap()).await;
         let session = |step: usize| run["steps"][step]["session"].as_str().unwrap().to_owned();
         assert_ne!(session(0), session(1));
         let host = world.host();

@@ -291,9 +291,8 @@ impl Ended {
 
     /// The run that the events are about.
     pub(super) fn run(&self) -> String {
-        let first = self.events().into_iter().next();
-        let first = first.unwrap_or_else(|| unreachable!("no event: {self:?}"));
-        first["run"].as_str().unwrap_or_else(|| unreachable!("no run: {self:?}")).to_owned()
+        let run = self.events().iter().find_map(|event| event["run"].as_str().map(str::to_owned));
+        run.unwrap_or_else(|| unreachable!("no run: {self:?}"))
     }
 }
 
@@ -352,7 +351,8 @@ impl Running {
         (Ended { code: status.code().unwrap_or(-1), stdout: String::new(), stderr }, self.seen)
     }
 
-    async fn next(&mut self) -> Option<Value> {
+    /// The next line.
+    pub(super) async fn next(&mut self) -> Option<Value> {
         let line = self.lines.next_line().await.unwrap()?;
         let event: Value = serde_json::from_str(&line).unwrap();
         self.seen.push(event.clone());

@@ -123,6 +123,7 @@ impl Explorer {
                 attachments: Vec::new(),
                 metadata: Value::Null,
                 forked_from: None,
+                warnings: Vec::new(),
             },
             script: Arc::new(|dispatch| Reply::answer(format!("{} is done", dispatch.id))),
             person: Arc::new(|view, gate| Some(once_more_then_skip(view, gate))),

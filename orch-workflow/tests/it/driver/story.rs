@@ -1,11 +1,13 @@
 //! Runs that go as they should, with people who decide.
 
+use orch_config::kind::WorkerKind;
 use orch_workflow::{
     attempt::{AttemptError, ErrorCode, Settled},
     decision::{Rejected, Reply},
     driver::{EngineErrorKind, Runs},
     event::{EventBody, StepProgress},
     port::{Ask, AskId, AskReply, Progress, Update},
+    status::{StatusBody, WorkerEvent, WorkerStatus},
     store::{Retention, SqliteStore},
     testing::Turn,
 };
@@ -205,6 +207,45 @@ async fn corner_13_live_events_are_the_journals_and_replay_from_any_number() {
     assert!(journaled.windows(2).all(|pair| pair[0].seq < pair[1].seq));
     let from = journaled[3].seq;
     assert_eq!(engine.events(run.id(), from).await.unwrap(), journaled[4..]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_worker_does_is_told_among_the_events_of_its_run() {
+    let world = World::new(ScriptedHost::new());
+    let engine = world.engine();
+    let announcer = engine.announcer();
+    let busy = |run: Option<&RunId>| {
+        let worker = "w".parse().unwrap();
+        let mut event = WorkerEvent::new(worker, WorkerKind::Agent, WorkerStatus::Busy);
+        event.run = run.cloned();
+        StatusBody::Worker(event)
+    };
+    let mut events = engine.subscribe();
+    let run = start(&engine, plan(&["plan"])).await;
+    let placed = event(&mut events, |event| event.seq == 3).await;
+    announcer.announce(busy(Some(run.id())));
+    announcer.announce(busy(None));
+    assert!(succeeded(&run.wait().await.unwrap()));
+    // Nobody drives it any more, so nobody can say where this belongs.
+    announcer.announce(busy(Some(run.id())));
+
+    let (mut told, mut seen) = (Vec::new(), placed.seq);
+    while told.len() < 3 {
+        match events.next().await.unwrap() {
+            Received::Event(event) => seen = event.seq,
+            Received::Status(status) => {
+                assert!(status.live && [0, seen].contains(&status.seq), "{status:?} after {seen}");
+                told.push((status.seq, status.body.run().cloned()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told, [(3, Some(run.id().clone())), (0, None), (0, None)]);
+    drop((engine, run));
+    announcer.announce(busy(None));
+    while let Some(received) = events.next().await {
+        assert!(matches!(received, Received::Event(_)), "an announcer keeps no engine alive: {received:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

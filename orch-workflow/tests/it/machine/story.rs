@@ -110,6 +110,7 @@ pub(crate) fn run_started(plan: Plan, policy: PolicyPatch) -> RunStarted {
         attachments: Vec::new(),
         metadata: serde_json::Value::Null,
         forked_from: None,
+        warnings: Vec::new(),
     }
 }
 
