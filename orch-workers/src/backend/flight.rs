@@ -146,16 +146,9 @@ impl Flight {
 
     /// Sends the prompt and follows it on a task of its own.
     pub(super) async fn depart(self, turn: Turn) -> Result<(), SendError> {
-        match self.launch().await {
-            Ok(follower) => {
-                tokio::spawn(self.follow(follower, Some(turn)));
-                Ok(())
-            }
-            Err(error) => {
-                self.worker.release(&self.at.message).await;
-                Err(error)
-            }
-        }
+        let follower = self.launch().await?;
+        tokio::spawn(self.follow(follower, Some(turn)));
+        Ok(())
     }
 
     /// Waits for its turn on a task of its own; the clock of the step stands still meanwhile.

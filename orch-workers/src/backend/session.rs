@@ -245,23 +245,14 @@ impl Worker for OpenCodeWorker {
     }
 
     async fn send(&self, cx: &Context, locator: &Locator, dispatch: &Dispatch) -> Result<Task, SendError> {
-        let refused = |error: Error| SendError::Refused(error.into());
-        let at = Whereabouts::open(locator).map_err(refused)?;
-        let hosting = self.inner.backend.host(cx, Some(&at.home)).await.map_err(SendError::Refused)?;
-        let selection = self.inner.select(&*hosting.host).await.map_err(SendError::Refused)?;
-        let profile = &self.inner.profile;
-        let orders = Orders::new(profile, selection, dispatch).oriented(profile, &at).await;
-        let (updates, task) = Task::channel(UPDATES);
-        let flight = Flight::new(Arc::clone(&self.inner), cx.clone(), hosting, at, orders, updates);
-        match self.inner.turns.enter(flight.session()) {
-            Entry::Now(turn) => flight.depart(turn).await?,
-            Entry::Later(queued) => flight.depart_later(queued),
-            Entry::Full => {
-                let message = format!("worker `{}` has {QUEUE} prompts waiting already", self.id());
-                return Err(refused(Error::new(ErrorKind::QueueFull, message)));
-            }
+        let at = Whereabouts::open(locator).map_err(|error| SendError::Refused(error.into()))?;
+        let message = at.message.clone();
+        let sent = self.inner.send(cx, at, dispatch).await;
+        if sent.is_err() {
+            // It takes no place in its session any more.
+            self.inner.release(&message).await;
         }
-        Ok(task)
+        sent
     }
 
     async fn probe(&self, cx: &Context, locator: &Locator, dispatch: &Dispatch) -> Probe {
@@ -304,6 +295,28 @@ impl Worker for OpenCodeWorker {
 }
 
 impl Inner {
+    async fn send(
+        self: &Arc<Self>,
+        cx: &Context,
+        at: Whereabouts,
+        dispatch: &Dispatch,
+    ) -> Result<Task, SendError> {
+        let hosting = self.backend.host(cx, Some(&at.home)).await.map_err(SendError::Refused)?;
+        let selection = self.select(&*hosting.host).await.map_err(SendError::Refused)?;
+        let orders = Orders::new(&self.profile, selection, dispatch).oriented(&self.profile, &at).await;
+        let (updates, task) = Task::channel(UPDATES);
+        let flight = Flight::new(Arc::clone(self), cx.clone(), hosting, at, orders, updates);
+        match self.turns.enter(flight.session()) {
+            Entry::Now(turn) => flight.depart(turn).await?,
+            Entry::Later(queued) => flight.depart_later(queued),
+            Entry::Full => {
+                let message = format!("worker `{}` has {QUEUE} prompts waiting already", self.profile.id);
+                return Err(SendError::Refused(Error::new(ErrorKind::QueueFull, message).into()));
+            }
+        }
+        Ok(task)
+    }
+
     /// The agent and model, looked up once; forgotten when a prompt fails because of them.
     async fn select(&self, host: &dyn OpenCode) -> Result<Selection, AttemptError> {
         if let Some(selection) = self.selection().clone() {

@@ -429,6 +429,29 @@ async fn corner_04_the_queue_of_a_worker_has_an_end_and_what_is_refused_was_neve
 }
 
 #[tokio::test]
+async fn corner_04_a_prompt_that_was_refused_takes_no_place_in_its_session() {
+    let hold = Hold::new();
+    let simulator = world::simulator(Script::new().otherwise(Answer::text("ok").held(&hold))).await;
+    let mut profile = agent();
+    profile.max_concurrency = 2;
+    let worker = worker(&simulator, profile);
+    let mut tasks = Vec::new();
+    for _ in 0..2 + 64 {
+        tasks.push(start(&worker, &dispatch("go")).await.1);
+    }
+    let cx = Context::default();
+    let refused = worker.place(&cx, &dispatch("one too many")).await.unwrap();
+    let sent = worker.send(&cx, &refused.locator, &dispatch("one too many")).await;
+    assert!(matches!(sent, Err(SendError::Refused(_))), "{sent:?}");
+    hold.release();
+    for task in tasks {
+        assert_eq!(outcome(task).await.1.outcome(), Outcome::Ok);
+    }
+    // Both are free again, so the first of them is taken: the one that the refused prompt was for.
+    assert_eq!(worker.place(&cx, &dispatch("next")).await.unwrap().session, refused.session);
+}
+
+#[tokio::test]
 async fn corner_04_several_sessions_work_at_once_where_the_profile_allows_it() {
     let hold = Hold::new();
     let simulator = world::simulator(Script::new().otherwise(Answer::text("ok").held(&hold))).await;
