@@ -56,7 +56,7 @@ fn at_once() -> Vec<Row> {
             "imit",
         ),
         row("<filtered>", cut(Finish::ContentFilter), ContentFilter, None, "content filter"),
-        row("<malformed>", Answer::malformed(), Model, None, ""),
+        row("<malformed>", Answer::malformed(), Model, None, "JSON"),
         row("<overloaded>", Answer::speaking().say("half of").then_overloaded(), Model, None, "verloaded"),
         row("<length>", cut(Finish::Length), Length, None, "output limit"),
     ]
@@ -66,13 +66,33 @@ fn at_once() -> Vec<Row> {
 fn after_a_minute() -> Vec<Row> {
     use ErrorCode::{Model, RateLimited};
     vec![
-        row("<cut>", Answer::speaking().say("half of").then_cut(), Model, None, ""),
+        row("<cut>", Answer::speaking().say("half of").then_cut(), Model, None, "closed unexpectedly"),
         row("<429>", Answer::rate_limited(None), RateLimited, Some(429), "imit"),
         row("<500>", Answer::error(500, "it broke"), Model, Some(500), "it broke"),
         row("<503>", Answer::error(503, "overloaded, come back"), Model, Some(503), "overloaded, come back"),
         row("<529>", Answer::error(529, "Overloaded"), Model, Some(529), "Overloaded"),
     ]
 }
+
+/// Web pages in the place of an answer, from something between the host and its provider. The host puts words of its own in
+/// the place of the page.
+fn pages() -> Vec<Row> {
+    use ErrorCode::{Auth, Loop, Model};
+    let page = |status| {
+        let page = "<!doctype html><html><head><title>Sign in</title></head><body>Welcome</body></html>";
+        Answer::http(status, page).header("content-type", "text/html")
+    };
+    vec![
+        row("<page 200>", Answer::html(), Loop, None, "with nothing"),
+        row("<page 403>", page(403), Auth, Some(403), "blocked by a gateway or proxy"),
+        row("<page 502>", page(502), Model, Some(502), "Bad Gateway"),
+    ]
+}
+
+/// What the host says of a provider that it cannot reach, whatever is in the way: nobody listens, no TLS is spoken there, a
+/// proxy of its environment is not there.
+const OUT_OF_REACH: &str =
+    "Cannot connect to API: Unable to connect. Is the computer able to access the url?";
 
 fn script(rows: &[Row]) -> Script {
     let rule = |script: Script, row: &Row| script.on(When::prompt(row.word), row.answer.clone());
@@ -87,7 +107,7 @@ fn differs(row: &Row, error: Option<&AttemptError>) -> Option<String> {
             && error.reset_at.is_some() == (row.code == ErrorCode::RateLimited)
             && (error.retry_class() == Some(RetryClass::Transient)) == row.passes()
     });
-    (!same).then(|| format!("{}: {error:?}", row.word))
+    (!same).then(|| format!("{} {}: {error:?}", row.word, row.says))
 }
 
 fn dispatch(worker: &str, number: usize, prompt: &str) -> Dispatch {
@@ -137,20 +157,35 @@ async fn every_failure_of_a_provider_is_a_typed_error_in_its_own_words() {
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
-/// The same on a real host, and what only a real one meets: a provider that nobody answers for, one that speaks no TLS.
+/// The same on a real host, and what only a real one meets: web pages, a conversation that is too long, and providers that
+/// are out of reach, or behind a proxy of the host's environment.
 #[tokio::test]
 async fn every_failure_is_the_same_on_a_real_host() {
-    let rows: Vec<_> = at_once().into_iter().chain(after_a_minute()).collect();
+    let rows: Vec<_> = at_once().into_iter().chain(after_a_minute()).chain(pages()).collect();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let script = script(&rows).on(When::prompt("<overflow>"), Answer::context_overflow());
+    let script = script(&rows)
+        .on(When::prompt("<overflow>"), Answer::context_overflow())
+        .on(When::prompt("<proxied>"), Answer::error(400, "through the proxy"));
     let script = script.summary(Answer::context_overflow());
     let provider = |url: String| {
         let models = json!({ "m": { "name": "M", "tool_call": true, "limit": { "context": 100_000, "output": 8_000 } } });
         json!({ "npm": "@ai-sdk/openai-compatible", "options": { "baseURL": url, "apiKey": "k" }, "models": models })
     };
-    let Some(real) = Real::start_with(script, |_, settings| {
-        settings["provider"]["gone"] = provider(format!("http://127.0.0.1:{port}/v1"));
-        settings["provider"]["plain"] = provider(format!("https://127.0.0.1:{port}/v1"));
+    // The model stands for the proxy of plain requests; that of encrypted ones is not there.
+    let proxies = |model: &str| {
+        vec![
+            ("HTTP_PROXY", model.to_owned()),
+            ("HTTPS_PROXY", format!("http://127.0.0.1:{port}")),
+            ("NO_PROXY", "127.0.0.1".to_owned()),
+        ]
+    };
+    let Some(real) = Real::start_behind(script, proxies, |_, settings| {
+        let model = settings["provider"]["stub"]["options"]["baseURL"].as_str().unwrap();
+        let no_tls = model.replace("http://", "https://");
+        settings["provider"]["refused"] = provider(format!("http://127.0.0.1:{port}/v1"));
+        settings["provider"]["no-tls"] = provider(no_tls);
+        settings["provider"]["proxied"] = provider("http://models.invalid/v1".to_owned());
+        settings["provider"]["no-proxy"] = provider("https://models.invalid/v1".to_owned());
     })
     .await
     else {
@@ -162,13 +197,14 @@ async fn every_failure_is_the_same_on_a_real_host() {
         profile
     };
     let mut rows = by_the_worker(rows);
-    rows.push((
-        row("<overflow>", Answer::context_overflow(), ErrorCode::ContextOverflow, None, ""),
-        "w".into(),
-    ));
-    for provider in ["gone", "plain"] {
-        rows.push((row("anything", Answer::empty(), ErrorCode::Model, None, "onnect"), provider.into()));
+    let too_long = row("<overflow>", Answer::context_overflow(), ErrorCode::ContextOverflow, None, "context");
+    rows.push((too_long, "w".to_owned()));
+    for provider in ["refused", "no-tls", "no-proxy"] {
+        rows.push((row("anything", Answer::empty(), ErrorCode::Model, None, OUT_OF_REACH), provider.into()));
     }
-    play(&real, vec![profile("w", WorkerKind::Agent), of("gone"), of("plain")], rows).await;
+    let proxied = row("<proxied>", Answer::empty(), ErrorCode::Model, Some(400), "through the proxy");
+    rows.push((proxied, "proxied".to_owned()));
+    let profiles = ["refused", "no-tls", "proxied", "no-proxy"].map(of);
+    play(&real, profiles.into_iter().chain([profile("w", WorkerKind::Agent)]).collect(), rows).await;
     real.end().await;
 }

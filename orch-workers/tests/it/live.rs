@@ -87,6 +87,15 @@ impl Real {
 
     /// A host whose user has this in their home and their configuration before it is started.
     pub(crate) async fn start_with(script: Script, furnish: impl FnOnce(&Path, &mut Value)) -> Option<Self> {
+        Self::start_behind(script, |_| Vec::new(), furnish).await
+    }
+
+    /// The same with further variables in the host's environment, made of the model's address.
+    pub(crate) async fn start_behind(
+        script: Script,
+        further: impl FnOnce(&str) -> Vec<(&'static str, String)>,
+        furnish: impl FnOnce(&Path, &mut Value),
+    ) -> Option<Self> {
         let binary = binary()?;
         let model = ScriptedModel::start(script).await.unwrap();
         let home = tempfile::tempdir().unwrap();
@@ -95,7 +104,8 @@ impl Real {
         seed_plugin_package(&home.path().join("config/opencode"));
         let mut settings = model.opencode_config();
         furnish(home.path(), &mut settings);
-        let environment = Environment::inherit(environment(&settings, &home));
+        let further = further(&model.url()).into_iter().map(|(name, value)| (name.to_owned(), value));
+        let environment = Environment::inherit(environment(&settings, &home).into_iter().chain(further));
         let serve =
             Serve::new([&binary], &project, environment).data_dir(home.path().join("host")).trusted(true);
         let server = serve.startup_timeout(Duration::from_secs(90)).start().await.unwrap();
