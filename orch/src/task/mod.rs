@@ -9,7 +9,7 @@ use orch_config::{
     id::{InvalidId, StepId, WorkflowId},
     policy::{Execution, Intervene, PolicyPatch},
 };
-use orch_opencode::{HostErrorKind, OpenCode, SessionId};
+use orch_opencode::{HostErrorKind, SessionId};
 use orch_ux::{
     command,
     view::task::{Task, single, task},
@@ -129,7 +129,7 @@ impl Orchestrator {
             }
         }
         if let Some(session) = &parent_session {
-            refuse_a_worker(&*self.host().await?, session).await?;
+            self.refuse_a_worker(session).await?;
         }
         let mut run = RunRequest::new(plan.workflow.to_string(), task).policy(policy);
         run.parent = parent_session.map_or(Parent::Automatic, Parent::Given);
@@ -189,30 +189,49 @@ fn single_plan(config: &Config, worker: &str) -> Result<Plan, Error> {
     Ok(Plan::of_definition(config, &definition)?)
 }
 
-/// Workers start no workers: depth one, whatever their sessions' rules say.
-async fn refuse_a_worker(host: &dyn OpenCode, session: &str) -> Result<(), Error> {
-    let mut next = SessionId::parse(session).ok();
-    while let Some(id) = next {
-        let session = match host.session(&id).await {
-            Ok(session) => session,
-            // That it does not exist is told where it is to become a parent.
-            Err(error) if error.kind() == HostErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        if session.metadata.get("orch").is_some_and(|tag| tag.get("profile").is_some()) {
-            let message = format!("start a task from session {id}: a worker may not delegate");
-            return Err(Error::new(ErrorKind::Refused, "orch::task::by-a-worker", message)
-                .with_help("do it yourself, or say in your answer what somebody else should do"));
+impl Orchestrator {
+    /// Workers start no workers: depth one, whatever their sessions' rules say.
+    async fn refuse_a_worker(&self, session: &str) -> Result<(), Error> {
+        let host = self.host().await?;
+        let mut next = SessionId::parse(session).ok();
+        while let Some(id) = next {
+            let session = match host.session(&id).await {
+                Ok(session) => session,
+                Err(error) if error.kind() == HostErrorKind::NotFound => {
+                    return self.refuse_elsewhere(&id).await;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if session.metadata.get("orch").is_some_and(|tag| tag.get("profile").is_some()) {
+                return Err(by_a_worker(&id));
+            }
+            next = session.parent;
         }
-        next = session.parent;
+        Ok(())
     }
-    Ok(())
+
+    /// A session that the host does not know may be on a worker's own server. Any other is refused where it is to become a
+    /// parent.
+    async fn refuse_elsewhere(&self, session: &SessionId) -> Result<(), Error> {
+        let workers = self.workers().await?.workers;
+        match workers.iter().any(|worker| worker.session.as_deref() == Some(session.as_str())) {
+            true => Err(by_a_worker(session)),
+            false => Ok(()),
+        }
+    }
+}
+
+fn by_a_worker(session: &SessionId) -> Error {
+    let message = format!("start a task from session {session}: a worker may not delegate");
+    Error::new(ErrorKind::Refused, "orch::task::by-a-worker", message)
+        .with_help("do it yourself, or say in your answer what somebody else should do")
 }
 
 /// Returns once a run may have come to rest, or something was missed; never where nobody tells events.
 async fn may_rest(events: &mut EventStream, run: &RunId) {
     loop {
         match events.next().await {
+            Some(Received::Status(_)) => {}
             Some(Received::Event(event)) if event.run != *run || event.live => {}
             Some(Received::Event(event)) => match event.body {
                 EventBody::RunPaused | EventBody::RunFinished { .. } => return,

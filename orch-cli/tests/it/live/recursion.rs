@@ -1,6 +1,9 @@
 //! A worker that tries to start or decide runs from its shell, and what it finds there.
 
-use orch::opencode::simulator::{Answer, CallKind, Script, ToolCall, When};
+use orch::opencode::{
+    NewSession, OpenCode as _, Prompt, SessionId,
+    simulator::{Answer, CallKind, Script, ToolCall, When},
+};
 use serde_json::{Value, json};
 
 use super::{live_binary, world::World};
@@ -74,6 +77,62 @@ async fn a_worker_on_a_host_of_somebody_else_is_denied_the_command() {
         assert_eq!(world.model.prompts().len(), kinds.len(), "{command}: no run was begun within");
         world.stop().await;
     }
+}
+
+/// Depth one, whatever a worker is. With the plugin in the person's own configuration, which every host reads, no worker's
+/// model is offered a tool of ours; and the service takes no task from a worker's session, or from one below it.
+#[tokio::test]
+async fn no_kind_of_worker_delegates_by_the_plugin_or_the_service() {
+    let Some(program) = live_binary() else { return };
+    let kinds = ["agent", "subagent", "server"];
+    let (script, config) = recursing(&kinds, |_| "true".to_owned());
+    let world = World::without_server(&program, script.otherwise("noted"), &config).await;
+    assert_eq!(world.orch(&["install", "--global"]).await.code, 0);
+    let world = world.with_server().await;
+    let host = world.host();
+    let person = host.create_session(NewSession::default()).await.unwrap().id;
+    host.prompt(&person, Prompt::text("my own words")).await.unwrap();
+
+    let ended = world.orch(&["run", "again", "a task", "--json"]).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    world.model.wait_log(|log| log.iter().any(|call| call.text.contains("my own words"))).await;
+    let log = world.model.log();
+    for (text, count) in
+        [("my own words", 5), ("recurse as agent", 0), ("recurse as subagent", 0), ("recurse as server", 0)]
+    {
+        let call = log.iter().find(|call| call.kind == CallKind::Prompt && call.text.contains(text)).unwrap();
+        let ours = call.tools.iter().filter(|tool| tool.starts_with("task_"));
+        assert_eq!(ours.count(), count, "{text}: {:?}", call.tools);
+    }
+
+    let mut service = world.begin(&["serve", "--linger", "10m"]);
+    let said = service.next().await.unwrap();
+    let written: Value =
+        serde_json::from_slice(&std::fs::read(said["file"].as_str().unwrap()).unwrap()).unwrap();
+    let delegate = async |session: &str| {
+        let body =
+            json!({ "session": session, "start": { "task": "x", "kind": "worker", "workerId": "agent" } });
+        let url = format!("{}/v1/tasks", said["url"].as_str().unwrap());
+        let token = written["token"].as_str().unwrap();
+        let reply = reqwest::Client::new().post(url).bearer_auth(token).json(&body).send().await.unwrap();
+        reply.json::<Value>().await.unwrap()["code"].take()
+    };
+    let run = world.show(&ended.run()).await;
+    for (step, kind) in kinds.into_iter().enumerate() {
+        let session = run["steps"][step]["session"].as_str().unwrap();
+        assert_eq!(delegate(session).await, "orch::task::by-a-worker", "{kind}");
+        // Sessions of a server of a worker's own are not within reach of any service.
+        if kind != "server" {
+            let parent = SessionId::parse(session).ok();
+            let child = host.create_session(NewSession { parent, ..NewSession::default() }).await.unwrap();
+            assert_eq!(delegate(child.id.as_str()).await, "orch::task::by-a-worker", "below {kind}");
+        }
+    }
+    let runs = world.orch(&["runs", "--json"]).await.json();
+    assert_eq!(runs.as_array().unwrap().len(), 1, "{runs:#}");
+    world.end_service().await;
+    service.ended().await;
+    world.stop().await;
 }
 
 /// A workflow with a step for a worker of each kind, which runs its command in its shell.
