@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, io};
 
+use futures_util::FutureExt as _;
 use orch::{EventStream, Orchestrator, Received};
 
 use crate::report::Report;
@@ -40,18 +41,30 @@ impl Heard {
     ) -> io::Result<T> {
         tokio::pin!(work);
         let mut listening = true;
-        loop {
+        let done = loop {
             tokio::select! {
                 biased;
                 received = self.events.next(), if listening => match received {
-                    Some(Received::Status(status)) => report.status(&status)?,
-                    Some(received) => self.early.push_back(received),
+                    Some(received) => self.hear(report, received)?,
                     None => listening = false,
                 },
-                done = &mut work => {
-                    report.settle();
-                    return Ok(done);
-                }
+                done = &mut work => break done,
+            }
+        };
+        // What it said last is said before it is taken for done.
+        while let Some(Some(received)) = self.events.next().now_or_never() {
+            self.hear(report, received)?;
+        }
+        report.settle();
+        Ok(done)
+    }
+
+    fn hear(&mut self, report: &mut Report, received: Received) -> io::Result<()> {
+        match received {
+            Received::Status(status) => report.status(&status),
+            received => {
+                self.early.push_back(received);
+                Ok(())
             }
         }
     }
