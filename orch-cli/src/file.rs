@@ -21,7 +21,7 @@ use crate::exit::{Exit, Failure};
 const MAX_BYTES: u64 = 1024 * 1024;
 
 /// What could not be done to a file, and why.
-pub(crate) fn failed(action: &str, file: &Path, error: &io::Error) -> Failure {
+fn failed(action: &str, file: &Path, error: &io::Error) -> Failure {
     Failure::new(Exit::Error, "orch::cli::io", format!("{action} {}: {error}", file.display()))
 }
 
@@ -84,8 +84,8 @@ impl Files {
         present(look()).map_err(|error| self.failed("look at", name, &error))
     }
 
-    /// The text of a file; none where there is no such file. What is no file is not waited for, and what is too large is
-    /// not read.
+    /// The text of a file; none where there is no such file. What is no file is not waited for, and of what is too large
+    /// no more than that is read.
     pub(crate) fn text(&self, name: &Path) -> Result<Option<String>, Failure> {
         let read = || {
             let (folder, name) = self.reach(name)?;
@@ -108,7 +108,11 @@ impl Files {
         let make = || match self.links {
             Links::Within => {
                 let folder = self.open()?;
-                folder.create_dir_all(parent)?;
+                match folder.create_dir_all(parent) {
+                    // What is in the way of the folder is told when the file is opened in it.
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    _ => {}
+                }
                 folder
                     .open_with(name, OpenOptions::new().write(true).create_new(true))?
                     .write_all(text.as_bytes())

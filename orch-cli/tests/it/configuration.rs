@@ -84,6 +84,16 @@ async fn init_does_not_hide_a_file_in_another_place() {
     assert!(!world.project().join(".opencode").exists());
 }
 
+/// A clone could have it write wherever its link leads.
+#[tokio::test(flavor = "multi_thread")]
+async fn init_writes_nothing_behind_a_link_that_leads_out() {
+    let world = empty().await;
+    symlink(world.path("empty"), world.project().join(".opencode")).unwrap();
+    let refused = world.orch(["config", "init", "--json"]).await;
+    assert_eq!((refused.code, refused.error().as_str()), (Some(2), "orch::cli::link"), "{refused:?}");
+    assert_eq!(fs::read_dir(world.path("empty")).unwrap().count(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn init_global_writes_the_persons_own_file() {
     let world = world().await;
