@@ -21,8 +21,8 @@ fn the_page_lists_the_codes_of_every_crate() {
     let said = codes();
     let areas: BTreeSet<_> = said.iter().filter_map(|code| code.split("::").nth(1)).collect();
     let expected = [
-        "cli", "config", "doctor", "host", "install", "mcp", "plan", "plugin", "run", "serve", "store",
-        "task", "ux", "workers",
+        "cli", "config", "doctor", "host", "install", "mcp", "plan", "plugin", "run", "serve", "state",
+        "store", "task", "ux", "workers",
     ];
     assert_eq!(areas.into_iter().collect::<Vec<_>>(), expected);
 
