@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::service::{Looked, now};
+use super::service::now;
 
 /// How many events a listener may lag behind before it misses some.
 const LAG: usize = 1024;
@@ -174,7 +174,7 @@ impl Feed {
 
     /// Takes what there is for known, without telling it.
     pub(super) async fn begin(&self, orchestrator: &Orchestrator) -> Result<(), orch::Error> {
-        for (run, view) in recent(orchestrator).await? {
+        for (run, view) in orchestrator.runs(Runs::OpenAndNewest(NEWEST)).await? {
             if let Ok(view) = view {
                 self.state().know(&run, &view);
             }
@@ -184,7 +184,7 @@ impl Feed {
 
     /// Tells what the runs have that can have moved on: those that are open, or were a moment ago, and new ones.
     async fn read(&self, orchestrator: &Orchestrator) {
-        let runs = match recent(orchestrator).await {
+        let runs = match orchestrator.runs(Runs::OpenAndNewest(NEWEST)).await {
             Ok(runs) => runs,
             Err(error) => return tracing::warn!(%error, "the runs cannot be looked at"),
         };
@@ -281,15 +281,6 @@ impl Feed {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The runs that can have moved on since they were last looked at.
-async fn recent(orchestrator: &Orchestrator) -> Result<Looked, orch::Error> {
-    let mut runs = orchestrator.runs(Runs::Open).await?;
-    let open: HashSet<RunId> = runs.iter().map(|(run, _)| run.clone()).collect();
-    let newest = orchestrator.runs(Runs::Newest(NEWEST)).await?;
-    runs.extend(newest.into_iter().filter(|(run, _)| !open.contains(run)));
-    Ok(runs)
 }
 
 /// Each event with its place among those of the same record.

@@ -20,6 +20,8 @@ pub enum Runs {
     Newest(usize),
     /// Those that have not ended.
     Open,
+    /// Those that have not ended, however many are newer, and the newest, so many.
+    OpenAndNewest(usize),
 }
 
 impl Runs {
@@ -29,6 +31,10 @@ impl Runs {
             Self::All => {}
             Self::Newest(most) => list.truncate(most),
             Self::Open => list.retain(|entry| entry.finished_at.is_none()),
+            Self::OpenAndNewest(most) => {
+                let mut newest = 0..most;
+                list.retain(|entry| newest.next().is_some() | entry.finished_at.is_none());
+            }
         }
         list
     }

@@ -27,6 +27,9 @@ pub(super) struct Most {
     /// At most this many; 50 unless given.
     #[serde(default = "fifty")]
     limit: usize,
+    /// Whether those that have not ended are listed in any case, however many are newer.
+    #[serde(default)]
+    open: bool,
 }
 
 fn fifty() -> usize {
@@ -43,7 +46,8 @@ pub(super) struct RunList {
 }
 
 pub(super) async fn runs(State(service): Desk, Query(most): Query<Most>) -> Answer<RunList> {
-    let (mut runs, damaged) = parted(service.runs(Runs::Newest(most.limit)).await?);
+    let which = if most.open { Runs::OpenAndNewest(most.limit) } else { Runs::Newest(most.limit) };
+    let (mut runs, damaged) = parted(service.runs(which).await?);
     for step in runs.iter_mut().flat_map(|run| &mut run.steps) {
         step.text = None;
     }

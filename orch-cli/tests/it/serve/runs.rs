@@ -79,6 +79,30 @@ async fn corner_13_the_feed_of_all_runs_has_numbers_of_its_own() {
     assert!(one[0] == 1 && one.is_sorted(), "{one:?}");
 }
 
+/// What waits for a person is not lost behind what was started since.
+#[tokio::test(flavor = "multi_thread")]
+async fn open_runs_are_listed_however_many_are_newer() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let service = Service::start(&world).await;
+    let mut listener = service.listen("").await;
+    let start = json!({ "workflow": "two", "task": "a task", "execution": "step" });
+    let waiting = service.post("/v1/runs", start).await.ok()["id"].as_str().unwrap().to_owned();
+    listener.until("run.paused").await;
+    let mut newer = Vec::new();
+    for _ in 0..2 {
+        newer.push(service.run("last", "a task").await);
+        listener.until("run.finished").await;
+    }
+    let listed = async |query: &str| -> Vec<String> {
+        let list = service.get(&format!("/v1/runs{query}")).await.ok();
+        let runs = list["runs"].as_array().unwrap();
+        runs.iter().map(|run| run["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(listed("?limit=1").await, [newer[1].clone()]);
+    assert_eq!(listed("?limit=1&open=true").await, [newer[1].clone(), waiting.clone()]);
+    assert_eq!(listed("?limit=0&open=true").await, [waiting]);
+}
+
 /// A decision never reaches a gate that nobody looked at.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_is_answered_once_and_only_the_one_that_was_seen() {

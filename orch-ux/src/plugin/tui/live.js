@@ -4,6 +4,7 @@
 import { createMemo, createSignal } from "solid-js"
 
 const SETTLE = 100
+/** How many of the newest runs are known beside those that are open. */
 const RUNS = 20
 
 export function live(api, service, failed) {
@@ -12,7 +13,7 @@ export function live(api, service, failed) {
 
   const ask = async () => {
     try {
-      const list = await service.get(`/v1/runs?limit=${RUNS}`, api.lifecycle.signal)
+      const list = await service.get(`/v1/runs?open=true&limit=${RUNS}`, api.lifecycle.signal)
       setRuns(list.runs ?? [])
     } catch (error) {
       if (!api.lifecycle.signal.aborted) failed(error)

@@ -296,8 +296,10 @@ async fn of_the_runs_those_are_looked_at_that_are_asked_for() {
     let (newer, older) = (ended.id().clone(), paused.id().clone());
     for (which, expected) in [
         (Runs::All, vec![newer.clone(), older.clone()]),
-        (Runs::Newest(1), vec![newer]),
+        (Runs::Newest(1), vec![newer.clone()]),
         (Runs::Newest(0), vec![]),
+        (Runs::OpenAndNewest(1), vec![newer, older.clone()]),
+        (Runs::OpenAndNewest(0), vec![older.clone()]),
         (Runs::Open, vec![older]),
     ] {
         let found: Vec<_> = engine.views(which).await.unwrap().into_iter().map(|(run, _)| run).collect();
