@@ -25,6 +25,7 @@ files![
     "package.json",
     "agent.js",
     "idle.js",
+    "lend.js",
     "log.js",
     "server.js",
     "service.js",

@@ -154,7 +154,16 @@ fn plugin(project: &Project) -> Check {
             format!("not installed; `{}` brings commands and keys into OpenCode", command::INSTALL.form);
         return Check::passed("plugin", message);
     }
-    Check::passed("plugin", installed.join(", "))
+    let mut check = Check::passed("plugin", installed.join(", "));
+    if installed.len() > 1 {
+        // Observed on 1.18.33: its terminal interface takes the first of those with one name, which is the person's own.
+        check.help = Some(format!(
+            "installed twice: the keys of {} have no effect; take one out with `{}`, with or without --global",
+            installed[0],
+            command::UNINSTALL.form
+        ));
+    }
+    check
 }
 
 /// The settings of OpenCode's terminal interface, which goes without all of a file for one value that it does not take.

@@ -13,7 +13,10 @@ use axum::http::StatusCode;
 use orch::{Host, Orchestrator, Run, RunId, config::Config};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::{sync::Mutex as AsyncMutex, time::sleep};
+use tokio::{
+    sync::{Mutex as AsyncMutex, Notify},
+    time::{Instant, timeout_at},
+};
 
 use super::{fault::Fault, feed::Feed, presence::Presence};
 use crate::{
@@ -80,6 +83,9 @@ pub(super) struct Drivers {
     /// On which registered host a run was last driven.
     hosts: Mutex<HashMap<RunId, HostId>>,
     next: AtomicU64,
+    begun_at: Instant,
+    /// Told when a host is lent.
+    lent: Notify,
 }
 
 impl Drivers {
@@ -105,16 +111,33 @@ impl Drivers {
             at_work: Mutex::default(),
             hosts: Mutex::default(),
             next: AtomicU64::new(1),
+            begun_at: Instant::now(),
+            lent: Notify::new(),
         }))
     }
 
     /// Starts the workers that are wanted at once, where runs will be driven: on the host that was lent meanwhile, which does
     /// so by itself, else at home.
     pub(super) async fn warm_up(&self) {
-        sleep(LENT_BY).await;
+        self.expect_host().await;
         if self.registered.lock().await.is_empty() {
             self.home.lock().await.warm_up();
         }
+    }
+
+    /// Waits for a host, as long as a front end may be about to lend the first one.
+    pub(super) async fn expect_host(&self) {
+        let lent = async {
+            loop {
+                let told = self.lent.notified();
+                if !self.registered.lock().await.is_empty() {
+                    return;
+                }
+                told.await;
+            }
+        };
+        // Nobody lends one: that is how it is where no front end has a host.
+        let _ = timeout_at(self.begun_at + LENT_BY, lent).await;
     }
 
     /// The one that only looks.
@@ -214,6 +237,7 @@ impl Drivers {
         }
         driver.warm_up();
         registered.push(Registered { id: id.clone(), url, host, driver });
+        self.lent.notify_waiters();
         Ok(id)
     }
 

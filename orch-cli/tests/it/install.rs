@@ -162,6 +162,13 @@ async fn the_own_settings_are_for_all_projects_and_doctor_knows_them() {
     assert!(ok && message.contains(&*plugin.to_string_lossy()), "{message}");
     assert!(!world.project().join(".opencode").exists());
 
+    assert_eq!(world.orch(["install"]).await.code, Some(0));
+    let twice = world.orch(["doctor"]).await;
+    assert!(twice.stdout.contains("installed twice"), "{twice:?}");
+    assert_eq!(world.orch(["uninstall"]).await.code, Some(0));
+    let once = world.orch(["doctor"]).await;
+    assert!(!once.stdout.contains("installed twice"), "{once:?}");
+
     fs::write(plugin.join("tui.js"), "// another version").unwrap();
     let (ok, message) = standing(&world.orch(["doctor", "--json"]).await);
     assert!(!ok && message.contains("another version"), "{message}");

@@ -18,57 +18,56 @@ export class ServiceError extends Error {
 
 /**
  * The service of the project in `directory`; `command` is the `orch` to start it with. Nothing is started before the
- * first call, and a service that has ended meanwhile is found, or started, again.
+ * first call, and a service that has ended meanwhile is found, or started, again. `greet` is given the `post` of every
+ * service that is found, before anything else is asked there.
  */
-export function connect({ command, directory }) {
+export function connect({ command, directory, greet = () => {} }) {
   let known
+  let greeted
 
   const find = () => {
-    known ??= locate(command, directory).catch((error) => {
-      known = undefined
-      throw error
-    })
+    known ??= locate(command, directory).then(
+      (found) => {
+        if (found.token !== greeted) greet(async (path, body) => read(await request(found, path, content("POST", body))))
+        greeted = found.token
+        return found
+      },
+      (error) => {
+        known = undefined
+        throw error
+      },
+    )
     return known
   }
 
-  const send = async (path, init) => {
+  const send = async (path, init, signal) => {
     for (let again = true; ; again = false) {
       const found = find()
-      const { url, token } = await found
+      const there = await found
       try {
-        return await fetch(url + path, {
-          ...init,
-          headers: { authorization: `Bearer ${token}`, ...init.headers },
-        })
+        const response = await request(there, path, { ...(await init()), signal })
+        // Whoever does not know the token is another service in its place.
+        if (response.status !== 401 || !again) return response
       } catch (error) {
-        if (init.signal?.aborted || !again) throw error
         // Nobody listens there any more. A request that arrived would have been answered.
-        if (known === found) known = undefined
+        if (signal?.aborted || !again) throw error
       }
+      if (known === found) known = undefined
     }
   }
 
-  const call = async (method, path, body, signal) => {
-    const init = { method, signal, headers: {} }
-    if (body !== undefined) {
-      init.headers["content-type"] = "application/json"
-      init.body = JSON.stringify(body)
-    }
-    const response = await send(path, init)
-    const text = await response.text()
-    const answer = text ? JSON.parse(text) : undefined
-    if (!response.ok) throw new ServiceError(answer ?? { code: "orch::plugin::answer", message: `HTTP ${response.status}` })
-    return answer
-  }
+  /** A body that is a function is made anew for each service that it goes to. */
+  const call = async (method, path, body, signal) =>
+    read(await send(path, async () => content(method, typeof body === "function" ? await body() : body), signal))
 
   /** Tells every event until `signal` aborts, across restarts of the service; `missed` where some are missing. */
-  const follow = async (signal, { event, missed, status }) => {
+  const follow = async (signal, { event = () => {}, missed = () => {}, status = () => {} }) => {
     let pause = FIRST_PAUSE
     let last
     while (!signal.aborted) {
       try {
         const path = "/v1/events" + (last ? `?from=${encodeURIComponent(last)}` : "")
-        const response = await send(path, { method: "GET", signal, headers: { accept: "text/event-stream" } })
+        const response = await send(path, () => ({ method: "GET", headers: { accept: "text/event-stream" } }), signal)
         if (!response.ok) throw new Error(`HTTP ${response.status}`)
         status("live")
         pause = FIRST_PAUSE
@@ -94,6 +93,19 @@ export function connect({ command, directory }) {
     remove: (path) => call("DELETE", path),
     follow,
   }
+}
+
+const content = (method, body) =>
+  body === undefined ? { method } : { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) }
+
+const request = ({ url, token }, path, init) =>
+  fetch(url + path, { ...init, headers: { authorization: `Bearer ${token}`, ...init.headers } })
+
+async function read(response) {
+  const text = await response.text()
+  const answer = text ? JSON.parse(text) : undefined
+  if (!response.ok) throw new ServiceError(answer ?? { code: "orch::plugin::answer", message: `HTTP ${response.status}` })
+  return answer
 }
 
 /** `orch serve --detach` tells where the service is. Its output never reaches the screen. */

@@ -62,10 +62,10 @@ const TOOLS = {
   },
 }
 
-/** What is asked of the service for each; `lent` resolves to the name of this host there. */
+/** What is asked of the service for each; `lent` tells the name of this host there. */
 const CALLS = {
-  task_start: async (service, start, { sessionID, abort }, lent) =>
-    service.post("/v1/tasks", { start, session: sessionID, host: await lent }, abort),
+  task_start: (service, start, { sessionID, abort }, lent) =>
+    service.post("/v1/tasks", async () => ({ start, session: sessionID, host: await lent() }), abort),
   task_await: (service, { taskId, timeoutMs }, { abort }) =>
     service.get(`/v1/tasks/${encodeURIComponent(taskId)}/await${query({ timeout_ms: timeoutMs })}`, abort),
   task_peek: (service, { taskId }, { abort }) => service.get(`/v1/tasks/${encodeURIComponent(taskId)}`, abort),

@@ -37,12 +37,18 @@ pub(super) struct Start {
     /// The host to run on; by default the one that was lent last, else that of the service.
     #[serde(default)]
     host: Option<HostId>,
+    /// Whether a service that has just begun waits a moment for a host to be lent: somebody inside of one is there.
+    #[serde(default)]
+    expect_host: bool,
     /// Whether permissions and questions that no rule answers are denied, because nobody is there to ask.
     #[serde(default)]
     unattended: bool,
 }
 
 pub(super) async fn start(State(service): Desk, Body(start): Body<Start>) -> Answer<RunView> {
+    if start.expect_host {
+        service.drivers.expect_host().await;
+    }
     let driver = service.drivers.for_start(start.host.as_ref()).await?;
     let policy = PolicyPatch { execution: start.execution, intervene: start.intervene };
     let mut request = RunRequest::new(start.workflow, start.task).policy(policy).budget(start.budget);

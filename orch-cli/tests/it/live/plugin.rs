@@ -1,5 +1,7 @@
 //! The plugin in a real terminal interface, driven by real keys.
 
+mod lent;
+
 use orch::{
     opencode::simulator::{Answer, CallKind, Hold, Script, ToolCall, When},
     ux::plugin::COMMANDS,
@@ -67,7 +69,7 @@ async fn until(world: &World, what: &str, expected: impl Fn(&Value) -> bool) {
     let mut last = Value::Null;
     let stands = async {
         loop {
-            last = world.orch(&["runs", "--json"]).await.json()[0].take();
+            last = world.orch(&["runs", "--json"]).await.json().get_mut(0).map_or(Value::Null, Value::take);
             if expected(&last) {
                 return;
             }

@@ -180,7 +180,7 @@ impl Drop for Service {
     }
 }
 
-fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     // The workspace builds the client without a provider of its own choice; whoever is first sets it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()

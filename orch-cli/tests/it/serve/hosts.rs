@@ -75,6 +75,22 @@ async fn a_run_goes_on_where_it_was_driven_last() {
     assert_eq!((asked(&first), asked(&second)), (2, 0));
 }
 
+/// A service in the place of one that was killed has no host yet when the first run is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_waits_for_the_host_that_is_about_to_be_lent() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let lent = another(&world, SimulatorOptions::new(Script::new().otherwise("done"))).await;
+    let service = Service::start(&world).await;
+    let mut listener = service.listen("").await;
+    let start = json!({ "workflow": "last", "task": "a task", "expect_host": true });
+    let (run, host) =
+        tokio::join!(service.post("/v1/runs", start), service.post("/v1/hosts", lend(&lent, &world)));
+    (run.ok(), host.ok());
+    listener.until("run.finished").await;
+    assert_eq!(lent.prompts().len(), 1);
+    assert!(world.prompts().is_empty(), "{:?}", world.prompts());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_is_not_ours_is_refused() {
     let world = World::new(Script::new()).await;

@@ -120,7 +120,7 @@ export function actions({ api, service, state, dialogs, page, child }) {
       if (!task?.trim()) return
       // A child has no children of its own here: its parent is the one that people come back to.
       const parent = api.state.session.get(state.session() ?? "")?.parentID ?? state.session()
-      const run = await service.post("/v1/runs", { workflow, task: task.trim(), parent_session: parent ?? null })
+      const run = await service.post("/v1/runs", { workflow, task: task.trim(), parent_session: parent ?? null, expect_host: true })
       info(`${run.workflow} runs: ${run.id}`)
     },
     gate,
