@@ -279,6 +279,15 @@ pub struct AttemptView {
     pub started_at: Timestamp,
     /// When it settled.
     pub finished_at: Option<Timestamp>,
+    /// Its time at work, in milliseconds, without waiting for people or limits; what is at work now is not in it yet.
+    #[serde(default)]
+    pub active_ms: u64,
+    /// Tokens spent, as far as they are known.
+    #[serde(default)]
+    pub tokens: Tokens,
+    /// Money spent, in US dollars, as far as it is known.
+    #[serde(default)]
+    pub cost_usd: f64,
     /// Its failure.
     pub error: Option<ErrorView>,
     /// Its remarks.

@@ -149,12 +149,15 @@ fn status(state: &State, step: usize) -> StepStatus {
 }
 
 fn attempt_view(attempt: &Attempt) -> AttemptView {
-    let end = attempt.end.as_ref();
+    let (end, usage) = (attempt.end.as_ref(), attempt.known_usage());
     AttemptView {
         dispatch: attempt.turns[attempt.turns.len() - 1].dispatch.clone(),
         outcome: end.map(|end| end.outcome),
         started_at: attempt.started_at,
         finished_at: end.map(|end| end.at),
+        active_ms: attempt.active_ms,
+        tokens: usage.into(),
+        cost_usd: usage.cost_usd,
         error: end.and_then(|end| end.error.as_ref()).map(error_view),
         warnings: attempt.warnings.clone(),
     }

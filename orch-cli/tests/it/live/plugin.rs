@@ -1,6 +1,7 @@
 //! The plugin in a real terminal interface, driven by real keys.
 
 mod lent;
+mod sidebar;
 
 use orch::{
     opencode::simulator::{Answer, CallKind, Hold, Script, ToolCall, When},

@@ -10,13 +10,15 @@ const AHEAD = "·"
 export function sidebar({ api, state, keys, offered }) {
   const colour = () => api.theme.current
 
-  const step = ({ title, status, outcome }) => {
-    const mark = MARKS[outcome ?? status] ?? (outcome ? BAD : AHEAD)
-    const word = outcome || status === "running" ? "" : `  ${status}`
-    return line({ fg: () => colour().textMuted }, `${mark} ${title}${word}`)
+  const step = ({ title, status, outcome, attempts }) => {
+    // A step that is tried again has the outcome of its last attempt.
+    const now = status === "running" ? status : (outcome ?? status)
+    const mark = MARKS[now] ?? (outcome ? BAD : AHEAD)
+    const spent = attempts.some((attempt) => attempt.outcome) ? `  ${seconds(sum(attempts, "active_ms"))}  ${dollars(sum(attempts, "cost_usd"))}` : ""
+    const word = now === outcome || now === "running" ? "" : `  ${status}`
+    return line({ fg: () => colour().textMuted }, `${mark} ${title}${word}${spent}`)
   }
-  const summary = (run) =>
-    `${seconds(run.active_ms)}  ${run.tokens.input + run.tokens.output} tokens  $${run.cost_usd.toFixed(4)}`
+  const summary = (run) => `${seconds(run.active_ms)}  ${run.tokens.input + run.tokens.output} tokens  ${dollars(run.cost_usd)}`
   const run = (each) =>
     box(
       { flexDirection: "column" },
@@ -47,6 +49,10 @@ export function sidebar({ api, state, keys, offered }) {
     },
   })
 }
+
+const sum = (attempts, what) => attempts.reduce((total, attempt) => total + attempt[what], 0)
+
+const dollars = (amount) => `$${amount.toFixed(4)}`
 
 function seconds(ms) {
   const total = Math.round(ms / 1000)
