@@ -29,10 +29,10 @@ export default {
         api.ui.toast({ variant: "error", title: `orch: ${what}`, message, duration: 8000 })
       }
       const state = live(api, service, (error) => log(directory, "follow the events", error))
-      const { bound, shown: keys } = keysOf(api, options)
+      const { bound, shown: keys, taken } = keysOf(api, options)
       // Whether there are keys to tell people of.
       const [offered, setOffered] = createSignal(true)
-      const context = { api, options, service, state, told, keys, bound, offered, setOffered, dialogs: dialogs(api) }
+      const context = { api, options, service, state, told, keys, bound, taken, offered, setOffered, dialogs: dialogs(api) }
       context.page = page(context)
       context.child = child(context)
       const settings = service.get("/v1/plugin", api.lifecycle.signal)

@@ -1,6 +1,9 @@
 //! The plugin in a real terminal interface, driven by real keys.
 
+mod decisions;
+mod keys;
 mod lent;
+mod palette;
 mod sidebar;
 
 use orch::{
@@ -63,6 +66,21 @@ async fn run(screen: &Screen, task: &str) {
     screen.shows(&["what is to be done?"]).await;
     screen.types(task, |shown| shown.contains(task)).await;
     screen.press(&["Enter"]).await;
+}
+
+/// `/orch-open`, and the only worker there is.
+async fn visit(screen: &Screen) {
+    screen.enter("/orch-open").await;
+    screen.shows(&["orch: Open a worker's session"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["Which worker's session?", "helper"]).await;
+    screen.press(&["Enter"]).await;
+}
+
+/// What the model was told, as JSON, the time that a tool had answered it.
+fn told(world: &World, nth: usize) -> String {
+    let mut calls = world.model.log().into_iter().filter(|call| call.kind == CallKind::ToolResults);
+    Value::from(calls.nth(nth).unwrap().messages).to_string()
 }
 
 /// Waits until the run stands as expected.
@@ -156,6 +174,27 @@ async fn a_person_talks_to_a_worker_stops_it_and_comes_back() {
     screen.press(&["C-x", "i"]).await;
     screen.shows(&["interrupted"]).await;
     hold.release();
+
+    // What was said before comes back, and what was not said yet is not lost.
+    screen.press(&["C-x", "k"]).await;
+    screen.shows(&["to this worker (enter sends"]).await;
+    screen.types("or green", |shown| shown.contains("│  or green")).await;
+    for (key, text) in
+        [("Up", "think for ever"), ("Up", "paint it blue"), ("Down", "think for ever"), ("Down", "or green")]
+    {
+        screen.press(&[key]).await;
+        screen.shows(&[&format!("│  {text}")]).await;
+    }
+    screen.press(&["Escape"]).await;
+    screen.hides(&["or green"]).await;
+    screen.press(&["C-x", "0"]).await;
+    screen.shows(&["ship: waits for you"]).await;
+    visit(&screen).await;
+    screen.shows(&["ctrl+x k talk to this worker"]).await;
+    screen.press(&["C-x", "k"]).await;
+    screen.shows(&["│  or green"]).await;
+    screen.press(&["Escape"]).await;
+    screen.hides(&["or green"]).await;
 
     // Back to the parent, which shows the run beside it.
     screen.press(&["C-x", "0"]).await;
@@ -308,9 +347,38 @@ async fn a_question_of_a_worker_is_answered_from_the_inbox() {
     screen.types("the harbour's", |shown| shown.contains("the harbour's")).await;
     screen.press(&["Enter"]).await;
     until(&world, "the first gate", |run| run["gate"]["step"] == "first").await;
-    let told = world.model.log().into_iter().find(|call| call.kind == CallKind::ToolResults).unwrap();
-    let told = Value::from(told.messages).to_string();
+    let told = told(&world, 0);
     assert!(told.contains("the blue one") && told.contains("the harbour's"), "{told}");
+    end(world, screen).await;
+}
+
+/// The host shows nothing of it there: a line and a key of ours do.
+#[tokio::test]
+async fn a_question_of_a_worker_is_answered_in_its_session() {
+    let (Some(program), Some(tmux)) = (live_binary(), tmux()) else { return };
+    let choice = |label: &str| json!({ "label": label, "description": label });
+    let question = json!({ "question": "Which sail?", "header": "Sail", "options": [choice("the red one"), choice("the blue one")] });
+    let asks = Answer::tool(ToolCall::new("question", json!({ "questions": [question] })));
+    let script = Script::new().on(When::prompt("first "), [asks, Answer::text("The drawing has a keel.")]);
+    let (world, screen) = plain(&tmux, &program, script, &config()).await;
+
+    run(&screen, "a boat").await;
+    screen.shows(&["orch asks: /orch-inbox"]).await;
+    visit(&screen).await;
+    screen.shows(&["the worker asks: Which sail?", "ctrl+x v answers"]).await;
+    screen.keep("question-in-session").await;
+    screen.press(&["C-x", "v"]).await;
+    screen.shows(&["the red one", "the blue one", "in your own words"]).await;
+    screen.types("blue", |shown| !shown.contains("the red one")).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["The drawing has a keel.", "ctrl+x k talk to this worker"]).await;
+    screen.hides(&["the worker asks"]).await;
+    assert!(told(&world, 0).contains("the blue one"), "{}", told(&world, 0));
+
+    // What happened in this very session, tools and messages.
+    screen.press(&["C-x", "z"]).await;
+    screen.shows(&["esc back", "trace", "question", "The drawing has a keel."]).await;
+    screen.keep("trace-of-worker").await;
     end(world, screen).await;
 }
 

@@ -20,18 +20,23 @@ export function actions({ api, service, state, dialogs, page, child }) {
     return choose(title, here.length ? here : state.gates(), "no gate is open")
   }
 
-  const decide = async (run, decision, more = {}) => {
-    await service.post(path(run, "/decisions"), { gate: run.gate.id, decision, by: "opencode", ...more })
-    info(`${run.workflow}: ${decision}`)
-  }
   /** What a decision needs beside itself. Nothing is decided when the person leaves a question. */
   const details = {
+    continue: async ({ budget }) => {
+      if (!budget) return {}
+      const { field, unit, scale, round } = BOUNDS[budget.bound]
+      const used = Math.round((budget.used / scale) * 10_000) / 10_000
+      const typed = await dialogs.text(`Continue: the new bound in ${unit}`, { placeholder: `more than ${used}, which is used` })
+      if (!typed?.trim()) return undefined
+      const bound = Number(typed) * scale
+      return bound > 0 ? { budget: { [field]: round(bound) } } : info(`no bound: ${typed}`)
+    },
     retry: async () => {
       const note = await dialogs.text("Retry: a note for the worker", { placeholder: "may stay empty" })
       return note === undefined ? undefined : note.trim() ? { note: note.trim() } : {}
     },
-    replace: async (run) => {
-      const how = await dialogs.select(`Replace the result of ${run.gate.step}`, [
+    replace: async ({ step }) => {
+      const how = await dialogs.select(`Replace the result of ${step}`, [
         { title: "with the latest answer in its session", value: "session" },
         { title: "with a text of your own", value: "text" },
       ])
@@ -40,59 +45,69 @@ export function actions({ api, service, state, dialogs, page, child }) {
       return text ? { text } : undefined
     },
   }
-  const make = async (run, decision) => {
-    if (!run.gate.allowed.includes(decision)) {
-      return info(`the gate of ${run.gate.step} takes ${run.gate.allowed.join(", ")}`)
-    }
-    const more = details[decision] ? await details[decision](run) : {}
-    if (more) await decide(run, decision, more)
+  /** Decides at this gate and at no other, whatever has happened since it was shown. */
+  const decide = async (run, gate, decision) => {
+    if (!gate.allowed.includes(decision)) return info(`the gate of ${gate.step} takes ${gate.allowed.join(", ")}`)
+    const more = details[decision] ? await details[decision](gate) : {}
+    if (!more) return
+    await service.post(path(run, "/decisions"), { gate: gate.id, decision, by: "opencode", ...more })
+    info(`${run.workflow}: ${decision}`)
   }
   const deciding = (decision) => async () => {
     const run = await gated(`Which run to ${decision}?`)
-    if (run) await make(run, decision)
+    if (run) await decide(run, run.gate, decision)
   }
 
-  const permitted = async ({ summary, answers }) => {
-    const permission = await dialogs.select(summary, answers.map((value) => ({ title: value, value })))
-    return permission && { permission }
+  /** An item of the inbox, which may have been answered since. */
+  const decideOn = async ({ id, summary }, run) => {
+    const gate = [run.gate, ...run.gates].find((each) => each?.id === id)
+    if (!gate) return info("already answered")
+    const decision = await dialogs.select(summary, gate.allowed.map((value) => ({ title: value, value })))
+    if (decision) await decide(run, gate, decision)
   }
-  /** One answer to each part of a question: a choice of its own, or words of one's own. */
-  const answered = async ({ id, summary }, run) => {
-    const asked = run.steps.flatMap((step) => step.asks ?? []).find((each) => each.ask.id === id)?.ask
-    const parts = asked?.options?.length ? asked.options : [[]]
-    const answers = []
-    for (const [at, choices] of parts.entries()) {
-      const title = parts.length > 1 ? `${summary} (${at + 1} of ${parts.length})` : summary
-      const own = { title: "in your own words", value: null }
-      const chosen = choices.length ? await dialogs.select(title, [...choices.map((value) => ({ title: value, value })), own]) : null
-      const answer = chosen ?? (chosen === null ? await dialogs.text(title, { placeholder: "your answer" }) : undefined)
-      if (!answer) return undefined
-      answers.push([answer])
-    }
-    return { answers }
+  const reply = async ({ id, summary, ...item }, run) => {
+    const open = run.steps.flatMap((step) => step.asks ?? []).find(({ ask, answered_by }) => ask.id === id && !answered_by)
+    if (!open) return info("already answered")
+    const said =
+      item.for === "permission"
+        ? { permission: await dialogs.permission(summary) }
+        : { answers: await dialogs.answers(parts(open.ask).map((choices) => ({ title: summary, choices }))) }
+    if (!said.permission && !said.answers) return
+    await service.post(path(run, "/answers"), { ask: id, by: "opencode", ...said })
+    info("answered")
   }
 
   const gate = async () => {
-    if (child.permissions().length) return child.permit()
+    const asked = child.asked()
+    if (asked) return asked.answer()
     const run = await gated("Which gate?")
     if (!run) return
-    const step = run.steps.find((each) => each.id === run.gate.step)
-    const { markdown } = await service.get(path(run, `/output?step=${encodeURIComponent(run.gate.step)}`)).catch(() => ({}))
+    const { gate } = run
+    const step = run.steps.find((each) => each.id === gate.step)
+    const { markdown } = await service.get(path(run, `/output?step=${encodeURIComponent(gate.step)}`)).catch(() => ({}))
     const answer = excerpt(markdown)
-    const choice = await dialogs.select(`${step?.title ?? run.gate.step}: ${run.gate.message}`, [
-      ...run.gate.allowed.map((decision) => ({ title: decision, value: decision, category: answer ? `it says: ${answer}` : undefined })),
+    const choice = await dialogs.select(`${step?.title ?? gate.step}: ${gate.message}`, [
+      ...gate.allowed.map((decision) => ({ title: decision, value: decision, category: answer ? `it says: ${answer}` : undefined })),
       { title: "read the whole answer", value: "read", category: "look first" },
       ...(step?.session ? [{ title: "open its session", value: "session", category: "look first" }] : []),
     ])
-    if (choice === "read") return show(run, "output", `?step=${encodeURIComponent(run.gate.step)}`)
+    if (choice === "read") return show(run, "output", `?step=${encodeURIComponent(gate.step)}`)
     if (choice === "session") return api.route.navigate("session", { sessionID: step.session })
-    if (choice) await make(run, choice)
+    if (choice) await decide(run, gate, choice)
   }
 
   const show = (run, what, query = "") => page.show(`${run.workflow}  ${run.id}  ${what}`, () => service.get(path(run, `/${what}${query}`)))
-  const showing = (what) => async () => {
+  const showing = (what, query) => async () => {
     const run = await any(`Which run's ${what}?`)
-    if (run) await show(run, what)
+    if (run) await show(run, what, query)
+  }
+  /** In the session of a worker that of its step, else that of a run; with what the sessions say. */
+  const trace = async () => {
+    const session = child.session()
+    const of = (run) => run.steps.find((step) => session && step.session === session)
+    const run = state.runs().find(of)
+    if (run) await show(run, "trace", `?sessions=true&step=${encodeURIComponent(of(run).id)}`)
+    else await showing("trace", "?sessions=true")()
   }
 
   const workers = async (title) => {
@@ -114,7 +129,7 @@ export function actions({ api, service, state, dialogs, page, child }) {
       const workflows = await service.get("/v1/workflows")
       const workflow = await dialogs.select(
         "Which workflow?",
-        (workflows.workflows ?? workflows).map((each) => ({ title: each.id, description: each.description ?? each.steps.join(" → "), value: each.id })),
+        workflows.map((each) => ({ title: each.id, description: each.description ?? each.steps.join(" → "), value: each.id })),
       )
       const task = workflow && (await dialogs.text(`${workflow}: what is to be done?`, { placeholder: "the task" }))
       if (!task?.trim()) return
@@ -159,33 +174,35 @@ export function actions({ api, service, state, dialogs, page, child }) {
       if (parent) api.route.navigate("session", { sessionID: parent })
       else info("this session has no parent")
     },
-    trace: showing("trace"),
+    trace,
     results: showing("results"),
     output: showing("output"),
     inbox: async () => {
-      const list = await service.get("/v1/inbox")
-      const items = list.items ?? list
+      const items = await service.get("/v1/inbox")
       if (!items.length) return info("nothing waits for you")
       const item = await dialogs.select(
         "What waits for you",
         items.map((each) => ({ title: `${each.for}: ${each.summary}`, description: `${each.step}  ${each.run}`, value: each })),
       )
       if (!item) return
-      const run = state.runs().find((each) => each.id === item.run) ?? (await service.get(`/v1/runs/${item.run}`)).data
-      if (item.for === "decision") {
-        const decision = await dialogs.select(item.summary, item.answers.map((value) => ({ title: value, value })))
-        if (decision) await make(run, decision)
-        return
-      }
-      const reply = await (item.for === "permission" ? permitted(item) : answered(item, run))
-      if (!reply) return
-      await service.post(path(run, "/answers"), { ask: item.id, by: "opencode", ...reply })
-      info("answered")
+      // Somebody else may have answered it while the person was choosing.
+      const { data: run } = await service.get(path({ id: item.run }))
+      await (item.for === "decision" ? decideOn(item, run) : reply(item, run))
     },
     talk: () => child.talk(),
     interrupt: () => child.interrupt(),
   }
 }
+
+/** What is asked for at the gate of a spent budget; what is typed is `scale` of what is sent, which is whole or not. */
+const BOUNDS = {
+  tokens: { field: "maxTokens", unit: "tokens", scale: 1, round: Math.round },
+  "cost-usd": { field: "maxCostUsd", unit: "US dollars", scale: 1, round: (dollars) => dollars },
+  "active-ms": { field: "maxActiveMs", unit: "minutes at work", scale: 60_000, round: Math.round },
+}
+
+/** The choices of each part of a question; one without any is answered in words. */
+const parts = ({ options }) => (options?.length ? options : [[]])
 
 function excerpt(markdown) {
   const text = (markdown ?? "").replace(/\s+/g, " ").trim()

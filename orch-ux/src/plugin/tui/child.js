@@ -1,5 +1,5 @@
-// The host shows no prompt, no interrupt and no permissions in the session of a subagent. These are ours, so that a person
-// can really talk to a worker.
+// The host shows no prompt, no interrupt, and neither permissions nor questions in the session of a subagent. These are
+// ours, so that a person can really talk to a worker.
 
 import { createEffect, createMemo, createSignal, on } from "solid-js"
 
@@ -15,9 +15,14 @@ export function child({ api, told, dialogs, keys, offered }) {
     const shown = api.state.session.get(route.params.sessionID)
     return shown?.parentID ? shown.id : undefined
   })
-  const permissions = createMemo(() => (session() ? (api.state.session.permission(session()) ?? []) : []))
+  const asksFor = (what) => createMemo(() => (session() ? (api.state.session[what](session()) ?? []) : []))
+  const [permissions, questions] = [asksFor("permission"), asksFor("question")]
 
   const drafts = new Map()
+  /** What was said to workers, oldest first; behind it comes what is being written. */
+  const said = []
+  let at = 0
+  let unsent = ""
   let area
   let pop
   let to
@@ -33,6 +38,7 @@ export function child({ api, told, dialogs, keys, offered }) {
     to = session()
     if (!to || open()) return
     pop = api.mode.push(MODE)
+    at = said.length
     setOpen(true)
     // The box exists only after this has been drawn.
     setTimeout(() => area?.focus(), 0)
@@ -41,6 +47,7 @@ export function child({ api, told, dialogs, keys, offered }) {
     const text = area.plainText.trim()
     if (!text) return
     const session = to
+    at = said.push(text)
     area.clear()
     drafts.delete(session)
     // The worker keeps its agent and its model, whatever is chosen for the person's own sessions.
@@ -60,17 +67,36 @@ export function child({ api, told, dialogs, keys, offered }) {
     const stopped = await api.client.session.abort({ sessionID: session() })
     if (stopped.error) told(new Error(JSON.stringify(stopped.error)), "the worker was not interrupted")
   }
-  const permit = async () => {
-    const asked = permissions()[0]
-    if (!asked) return
-    const reply = await dialogs.select(
-      `${asked.permission}: ${(asked.patterns ?? []).join(" ")}`,
-      ["once", "always", "reject"].map((value) => ({ title: value, value })),
-    )
+  const recall = (by) => () => {
+    const wanted = at + by
+    if (wanted < 0 || wanted > said.length) return
+    if (at === said.length) unsent = area.plainText
+    at = wanted
+    area.setText(said[at] ?? unsent)
+    area.gotoBufferEnd()
+  }
+
+  const permit = async ({ id, permission, patterns = [] }) => {
+    const reply = await dialogs.permission(`${permission}: ${patterns.join(" ")}`)
     if (!reply) return
-    const answered = await api.client.permission.reply({ requestID: asked.id, reply })
+    const answered = await api.client.permission.reply({ requestID: id, reply })
     if (answered.error) told(new Error(JSON.stringify(answered.error)), "the permission was not answered")
   }
+  const explain = async ({ id, questions }) => {
+    const parts = questions.map(({ question, options = [] }) => ({ title: question, choices: options.map(({ label }) => label) }))
+    const answers = await dialogs.answers(parts)
+    if (!answers) return
+    const answered = await api.client.question.reply({ requestID: id, answers })
+    if (answered.error) told(new Error(JSON.stringify(answered.error)), "the question was not answered")
+  }
+  /** What the worker asks in the session on the screen, in one line, and how it is answered. */
+  const asked = createMemo(() => {
+    const [permission] = permissions()
+    if (permission) return { line: [permission.permission, ...(permission.patterns ?? [])].join(" "), answer: () => permit(permission) }
+    const [question] = questions()
+    if (question) return { line: question.questions[0]?.question ?? "", answer: () => explain(question) }
+    return undefined
+  })
 
   createEffect(on(session, close, { defer: true }))
   api.lifecycle.onDispose(close)
@@ -79,13 +105,23 @@ export function child({ api, told, dialogs, keys, offered }) {
     commands: [{ name: "orch.reply.close", run: close }],
     bindings: [{ key: "escape,ctrl+c", cmd: "orch.reply.close" }],
   })
+  // Between the lines of a longer text these keys move the cursor.
+  api.keymap.registerLayer({
+    mode: MODE,
+    enabled: () => !area?.plainText.includes("\n"),
+    commands: [
+      { name: "orch.reply.earlier", run: recall(-1) },
+      { name: "orch.reply.later", run: recall(1) },
+    ],
+    bindings: [
+      { key: "up", cmd: "orch.reply.earlier" },
+      { key: "down", cmd: "orch.reply.later" },
+    ],
+  })
 
   const hint = () => line({ fg: () => api.theme.current.textMuted }, `  ${keys.talk} talk to this worker   ${keys.interrupt} interrupt it   ${keys.parent} back`)
-  const asked = () =>
-    line(
-      { fg: () => api.theme.current.warning },
-      () => `  the worker asks: ${permissions()[0]?.permission} ${(permissions()[0]?.patterns ?? []).join(" ")}${offered() ? `   ${keys.gate} answers` : ""}`,
-    )
+  const asks = () =>
+    line({ fg: () => api.theme.current.warning }, () => `  the worker asks: ${asked()?.line}${offered() ? `   ${keys.gate} answers` : ""}`)
   const reply = () =>
     box(
       { flexShrink: 0, border: ["left"], borderColor: () => api.theme.current.primary, paddingLeft: 2, marginLeft: 2 },
@@ -108,10 +144,10 @@ export function child({ api, told, dialogs, keys, offered }) {
     slots: {
       app_bottom: () => () => {
         if (!session()) return null
-        return box({ flexDirection: "column", flexShrink: 0 }, () => (permissions().length ? asked() : null), () => (open() ? reply() : offered() ? hint() : null))
+        return box({ flexDirection: "column", flexShrink: 0 }, () => (asked() ? asks() : null), () => (open() ? reply() : offered() ? hint() : null))
       },
     },
   })
 
-  return { session, permissions, talk, interrupt, permit }
+  return { session, asked, talk, interrupt }
 }

@@ -25,27 +25,34 @@ const OF_WORKERS = [
 /** As long as nothing else is known. */
 const PREFIX = "orchestrator."
 
-/** The keys in force, for people: `ctrl+x v`. */
+/**
+ * The keys in force, and as people read them: `ctrl+x v`. A default that the person has given to a command of OpenCode is
+ * theirs: `taken` says which command has it.
+ */
 export function keysOf(api, options) {
-  const leader = api.tuiConfig?.keybinds?.bindings?.find((each) => each.cmd === "leader")?.key ?? "ctrl+x"
-  const all = [...COMMANDS, ...OF_WORKERS]
-  const bound = Object.fromEntries(all.map(({ name, key }) => [name, options.keys?.[name] ?? key]))
-  return {
-    bound,
-    shown: Object.fromEntries(
-      Object.entries(bound).map(([name, key]) => [name, (key ?? `/orch-${name}`).split(",")[0].replace("<leader>", `${leader.split(",")[0]} `)]),
-    ),
+  const theirs = api.tuiConfig?.keybinds?.bindings ?? []
+  const alternatives = (key) => String(key).split(",")
+  const [leader] = alternatives(theirs.find((each) => each.cmd === "leader")?.key ?? "ctrl+x")
+  const readable = (key) => alternatives(key)[0].replace("<leader>", `${leader} `)
+  const [bound, shown, taken] = [{}, {}, {}]
+  for (const { name, key } of [...COMMANDS, ...OF_WORKERS]) {
+    const other = key && !options.keys?.[name] && theirs.find((each) => alternatives(each.key).includes(key))
+    if (other) taken[name] = `${readable(key)} runs ${other.cmd}`
+    else bound[name] = options.keys?.[name] ?? key
+    shown[name] = bound[name] ? readable(bound[name]) : `/orch-${name}`
   }
+  return { bound, shown, taken }
 }
 
 /**
  * Registers the commands. They are there at once; whether they stay, and under which prefix, is for the configuration to
  * say, which `settings` resolves to.
  */
-export function commands({ api, state, told, child, bound, setOffered }, actions, settings) {
+export function commands({ api, state, told, child, bound, taken, setOffered }, actions, settings) {
   const command = ({ name, title }, full) => ({
     name: full,
     title: `orch: ${title}`,
+    desc: taken[name],
     category: "orch",
     namespace: "palette",
     ...(full === `orch.${name}` ? { slashName: `orch-${name}` } : {}),

@@ -18,11 +18,28 @@ export function dialogs(api) {
       )
     })
 
+  const select = (title, options) =>
+    ask((answer) => api.ui.DialogSelect({ title, options, onSelect: (option) => answer(option.value) }))
+  const text = (title, { placeholder, value } = {}) =>
+    ask((answer) => api.ui.DialogPrompt({ title, placeholder, value, onConfirm: answer }))
+
   return {
-    select: (title, options) =>
-      ask((answer) => api.ui.DialogSelect({ title, options, onSelect: (option) => answer(option.value) })),
-    text: (title, { placeholder, value } = {}) =>
-      ask((answer) => api.ui.DialogPrompt({ title, placeholder, value, onConfirm: answer })),
+    select,
+    text,
+    permission: (title) => select(title, ["once", "always", "reject"].map((value) => ({ title: value, value }))),
+    /** One answer to each part of a question: a choice of its own, or words of one's own. */
+    answers: async (parts) => {
+      const answers = []
+      for (const [at, { title, choices }] of parts.entries()) {
+        const shown = parts.length > 1 ? `${title} (${at + 1} of ${parts.length})` : title
+        const own = { title: "in your own words", value: null }
+        const chosen = choices.length ? await select(shown, [...choices.map((value) => ({ title: value, value })), own]) : null
+        const answer = chosen ?? (chosen === null ? await text(shown, { placeholder: "your answer" }) : undefined)
+        if (!answer) return undefined
+        answers.push([answer])
+      }
+      return answers
+    },
     confirm: (title, message) =>
       ask((answer) =>
         api.ui.DialogConfirm({ title, message, onConfirm: () => answer(true), onCancel: () => answer(false) }),
