@@ -11,6 +11,6 @@ mod tally;
 
 pub(crate) use self::{
     person::{Ground, Told, tell},
-    stories::{STORIES, Story, Telling, config, script},
+    stories::{STORIES, Story, Telling, config, own_config, script},
     tally::Tally,
 };

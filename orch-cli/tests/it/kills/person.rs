@@ -9,13 +9,13 @@ use std::{
 };
 
 use nix::pty::openpty;
-use orch::opencode::simulator::ModelCall;
+use orch::opencode::{HttpOpenCode, OpenCode as _, SessionId, simulator::ModelCall};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::{
     Telling,
-    stories::{Cue, Likeness},
+    stories::{Begins, Cue, Likeness},
 };
 use crate::world::within;
 
@@ -25,6 +25,8 @@ const PATIENCE: usize = 40;
 /// Where a story is told: a project with a host that survives whatever happens to `orch`.
 pub(crate) trait Ground {
     fn command(&self, arguments: &[&str]) -> Command;
+    /// A client of the host.
+    fn host(&self) -> HttpOpenCode;
     /// What the model was asked.
     fn asked(&self) -> Vec<ModelCall>;
 }
@@ -58,11 +60,16 @@ struct Ended {
 /// at the next, and so on.
 pub(crate) async fn tell(ground: &impl Ground, telling: &Telling, deaths: &[&str]) -> Told {
     let mut told = Told::default();
-    let mut deaths: VecDeque<&str> = deaths.iter().copied().collect();
+    let forgotten = match telling.story.begins {
+        Begins::Forgotten(death) => Some(death),
+        Begins::Afresh | Begins::Forked(_) => None,
+    };
+    let mut deaths: VecDeque<&str> = forgotten.into_iter().chain(deaths.iter().copied()).collect();
+    let origin = origin(ground, telling).await;
     let mut meddled = false;
     for _ in 0..PATIENCE {
-        let run = find(ground, &telling.task).await;
-        let Some(arguments) = next(telling, run.as_ref(), &mut told) else {
+        let run = find(ground, telling).await;
+        let Some(arguments) = next(telling, origin.as_deref(), run.as_ref(), &mut told) else {
             let id = run.as_ref().map_or("", |run| run["id"].as_str().unwrap());
             told.end = end(ground, telling, id).await;
             told.prompts = prompts(ground, telling);
@@ -99,26 +106,47 @@ pub(crate) async fn tell(ground: &impl Ground, telling: &Telling, deaths: &[&str
         }
         if died {
             deaths.pop_front();
+            if forgotten.is_some() && told.kills.len() == 1 {
+                forget(ground, telling).await;
+            }
         }
     }
     panic!("{} did not come to an end with {:?}", telling.task, told.kills);
 }
 
+/// The run that the one of the story is forked from, to its end.
+async fn origin(ground: &impl Ground, telling: &Telling) -> Option<String> {
+    let Begins::Forked(_) = telling.story.begins else { return None };
+    let run = launch(ground, &["run", telling.story.name, &telling.task, "--json"], None, At::Pipe).await;
+    assert!(!run.failed, "{}", run.stderr);
+    let [run] = &runs(ground, &telling.task).await[..] else { panic!("{} is one run", telling.task) };
+    Some(run["id"].as_str().unwrap().to_owned())
+}
+
+/// Deletes the session in which the model is at work.
+async fn forget(ground: &impl Ground, telling: &Telling) {
+    within("the model to be asked", telling.hold.wait_arrived()).await;
+    let run = find(ground, telling).await.unwrap();
+    let session = SessionId::parse(run["steps"][0]["session"].as_str().unwrap()).unwrap();
+    within("the session to be deleted", ground.host().delete_session(&session)).await.unwrap();
+}
+
 /// What the run needs next: to be started, continued, decided about; `None` once it has ended.
-fn next(telling: &Telling, run: Option<&Value>, told: &mut Told) -> Option<Vec<String>> {
+fn next(
+    telling: &Telling,
+    origin: Option<&str>,
+    run: Option<&Value>,
+    told: &mut Told,
+) -> Option<Vec<String>> {
     let story = telling.story;
     let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
     let Some(run) = run else {
-        return words(&[
-            "run",
-            story.name,
-            &telling.task,
-            "--execution",
-            "auto",
-            "--intervene",
-            story.intervene,
-            "--json",
-        ]);
+        let begin = match (story.begins, origin) {
+            (Begins::Forked(step), Some(origin)) => vec!["fork", origin, "--from", step],
+            _ => vec!["run", story.name, &telling.task],
+        };
+        let policy = ["--execution", "auto", "--intervene", story.intervene, "--json"];
+        return words(&[&begin[..], &policy[..]].concat());
     };
     let id = run["id"].as_str().unwrap();
     match run["status"].as_str().unwrap() {
@@ -154,9 +182,9 @@ async fn meddle(ground: &impl Ground, telling: &Telling, death: Option<&str>, en
         let run = match cue {
             Cue::Held => {
                 within("the model to be asked", telling.hold.wait_arrived()).await;
-                find(ground, &telling.task).await.unwrap()
+                find(ground, telling).await.unwrap()
             }
-            Cue::Asked => within("somebody to be asked", asked(ground, &telling.task)).await,
+            Cue::Asked => within("somebody to be asked", asked(ground, telling)).await,
         };
         let mut arguments = vec![words[0], run["id"].as_str().unwrap(), "--json"];
         arguments.extend(&words[1..]);
@@ -173,9 +201,9 @@ async fn meddle(ground: &impl Ground, telling: &Telling, death: Option<&str>, en
 }
 
 /// The run, once it waits for an answer from whoever drives it now.
-async fn asked(ground: &impl Ground, task: &str) -> Value {
+async fn asked(ground: &impl Ground, telling: &Telling) -> Value {
     loop {
-        let run = find(ground, task).await;
+        let run = find(ground, telling).await;
         if let Some(run) = run
             && run["asks"].as_array().is_some_and(|asks| !asks.is_empty())
             && run["interrupted"] == false
@@ -236,14 +264,21 @@ fn points(stderr: &str) -> Vec<String> {
     stderr.lines().filter_map(point).collect()
 }
 
-async fn find(ground: &impl Ground, task: &str) -> Option<Value> {
-    let output = within("the list of runs", ground.command(&["runs", "--json", "--limit", "1000"]).output());
-    let output = output.await.unwrap();
-    let runs: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    let mut own = runs.into_iter().filter(|run| run["task"] == task);
+/// The run of the story.
+async fn find(ground: &impl Ground, telling: &Telling) -> Option<Value> {
+    let is_fork = matches!(telling.story.begins, Begins::Forked(_));
+    let runs = runs(ground, &telling.task).await;
+    let mut own = runs.into_iter().filter(|run| run["forked_from"].is_object() == is_fork);
     let found = own.next();
-    assert!(own.next().is_none(), "{task} was started twice");
+    assert!(own.next().is_none(), "{} was started twice", telling.task);
     found
+}
+
+async fn runs(ground: &impl Ground, task: &str) -> Vec<Value> {
+    let output = within("the list of runs", ground.command(&["runs", "--json", "--limit", "1000"]).output());
+    let mut runs: Vec<Value> = serde_json::from_slice(&output.await.unwrap().stdout).unwrap();
+    runs.retain(|run| run["task"] == task);
+    runs
 }
 
 async fn end(ground: &impl Ground, telling: &Telling, run: &str) -> Value {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use orch::opencode::simulator::{Answer, Hold, Script, ToolCall, When};
+use orch::opencode::simulator::{Answer, Hold, Script, ToolCall, Usage, When};
 use serde_json::{Value, json};
 
 use crate::world::warning;
 
 pub(crate) struct Story {
     pub(crate) name: &'static str,
+    pub(crate) begins: Begins,
     pub(crate) intervene: &'static str,
     steps: fn() -> Value,
     script: fn(Script, &Telling) -> Script,
@@ -19,6 +20,17 @@ pub(crate) struct Story {
     pub(crate) ends: &'static str,
     prompts: &'static [&'static str],
     pub(crate) likeness: Likeness,
+}
+
+/// What has happened when a story begins to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// Nothing.
+    Afresh,
+    /// A run has ended, from a step of which another one is forked.
+    Forked(&'static str),
+    /// The first process has died here, with the model at work, and the host has forgotten the session.
+    Forgotten(&'static str),
 }
 
 /// What another process waits for.
@@ -83,6 +95,14 @@ pub(crate) fn config() -> Value {
     })
 }
 
+/// What a person configures, because a project that is not trusted may not: a profile that is permitted something.
+/// The host has two agents that ask for it: `careful`, and `careful-below` for sessions below others.
+pub(crate) fn own_config() -> Value {
+    json!({ "profiles": [
+        { "id": "lenient", "kind": "agent", "permission": { "bash": "allow" } },
+    ] })
+}
+
 /// A model that knows all these tellings.
 pub(crate) fn script<'a>(tellings: impl IntoIterator<Item = &'a Telling>) -> Script {
     tellings
@@ -94,12 +114,30 @@ fn step(id: &str) -> Value {
     json!({ "id": id, "workerId": "w", "prompt": format!("{id} {{task}}") })
 }
 
+fn list() -> ToolCall {
+    ToolCall::new("bash", json!({ "command": "ls", "description": "List" })).output("a.txt\n")
+}
+
 /// A step that needs no other one, and does not wait for the session of another one either.
 fn beside(mut step: Value) -> Value {
     step["needs"] = json!([]);
     step["workerId"] = json!("v");
     step
 }
+
+/// A run of its own that nobody meddles with: it succeeds, and whoever is asked lets it go on.
+const PLAIN: Story = Story {
+    name: "plain",
+    begins: Begins::Afresh,
+    intervene: "never",
+    steps: || json!([]),
+    script: |script, _| script,
+    meddling: None,
+    decision: &["continue"],
+    ends: "success",
+    prompts: &[],
+    likeness: Likeness::Everything,
+};
 
 pub(crate) const STORIES: &[Story] = &[
     Story {
@@ -123,42 +161,33 @@ pub(crate) const STORIES: &[Story] = &[
                 .on(telling.step("work"), "worked")
                 .on(telling.step("review"), warning())
         },
-        meddling: None,
-        decision: &["continue"],
-        ends: "success",
         prompts: &[
             "plan TASK",
             "review TASK of ### plan\n```\n#### Summary\nthe plan\n\n#### Next\nwork\n```",
             "work TASK",
             "work TASK",
         ],
-        likeness: Likeness::Everything,
+        ..PLAIN
     },
     Story {
         name: "gated",
         intervene: "always",
         steps: || json!([step("one"), step("two")]),
         script: |script, telling| script.on(telling.step("one"), "one").on(telling.step("two"), "two"),
-        meddling: None,
         decision: &["replace", "--from-session"],
-        ends: "success",
         prompts: &["one TASK", "two TASK"],
-        likeness: Likeness::Everything,
+        ..PLAIN
     },
     Story {
         name: "talked",
-        intervene: "never",
         steps: || {
             let mut talk = step("talk");
             talk["workerId"] = json!("talker");
             json!([talk, step("after")])
         },
         script: |script, telling| script.on(telling.step("after"), "after"),
-        meddling: None,
-        decision: &["continue"],
-        ends: "success",
         prompts: &["The conversation about \"talk\" is over.…", "after TASK", "talk TASK"],
-        likeness: Likeness::Everything,
+        ..PLAIN
     },
     Story {
         name: "stopped",
@@ -174,29 +203,23 @@ pub(crate) const STORIES: &[Story] = &[
                 .on(telling.step("slow"), "at last")
                 .on(telling.step("after"), "after")
         },
-        meddling: None,
-        decision: &["continue"],
-        ends: "success",
         prompts: &["after TASK", "slow TASK", "slow TASK"],
-        likeness: Likeness::Everything,
+        ..PLAIN
     },
     Story {
         name: "refused",
-        intervene: "never",
         steps: || json!([step("one"), beside(step("two"))]),
         script: |script, telling| {
             let refusal = Answer::error(400, "the model said no").after(Duration::from_secs(1));
             script.on(telling.step("one"), refusal).on(telling.step("two"), Answer::hang())
         },
-        meddling: None,
-        decision: &["continue"],
         ends: "error",
         prompts: &["one TASK", "two TASK"],
         likeness: Likeness::TheEnd,
+        ..PLAIN
     },
     Story {
         name: "looped",
-        intervene: "never",
         steps: || {
             let mut check = step("check");
             check["output"] = json!({
@@ -224,9 +247,6 @@ pub(crate) const STORIES: &[Story] = &[
                 .on(telling.step("check"), r#"{ "good": true }"#)
                 .on(telling.step("last"), "last")
         },
-        meddling: None,
-        decision: &["continue"],
-        ends: "success",
         prompts: &[
             "Your answer does not match…",
             "check TASK…",
@@ -237,26 +257,21 @@ pub(crate) const STORIES: &[Story] = &[
             "mend TASK",
             "right TASK",
         ],
-        likeness: Likeness::Everything,
+        ..PLAIN
     },
     Story {
         name: "asked",
-        intervene: "never",
         steps: || {
             let mut careful = step("one");
             careful["workerId"] = json!("careful");
             json!([careful])
         },
         script: |script, telling| {
-            let list =
-                ToolCall::new("bash", json!({ "command": "ls", "description": "List" })).output("a.txt\n");
-            script.on(telling.step("one"), [Answer::tool(list), Answer::text("one file")])
+            script.on(telling.step("one"), [Answer::tool(list()), Answer::text("one file")])
         },
         meddling: Some((Cue::Asked, &["answer", "once"])),
-        decision: &["continue"],
-        ends: "success",
         prompts: &["one TASK"],
-        likeness: Likeness::Everything,
+        ..PLAIN
     },
     Story {
         name: "paused",
@@ -268,21 +283,19 @@ pub(crate) const STORIES: &[Story] = &[
                 .on(telling.step("two"), "two")
         },
         meddling: Some((Cue::Held, &["pause"])),
-        decision: &["continue"],
-        ends: "success",
         prompts: &["one TASK", "two TASK"],
-        likeness: Likeness::Everything,
+        ..PLAIN
     },
     Story {
         name: "cancelled",
         intervene: "on-error",
         steps: || json!([step("one"), step("two")]),
-        script: |script, telling| script.on(telling.step("one"), Answer::text("one").held(&telling.hold)),
+        // It takes as long as it is let: an answer would race the abort.
+        script: |script, telling| script.on(telling.step("one"), Answer::hang().held(&telling.hold)),
         meddling: Some((Cue::Held, &["abort"])),
-        decision: &["continue"],
         ends: "cancelled",
         prompts: &["one TASK"],
-        likeness: Likeness::Everything,
+        ..PLAIN
     },
     Story {
         name: "slow",
@@ -292,10 +305,64 @@ pub(crate) const STORIES: &[Story] = &[
         script: |script, telling| {
             script.on(telling.step("one"), Answer::text("one").after(Duration::from_secs(6)))
         },
-        meddling: None,
-        decision: &["continue"],
-        ends: "success",
         prompts: &["one TASK"],
-        likeness: Likeness::Everything,
+        ..PLAIN
+    },
+    Story {
+        name: "forked",
+        begins: Begins::Forked("two"),
+        steps: || json!([step("one"), step("two")]),
+        script: |script, telling| script.on(telling.step("one"), "one").on(telling.step("two"), "two"),
+        prompts: &["one TASK", "two TASK", "two TASK"],
+        ..PLAIN
+    },
+    Story {
+        name: "spent",
+        intervene: "on-error",
+        steps: || {
+            let mut costly = step("costly");
+            costly["budget"] = json!({ "maxTokens": 1_000 });
+            json!([costly, step("after")])
+        },
+        script: |script, telling| {
+            // It is over its budget in the middle of its turn, which then takes as long as it is let.
+            let list = Answer::tool(list()).usage(Usage::new(2_000, 10));
+            script
+                .on_first(1, telling.step("costly"), [list, Answer::hang()])
+                .on(telling.step("costly"), "at last")
+                .on(telling.step("after"), "after")
+        },
+        decision: &["continue", "--max-tokens", "1000000"],
+        prompts: &["after TASK", "costly TASK", "costly TASK"],
+        ..PLAIN
+    },
+    Story {
+        name: "warned",
+        steps: || {
+            let mut lenient = step("one");
+            lenient["workerId"] = json!("lenient");
+            json!([lenient])
+        },
+        script: |script, telling| {
+            // The host does not hold a child session against the rules of the worker's own, so they are asked for.
+            let below = format!("look below {}", telling.task);
+            let task = json!({ "description": "Look", "prompt": below, "subagent_type": "careful-below" });
+            script
+                .on(When::prompt(below).and_child(), [Answer::tool(list()), Answer::text("looked")])
+                .on(telling.step("one"), [Answer::tool(ToolCall::new("task", task)), Answer::text("one")])
+        },
+        prompts: &["look below TASK", "one TASK"],
+        ..PLAIN
+    },
+    Story {
+        name: "doubted",
+        begins: Begins::Forgotten("after:send"),
+        steps: || json!([step("one")]),
+        script: |script, telling| {
+            let unread = Answer::text("nobody will read this").held(&telling.hold);
+            script.on_first(1, telling.step("one"), unread).on(telling.step("one"), "one")
+        },
+        prompts: &["one TASK", "one TASK"],
+        ..PLAIN
     },
 ];

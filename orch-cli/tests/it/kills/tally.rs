@@ -13,6 +13,7 @@ pub(crate) struct Tally {
     pub(crate) twice: usize,
     pub(crate) covered: BTreeSet<String>,
     pub(crate) missed: Vec<String>,
+    /// Gates that asked whether a step had run, and were not in the story.
     pub(crate) doubts: usize,
     pub(crate) lost: usize,
     pub(crate) doubled: usize,
@@ -27,7 +28,8 @@ impl Tally {
         self.twice += usize::from(told.kills.len() > 1);
         self.covered.extend(told.kills.iter().map(|kill| place(kill)));
         self.missed.extend(told.missed.iter().map(|missed| format!("{task} {missed}")));
-        self.doubts += told.doubts;
+        let doubts = told.doubts.saturating_sub(undisturbed.doubts);
+        self.doubts += doubts;
         if told.end != undisturbed.end {
             self.lost += 1;
             self.wrong.push(format!("{task} after {:?}: {:#}", told.kills, told.end));
@@ -36,7 +38,7 @@ impl Tally {
         let more =
             asked.iter().map(|(prompt, times)| times.saturating_sub(*expected.get(prompt).unwrap_or(&0)));
         // What a person had asked again because nobody could know is not behind anybody's back.
-        let doubled = more.sum::<usize>().saturating_sub(told.doubts);
+        let doubled = more.sum::<usize>().saturating_sub(doubts);
         if doubled > 0 {
             self.doubled += doubled;
             self.wrong.push(format!("{task} after {:?} asked {asked:#?}", told.kills));

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use orch::opencode::simulator::ModelCall;
+use orch::{
+    opencode::{HttpOpenCode, simulator::ModelCall},
+    workflow::failpoint,
+};
+use serde_json::json;
 use tokio::{process::Command, sync::Semaphore, task::JoinSet};
 
 use super::{live_binary, world::World};
-use crate::kills::{Ground, STORIES, Tally, Telling, config, script, tell};
+use crate::kills::{Ground, STORIES, Story, Tally, Telling, Told, config, own_config, script, tell};
 
 /// How many runs are under way at a time.
 const AT_ONCE: usize = 3;
@@ -108,6 +112,35 @@ const DEATHS: &[(&str, &[&[&str]])] = &[
         ],
     ),
     ("refused", &[&["appending:failing"], &["appended:failing"], &["published:failing"]]),
+    ("carried", &[&["appending:backed-off", "appended:backed-off"], &["published:backed-off"]]),
+    ("paused", &[&["appending:pause-requested", "appended:pause-requested"], &["published:pause-requested"]]),
+    ("slow", &[&["before:renew"], &["after:renew"]]),
+    (
+        "asked",
+        &[
+            &["appending:ask-opened", "appended:ask-opened"],
+            &["published:ask-opened"],
+            &["appending:ask-answered", "appended:ask-answered"],
+            &["published:ask-answered"],
+            &["before:answer"],
+            &["after:answer"],
+            &["appending:ask-closed"],
+            &["appended:ask-closed"],
+            &["published:ask-closed"],
+        ],
+    ),
+    ("forked", &[&["appending:reused", "appended:reused"], &["published:reused"]]),
+    (
+        "spent",
+        &[
+            &["appending:used", "appending:stopping", "appended:used"],
+            &["published:used"],
+            &["appended:stopping"],
+            &["published:stopping"],
+        ],
+    ),
+    ("warned", &[&["appending:warned"], &["appended:warned"], &["published:warned"]]),
+    ("doubted", &[&["appending:in-doubt", "appended:in-doubt"], &["published:in-doubt"]]),
 ];
 
 impl Ground for World {
@@ -115,40 +148,55 @@ impl Ground for World {
         Self::command(self, arguments)
     }
 
+    fn host(&self) -> HttpOpenCode {
+        Self::host(self)
+    }
+
     fn asked(&self) -> Vec<ModelCall> {
         self.model.prompts()
     }
 }
 
+/// A world in which all these stories are told.
+async fn world(program: &str, tellings: &[Arc<Telling>]) -> World {
+    let script = script(tellings.iter().map(|telling| &**telling));
+    let world = World::without_server(program, script, &config()).await;
+    let careful = |mode| json!({ "mode": mode, "permission": { "bash": "ask" } });
+    let agents = json!({ "careful": careful("primary"), "careful-below": careful("subagent") });
+    world.own_settings(&json!({ "agent": agents }));
+    let own = world.home().join(".config/opencode/orchestrator.json");
+    std::fs::write(own, own_config().to_string()).unwrap();
+    world.with_server().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_the_places_of_the_driver_a_run_ends_as_if_nothing_had_happened() {
     let Some(program) = live_binary() else { return };
-    let mut all = Vec::new();
+    let mut plots: Vec<(&Story, &[&str])> = Vec::new();
     for (name, deaths) in DEATHS {
         let story = STORIES.iter().find(|story| story.name == *name).unwrap();
         let undisturbed = std::iter::once(&[][..]);
-        all.extend(undisturbed.chain(deaths.iter().copied()).map(|deaths| (story, deaths)));
+        plots.extend(undisturbed.chain(deaths.iter().copied()).map(|deaths| (story, deaths)));
     }
     let tellings: Vec<_> =
-        all.iter().enumerate().map(|(number, (story, _))| Arc::new(Telling::new(story, number))).collect();
-    let world = World::start(&program, script(tellings.iter().map(|telling| &**telling)), &config()).await;
-    let world = Arc::new(world);
+        plots.iter().enumerate().map(|(number, (story, _))| Arc::new(Telling::new(story, number))).collect();
+    let world = Arc::new(world(&program, &tellings).await);
     let (mut working, room) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
-    for (telling, (_, deaths)) in tellings.into_iter().zip(all) {
+    for (telling, (_, deaths)) in tellings.into_iter().zip(plots) {
         let (world, room) = (Arc::clone(&world), Arc::clone(&room));
         working.spawn(async move {
             let _place = room.acquire().await.unwrap();
             let told = tell(&*world, &telling, deaths).await;
-            (telling, told)
+            (telling, deaths, told)
         });
     }
     let told = working.join_all().await;
     let mut tally = Tally::default();
-    for (telling, disturbed) in &told {
-        let of_the_story = told.iter().find(|(other, told)| {
-            other.story.name == telling.story.name && told.kills.is_empty() && told.missed.is_empty()
-        });
-        let undisturbed = &of_the_story.unwrap().1;
+    for (telling, _, disturbed) in &told {
+        let is_whole = |(other, deaths, _): &&(Arc<Telling>, &[&str], Told)| {
+            other.story.name == telling.story.name && deaths.is_empty()
+        };
+        let (_, _, undisturbed) = told.iter().find(is_whole).unwrap();
         assert_eq!(undisturbed.end["status"], telling.story.ends);
         assert!(telling.story.has_asked(&undisturbed.prompts), "{:#?}", undisturbed.prompts);
         tally.add(&telling.task, disturbed, undisturbed);
@@ -156,7 +204,8 @@ async fn killed_at_the_places_of_the_driver_a_run_ends_as_if_nothing_had_happene
     tally.report("real OpenCode");
     assert!(tally.kills >= 60, "{tally:#?}");
     assert!(tally.missed.is_empty(), "{:#?}", tally.missed);
-    assert_eq!(tally.doubts, 0, "this host could always tell");
+    assert_eq!(tally.doubts, 0, "this host could always tell what it had not forgotten");
+    assert_eq!(tally.covered, failpoint::points().collect(), "every place");
     let Some(world) = Arc::into_inner(world) else { unreachable!("every telling has ended") };
     world.stop().await;
 }
