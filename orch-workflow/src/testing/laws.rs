@@ -1,6 +1,9 @@
 //! What must hold whatever happens, read from the journal alone by rules that are written down here a second time.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use orch_config::{id::StepId, kind::ExecutionMode, profile::Handoff};
 
@@ -28,7 +31,8 @@ use crate::{
 /// * the bounds of automatic repetition and of groups hold.
 #[derive(Debug, Clone, Default)]
 pub struct Laws {
-    plan: Option<Plan>,
+    /// Shared: whoever tries all orders of events has many copies.
+    plan: Option<Arc<Plan>>,
     status: Option<RunStatus>,
     seq: u64,
     begun: HashSet<DispatchId>,
@@ -222,7 +226,7 @@ impl Laws {
             RecordBody::RunStarted(started) => {
                 hold!(self.status.is_none(), "the run starts a second time");
                 self.status = Some(RunStatus::Running);
-                self.plan = Some(started.plan.clone());
+                self.plan = Some(Arc::new(started.plan.clone()));
                 self.takes_over = started.forked_from.is_some();
             }
             RecordBody::AttemptStarted { dispatch, .. } => self.attempt_started(dispatch)?,

@@ -2,7 +2,7 @@
 
 use std::{fmt, iter::Sum, ops::AddAssign};
 
-use super::run::{Crash, Run, Trouble};
+use super::run::{Crash, Trouble};
 use crate::record::Record;
 
 /// The sum of an exploration. Several can be added up.
@@ -67,7 +67,7 @@ pub enum FindingKind {
 
 /// What of a run that has come through a crash is held against the one without.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Compared {
+pub(crate) enum Compared {
     End,
     Status,
     Laws,
@@ -78,7 +78,7 @@ impl Explored {
     const KEPT: usize = 20;
 
     /// Takes note of a point.
-    pub(super) fn died(&mut self, compared: Compared) {
+    pub(crate) fn died(&mut self, compared: Compared) {
         self.points += 1;
         match compared {
             Compared::End => self.ends += 1,
@@ -88,7 +88,7 @@ impl Explored {
     }
 
     /// Takes note of a finding.
-    pub(super) fn found(&mut self, finding: Finding) {
+    pub(crate) fn found(&mut self, finding: Finding) {
         match finding.kind {
             FindingKind::Lost => self.lost += 1,
             FindingKind::Doubled => self.doubled += 1,
@@ -99,12 +99,18 @@ impl Explored {
         }
     }
 
-    /// Looks for what was lost or doubled in a run that has ended.
-    pub(super) fn audit(&mut self, run: &Run<'_>, path: &[(usize, Crash)]) {
-        let lost = run.lost().into_iter().map(|message| (FindingKind::Lost, message));
-        let doubled = run.doubled().into_iter().map(|message| (FindingKind::Doubled, message));
+    /// Takes note of what was lost or doubled in a run that has ended.
+    pub(crate) fn audit(
+        &mut self,
+        lost: Vec<String>,
+        doubled: Vec<String>,
+        crashes: impl Fn() -> String,
+        journal: &[Record],
+    ) {
+        let lost = lost.into_iter().map(|message| (FindingKind::Lost, message));
+        let doubled = doubled.into_iter().map(|message| (FindingKind::Doubled, message));
         for (kind, message) in lost.chain(doubled) {
-            self.found(Finding { kind, message, crashes: told(path), journal: run.journal.clone() });
+            self.found(Finding { kind, message, crashes: crashes(), journal: journal.to_vec() });
         }
     }
 }
@@ -145,7 +151,7 @@ impl fmt::Display for Explored {
 }
 
 impl Finding {
-    pub(super) fn new(trouble: Trouble, path: &[(usize, Crash)], journal: &[Record]) -> Self {
+    pub(crate) fn new(trouble: Trouble, crashes: String, journal: &[Record]) -> Self {
         let (kind, message) = match trouble {
             Trouble::Broken(broken) => (FindingKind::Law, broken.to_string()),
             Trouble::Replay(message) => (FindingKind::Replay, message),
@@ -153,11 +159,11 @@ impl Finding {
             Trouble::Fork(error) => (FindingKind::Fork, error.to_string()),
             Trouble::Stuck(message) => (FindingKind::Stuck, message),
         };
-        Self { kind, message, crashes: told(path), journal: journal.to_vec() }
+        Self { kind, message, crashes, journal: journal.to_vec() }
     }
 
-    pub(super) fn outcome(message: String, path: &[(usize, Crash)], journal: &[Record]) -> Self {
-        Self { kind: FindingKind::Outcome, message, crashes: told(path), journal: journal.to_vec() }
+    pub(crate) fn outcome(message: String, crashes: String, journal: &[Record]) -> Self {
+        Self { kind: FindingKind::Outcome, message, crashes, journal: journal.to_vec() }
     }
 }
 
@@ -171,7 +177,8 @@ impl fmt::Display for Finding {
     }
 }
 
-fn told(path: &[(usize, Crash)]) -> String {
+/// How the processes of a run have died.
+pub(super) fn told(path: &[(usize, Crash)]) -> String {
     if path.is_empty() {
         return "without a crash".to_owned();
     }

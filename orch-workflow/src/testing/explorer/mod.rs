@@ -47,27 +47,31 @@
 //! # Ok(()) }
 //! ```
 
-mod explored;
+pub(super) mod end;
+pub(super) mod explored;
 mod host;
-mod run;
+pub(super) mod person;
+pub(super) mod run;
 
-use std::{collections::HashSet, fmt, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use orch_config::{budget::Budget, id::StepId, policy::PolicyPatch};
 use serde_json::Value;
 
 use self::{
-    explored::Compared,
+    end::Expected,
+    explored::told,
     host::Script,
-    run::{Crash, End, Moment, Run, Trouble},
+    person::once_more_then_skip,
+    run::{Crash, Moment, Run, Trouble},
 };
 use crate::{
-    attempt::{DispatchId, RunId},
-    decision::{Decision, Gate, GateReason},
+    attempt::RunId,
+    decision::{Decision, Gate},
     history::{self, Fork, ForkError, ForkedRun},
     plan::Plan,
     port::{AskPolicy, Dispatch},
-    record::{FORMAT_VERSION, Record, RunStarted, RunStatus},
+    record::{FORMAT_VERSION, Record, RunStarted},
     view::RunView,
 };
 
@@ -224,7 +228,7 @@ impl Explorer {
                 match history::fork(&journal, Fork::new(from.clone())) {
                     Ok(forked) => drop(self.explore_run(forked, &mut explored)),
                     Err(ForkError::NoResult { .. }) => {}
-                    Err(error) => explored.found(Finding::new(Trouble::Fork(error), &[], &journal)),
+                    Err(error) => explored.found(Finding::new(Trouble::Fork(error), told(&[]), &journal)),
                 }
             }
         }
@@ -243,14 +247,12 @@ impl Explorer {
         let whole = match whole {
             Ok(whole) => whole,
             Err(trouble) => {
-                explored.found(Finding::new(trouble, &[], &[]));
+                explored.found(Finding::new(trouble, told(&[]), &[]));
                 return None;
             }
         };
-        explored.audit(&whole, &[]);
-        let end = whole.end();
-        let raced = end.status != RunStatus::Success && !self.is_a_chain();
-        let expected = Expected { end, gated: whole.gated, raced };
+        explored.audit(whole.lost(), whole.doubled(), || told(&[]), &whole.journal);
+        let expected = Expected::of(whole.end(), whole.gated, &self.started.plan);
         let journal = whole.journal;
         for moment in &moments {
             self.die_at(moment, &journal, &expected, &mut Vec::new(), explored);
@@ -298,13 +300,7 @@ impl Explorer {
         let Some((_, crash)) = path.last() else { return };
         let again = u32::try_from(path.len()).is_ok_and(|died| died < self.crashes);
         let blind = path.iter().any(|(_, crash)| crash.blind);
-        explored.died(if blind {
-            Compared::Laws
-        } else if expected.raced {
-            Compared::Status
-        } else {
-            Compared::End
-        });
+        explored.died(expected.compared(blind));
         let mut moments = Vec::new();
         let mut left = None;
         let finished = Run::restart(self, journal, moment, crash, &expected.gated).and_then(|mut run| {
@@ -318,32 +314,17 @@ impl Explorer {
         });
         let run = match finished {
             Ok(run) => run,
-            Err(trouble) => return explored.found(Finding::new(trouble, path, journal)),
+            Err(trouble) => return explored.found(Finding::new(trouble, told(path), journal)),
         };
-        explored.audit(&run, path);
+        explored.audit(run.lost(), run.doubled(), || told(path), &run.journal);
         if !blind && !expected.is_met_by(&run.end()) {
             let difference = expected.difference(&run.end());
-            explored.found(Finding::outcome(difference, path, &run.journal));
+            explored.found(Finding::outcome(difference, told(path), &run.journal));
         }
         let Some((records, host)) = left else { return };
         for moment in moments.iter().filter(|moment| !moment.leaves_the_same_as(records, &host)) {
             self.die_at(moment, &run.journal, expected, path, explored);
         }
-    }
-
-    /// Whether each step or group waits for the one before it, so that the order of events cannot depend on which of
-    /// several steps is faster.
-    fn is_a_chain(&self) -> bool {
-        let Plan { steps, groups, .. } = &self.started.plan;
-        steps.windows(2).all(|pair| {
-            let [before, step] = pair else { return true };
-            if before.group == step.group {
-                return step.needs == [before.id.clone()];
-            }
-            let needed = before.group.as_ref().unwrap_or(&before.id);
-            let group = groups.iter().find(|group| Some(&group.id) == step.group.as_ref());
-            group.map_or(&step.needs, |group| &group.needs) == std::slice::from_ref(needed)
-        })
     }
 }
 
@@ -361,38 +342,7 @@ impl fmt::Debug for Explorer {
     }
 }
 
-/// What a run with crashes is compared with.
-struct Expected {
-    end: End,
-    gated: HashSet<DispatchId>,
-    /// The run ended before all was done: how far the steps had come depends on which were faster.
-    raced: bool,
-}
-
-impl Expected {
-    fn is_met_by(&self, end: &End) -> bool {
-        if self.raced { self.end.status == end.status } else { self.end == *end }
-    }
-
-    fn difference(&self, end: &End) -> String {
-        let steps = self.end.steps.iter().zip(&end.steps).filter(|(expected, found)| expected != found);
-        let steps: Vec<_> =
-            steps.map(|(expected, found)| format!("\n  expected {expected}\n  found    {found}")).collect();
-        format!("expected {}, found {}{}", self.end.status.as_str(), end.status.as_str(), steps.concat())
-    }
-}
-
-fn once_more_then_skip(view: &RunView, gate: &Gate) -> Decision {
-    let step = view.steps.iter().find(|step| step.id == gate.step);
-    let attempts = step.map_or(0, |step| step.attempts.len());
-    match gate.reason {
-        GateReason::InDoubt if attempts < 2 => Decision::Retry { note: None, session: None },
-        _ if gate.allows(Decision::Skip.kind()) && attempts >= 2 => Decision::Skip,
-        _ => Decision::Continue,
-    }
-}
-
-fn run_id() -> RunId {
+pub(super) fn run_id() -> RunId {
     // The prefix and the characters are those that a run id may have.
     RunId::new("run_explored").unwrap_or_else(|invalid| unreachable!("{invalid}"))
 }

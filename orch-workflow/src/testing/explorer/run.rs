@@ -3,21 +3,23 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use orch_config::{budget::Budget, policy::PolicyPatch};
+use orch_config::policy::PolicyPatch;
 
 use super::{
     Defect, Explorer,
+    end::{End, lost},
     host::{Host, Unseen},
+    person::{enough, latest_attempt, was_only_adopted},
 };
 use crate::{
-    attempt::{DispatchId, Settled, Timestamp, Warning, WarningCode},
-    decision::{Bound, Decision, Gate, GateReason, Rejected},
+    attempt::{DispatchId, Timestamp},
+    decision::{Decision, Gate, GateReason, Rejected},
     history::{ForkError, ForkedRun},
     machine::{Batch, Effect, Input, Machine},
     port::AskReply,
-    record::{Record, RecordBody, RunStatus},
+    record::Record,
     testing::laws::{Broken, Laws},
-    view::{AttemptView, RunView},
+    view::RunView,
 };
 
 const STARTED_AT: Timestamp = Timestamp(1_700_000_000_000);
@@ -63,19 +65,12 @@ pub(super) struct Moment {
 
 /// Why a run does not come to its end as it should.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     Broken(Broken),
     Replay(String),
     Refused(Rejected),
     Fork(ForkError),
     Stuck(String),
-}
-
-/// What must not depend on crashes: how the run and its steps ended, and which attempts there were.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct End {
-    pub(super) status: RunStatus,
-    pub(super) steps: Vec<String>,
 }
 
 impl<'e> Run<'e> {
@@ -166,44 +161,12 @@ impl<'e> Run<'e> {
     }
 
     pub(super) fn end(&self) -> End {
-        let view = self.machine.view();
-        let steps = view.steps.iter().map(|step| {
-            let attempts: Vec<_> = step
-                .attempts
-                .iter()
-                .map(|attempt| {
-                    let error = attempt.error.as_ref().map(|error| error.code);
-                    let remarks = attempt.warnings.iter().map(|warning| warning.code);
-                    let remarks: Vec<_> = remarks.filter(|code| *code != WarningCode::Reconciled).collect();
-                    format!("{} {error:?} {remarks:?}", attempt.dispatch)
-                })
-                .collect();
-            format!("{} {:?} {:?} {:?} {attempts:?}", step.id, step.status, step.text, step.output)
-        });
-        End { status: view.status, steps: steps.collect() }
+        End::of(&self.machine.view())
     }
 
     /// Results that the host has given and that are nowhere in the journal.
     pub(super) fn lost(&self) -> Vec<String> {
-        let is_missing = |answer: &Settled, found: Option<&RecordBody>| match found {
-            None => true,
-            Some(
-                RecordBody::Settled { dispatch, result, .. } | RecordBody::Answered { dispatch, result, .. },
-            ) => {
-                let late = self.laws.was_stopped(dispatch) || self.laws.is_ending();
-                // The engine may find a fault with an answer, but never makes a failure good.
-                let same =
-                    result.text == answer.text && (answer.error.is_none() || result.error == answer.error);
-                !same && !late
-            }
-            Some(_) => false,
-        };
-        let lost = self.host.answers().filter(|(dispatch, answer)| {
-            let ends = self.journal.iter().map(|record| &record.body);
-            let found = ends.into_iter().find(|body| ended_by(body) == Some(dispatch));
-            is_missing(answer, found)
-        });
-        lost.map(|(dispatch, _)| format!("the answer to {dispatch} is lost")).collect()
+        lost(self.host.answers(), &self.journal, &self.laws)
     }
 
     /// Prompts that a model worked on more than once.
@@ -349,37 +312,4 @@ fn combinations(choices: impl IntoIterator<Item = Vec<Unseen>>) -> Vec<Vec<Unsee
         };
         ways.iter().flat_map(with).collect()
     })
-}
-
-/// Whether there is nothing to remark on but that the result was found after a restart.
-fn was_only_adopted(attempt: &AttemptView) -> bool {
-    let only_adopted = |warning: &Warning| warning.code == WarningCode::Reconciled;
-    attempt.error.is_none() && attempt.warnings.iter().all(only_adopted)
-}
-
-fn latest_attempt<'v>(view: &'v RunView, gate: &Gate) -> Option<&'v AttemptView> {
-    view.steps.iter().find(|step| step.id == gate.step)?.attempts.last()
-}
-
-fn ended_by(body: &RecordBody) -> Option<&DispatchId> {
-    match body {
-        RecordBody::Settled { dispatch, .. }
-        | RecordBody::Answered { dispatch, .. }
-        | RecordBody::InDoubt { dispatch, .. } => Some(dispatch),
-        _ => None,
-    }
-}
-
-/// At a gate over a budget: twice what is used, so that the run can go on.
-fn enough(gate: &Gate) -> Budget {
-    let mut budget = Budget::default();
-    if let Some(spent) = &gate.budget {
-        let more = 2.0 * spent.used + 1.0;
-        match spent.bound {
-            Bound::Tokens => budget.max_tokens = Some(more as u64),
-            Bound::CostUsd => budget.max_cost_usd = Some(more),
-            Bound::ActiveMs => budget.max_active_ms = Some(more as u64),
-        }
-    }
-    budget
 }
