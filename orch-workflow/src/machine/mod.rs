@@ -28,6 +28,8 @@ mod handle;
 mod input;
 mod live;
 mod output;
+#[cfg(feature = "testing")]
+mod prospects;
 mod requests;
 mod schedule;
 mod settle;
@@ -39,6 +41,8 @@ use std::sync::Arc;
 
 pub(crate) use self::graph::{Graph, Node};
 use self::{draft::Draft, evolve::evolve, live::Follow, state::State};
+#[cfg(feature = "testing")]
+pub use self::prospects::Prospects;
 pub use self::{effect::Effect, input::Input};
 use crate::{
     attachment,
