@@ -61,9 +61,7 @@ macro_rules! ids {
             /// # Errors
             /// The text and what is wrong with it.
             pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
-                let text = text.into();
-                check(&text)?;
-                Ok(Self(text.into()))
+                text.into().parse()
             }
 
             /// For the names in this crate's own source.
@@ -109,7 +107,8 @@ macro_rules! ids {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::new(text)
+                check(text)?;
+                Ok(Self(text.into()))
             }
         }
     )*};

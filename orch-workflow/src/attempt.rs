@@ -49,12 +49,7 @@ impl RunId {
     /// # Errors
     /// The text itself, when it is anything else.
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidRunId> {
-        let text = text.into();
-        let valid = text.strip_prefix("run_").is_some_and(|rest| {
-            (1..=MAX_SUFFIX).contains(&rest.len())
-                && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-        });
-        if valid { Ok(Self(text.into())) } else { Err(InvalidRunId(text)) }
+        text.into().parse()
     }
 
     /// The id as text.
@@ -88,7 +83,11 @@ impl FromStr for RunId {
     type Err = InvalidRunId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::new(text)
+        let valid = text.strip_prefix("run_").is_some_and(|rest| {
+            (1..=MAX_SUFFIX).contains(&rest.len())
+                && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        });
+        if valid { Ok(Self(text.into())) } else { Err(InvalidRunId(text.to_owned())) }
     }
 }
 
@@ -140,8 +139,8 @@ impl TryFrom<String> for DispatchId {
         let parse = || {
             let mut parts = text.split('/');
             let id = Self {
-                run: RunId::new(parts.next()?).ok()?,
-                step: StepId::new(parts.next()?).ok()?,
+                run: parts.next()?.parse().ok()?,
+                step: parts.next()?.parse().ok()?,
                 iteration: parts.next()?.parse().ok()?,
                 attempt: parts.next()?.parse().ok()?,
                 turn: parts.next()?.parse().ok()?,

@@ -17,11 +17,7 @@ use std::{
     },
 };
 
-use crate::{
-    decision::Reply,
-    record::{Record, RecordBody},
-    store::RequestId,
-};
+use crate::{decision::Reply, record::Record, store::RequestId};
 
 /// The target under which every place that is reached is traced, with its name in the field `point`.
 pub const TARGET: &str = "orch::failpoint";
@@ -151,7 +147,7 @@ pub(crate) fn published(written: &[Record]) {
 
 fn records(moment: &str, records: &[Record]) {
     for record in records {
-        reach(&name(moment, &kind(&record.body)));
+        reach(&name(moment, &record.body.kind()));
     }
 }
 
@@ -177,13 +173,6 @@ fn name(moment: &str, subject: &str) -> String {
     format!("{moment}:{subject}")
 }
 
-/// A record's name in the journal, as the journal has it.
-fn kind(body: &RecordBody) -> String {
-    let written = serde_json::to_value(body).ok();
-    let tag = written.as_ref().and_then(|written| written["record"].as_str());
-    tag.unwrap_or("unknown").to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,7 +181,7 @@ mod tests {
     #[test]
     fn every_kind_of_record_has_its_places() {
         let unknown = serde_json::json!({ "record": "?" });
-        let refusal = serde_json::from_value::<RecordBody>(unknown).unwrap_err().to_string();
+        let refusal = serde_json::from_value::<Record>(unknown).unwrap_err().to_string();
         let known: Vec<_> = refusal.split('`').skip(3).step_by(2).collect();
         assert_eq!(
             known, RECORDS,

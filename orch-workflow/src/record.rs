@@ -2,7 +2,7 @@
 //!
 //! A run is the fold of its records. Fields are only ever added, with a default.
 
-mod read;
+mod text;
 
 use orch_config::{budget::Budget, id::StepId, policy::PolicyPatch};
 use schemars::JsonSchema;
@@ -23,20 +23,21 @@ use crate::{
 pub const FORMAT_VERSION: u32 = 1;
 
 /// One line of a run's journal.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// Its place in the journal, from 1, without gaps.
     pub seq: u64,
     /// When it was decided.
     pub at: Timestamp,
     /// What happened.
-    #[serde(flatten)]
     pub body: RecordBody,
 }
 
 /// What a record says. Each variant is one fact; the fold of all is the run.
+///
+/// As text it is a part of its [`Record`], where `record` names the variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "record", rename_all = "kebab-case")]
+#[serde(remote = "Self", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RecordBody {
     /// The run exists. Always the first record.

@@ -416,7 +416,8 @@ fn every_wait_says_who_can_move_it_or_that_it_moves_by_itself() {
 
 #[test]
 fn a_gate_whose_time_is_over_says_that_no_decision_comes_before_its_default() {
-    let expired = over(gated(), json!({ "gate": { "default": "abort", "expires_at": at(190) } }));
+    let gate = gate("g9", "implement", "intervene=on-error", &["continue", "abort"]);
+    let expired = paused(gate, json!({ "gate": { "default": "abort", "expires_at": at(190) } }));
     let text = why(&run(expired), Timestamp(at(190))).text;
     let end = "Its time is over, though: whoever takes the run up finds abort taken, before any decision.";
     assert!(text.ends_with(end), "{text}");

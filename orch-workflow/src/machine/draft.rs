@@ -9,7 +9,7 @@ use crate::{
 
 pub(crate) struct Draft<'m> {
     pub(crate) now: Timestamp,
-    pub(crate) state: State,
+    pub(crate) state: Box<State>,
     follows: &'m [Follow],
     records: Vec<Record>,
     effects: Vec<Effect>,
@@ -17,7 +17,7 @@ pub(crate) struct Draft<'m> {
 
 impl<'m> Draft<'m> {
     pub(crate) fn new(now: Timestamp, state: &State, follows: &'m [Follow]) -> Self {
-        Self { now, state: state.clone(), follows, records: Vec::new(), effects: Vec::new() }
+        Self { now, state: Box::new(state.clone()), follows, records: Vec::new(), effects: Vec::new() }
     }
 
     /// Writes a record down.
@@ -91,7 +91,7 @@ impl<'m> Draft<'m> {
     pub(crate) fn finish(mut self) -> Batch {
         // What was begun and given up in the same batch never happens.
         self.effects.retain(|effect| self.state.live(effect.dispatch()).is_some());
-        let next = (!self.records.is_empty()).then(|| Box::new(self.state));
+        let next = (!self.records.is_empty()).then_some(self.state);
         Batch { records: self.records, at: self.now, effects: self.effects, next }
     }
 }
@@ -103,7 +103,8 @@ fn parent_title(workflow: &str, task: &str) -> String {
     if line.is_empty() {
         return workflow.to_owned();
     }
-    let short: String = line.chars().take(LONGEST).collect();
-    let more = if line.chars().count() > LONGEST { "…" } else { "" };
-    format!("{workflow}: {short}{more}")
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => [workflow, ": ", &line[..end], "…"].concat(),
+        None => [workflow, ": ", line].concat(),
+    }
 }

@@ -40,9 +40,9 @@ mod steps;
 use std::sync::Arc;
 
 pub(crate) use self::graph::{Graph, Node};
-use self::{draft::Draft, evolve::evolve, live::Follow, state::State};
 #[cfg(feature = "testing")]
 pub use self::prospects::Prospects;
+use self::{draft::Draft, evolve::evolve, live::Follow, state::State};
 pub use self::{effect::Effect, input::Input};
 use crate::{
     attachment,
@@ -59,7 +59,7 @@ use crate::{
 /// A clone is for looking ahead. Of all the clones only one can go on with the journal.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    state: State,
+    state: Box<State>,
     follows: Vec<Follow>,
 }
 
@@ -154,7 +154,8 @@ impl Machine {
     ) -> Result<(Self, Batch), Rejected> {
         check_start(&started)?;
         let started = Arc::new(started);
-        let machine = Self { state: State::begun(started.clone(), now), follows: Vec::new() };
+        let state = Box::new(State::begun(started.clone(), now));
+        let machine = Self { state, follows: Vec::new() };
         let mut draft = Draft::new(now, &machine.state, &machine.follows);
         draft.record(RecordBody::RunStarted(Box::new(RunStarted::clone(&started))));
         reused.into_iter().for_each(|record| draft.record(record));
@@ -175,7 +176,7 @@ impl Machine {
         if started.plan.steps.is_empty() {
             return Err(ReplayError::NoSteps);
         }
-        let mut state = State::begun(Arc::new(RunStarted::clone(started)), first.at);
+        let mut state = Box::new(State::begun(Arc::new(RunStarted::clone(started)), first.at));
         for record in records {
             let expected = state.seq + 1;
             if record.seq != expected {
@@ -213,7 +214,8 @@ impl Machine {
                 tracing::error!(run = %self.state.run(), "a stale batch was dropped");
                 return Vec::new();
             }
-            self.state = *next;
+            self.state = next;
+            self.state.steps.unite();
         }
         self.follow(&batch.effects, batch.at);
         batch.effects

@@ -1,26 +1,31 @@
 //! The steps of a run, and what can be said of all of them without looking at each.
 //!
-//! A run may have a thousand steps, and every input is first tried on a copy of the state. So the steps stand in blocks
-//! that copies share, and the questions that every input raises are answered by marks.
+//! A run may have a thousand steps, and every input is first tried on a copy of the state. So copies share the steps,
+//! a copy keeps what it changes beside them, and the questions that every input raises are answered by marks.
 
-use std::{
-    ops::{Index, Range},
-    sync::Arc,
-};
+use std::{ops::Index, ops::Range, sync::Arc};
 
 use crate::{machine::state::Step, view::StepStatus};
 
-/// The steps of a block; a change copies the pointers to so many.
-const BLOCK: usize = 16;
 const WORD: usize = u64::BITS as usize;
+/// A copy that changes more steps than this takes all of them along.
+const MOST_ASIDE: usize = 16;
 
 /// In plan order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Steps {
-    blocks: Vec<Arc<Vec<Arc<Step>>>>,
-    length: usize,
+    shared: Arc<Vec<Arc<Step>>>,
+    /// What is different here while others share the rest; few, in no order.
+    aside: Vec<(usize, Arc<Step>)>,
     /// A bit for each step, one mark after the other.
     marks: Vec<u64>,
+}
+
+/// Equal when they say the same, wherever it is kept.
+impl PartialEq for Steps {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.marks == other.marks && self.iter().eq(other.iter())
+    }
 }
 
 /// Something that is true of some of the steps.
@@ -43,24 +48,21 @@ const MARKS: usize = 5;
 impl Steps {
     /// So many, of which nothing has begun.
     pub(crate) fn pending(length: usize) -> Self {
-        let pending = Arc::new(Step::pending());
-        let block = |first: usize| Arc::new(vec![Arc::clone(&pending); BLOCK.min(length - first)]);
-        let words = length.div_ceil(WORD);
         let mut steps = Self {
-            blocks: (0..length).step_by(BLOCK).map(block).collect(),
-            length,
-            marks: vec![0; words * MARKS],
+            shared: Arc::new(vec![Arc::new(Step::pending()); length]),
+            aside: Vec::new(),
+            marks: vec![0; length.div_ceil(WORD) * MARKS],
         };
         (0..length).for_each(|step| steps.set(Mark::Unfinished, step, true));
         steps
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.length
+        self.shared.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Step> {
-        self.blocks.iter().flat_map(|block| block.iter().map(AsRef::as_ref))
+        self.range(0..self.len())
     }
 
     pub(crate) fn range(&self, range: Range<usize>) -> impl Iterator<Item = &Step> {
@@ -69,8 +71,7 @@ impl Steps {
 
     /// Changes a step; there is no other way to. Whether it is ready is not known here.
     pub(crate) fn change<T>(&mut self, step: usize, change: impl FnOnce(&mut Step) -> T) -> T {
-        let block = Arc::make_mut(&mut self.blocks[step / BLOCK]);
-        let changed = Arc::make_mut(&mut block[step % BLOCK]);
+        let changed = Arc::make_mut(self.own(step));
         let result = change(changed);
         let (open, live) = (changed.open_attempt().is_some(), changed.live().is_some());
         let (over, backing_off) = (changed.is_over(), changed.status == StepStatus::Backoff);
@@ -81,9 +82,34 @@ impl Steps {
         result
     }
 
+    /// Once no copy shares the steps any more, what was kept beside them is one of them.
+    pub(crate) fn unite(&mut self) {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            self.aside.drain(..).for_each(|(step, changed)| shared[step] = changed);
+        }
+    }
+
+    /// A place for a step where changing it changes no copy.
+    fn own(&mut self, step: usize) -> &mut Arc<Step> {
+        if self.aside.len() >= MOST_ASIDE {
+            Arc::make_mut(&mut self.shared);
+        }
+        self.unite();
+        if Arc::get_mut(&mut self.shared).is_some() {
+            return &mut Arc::make_mut(&mut self.shared)[step];
+        }
+        let position = self.aside.iter().position(|(number, _)| *number == step);
+        let position = position.unwrap_or_else(|| {
+            self.aside.push((step, Arc::clone(&self.shared[step])));
+            self.aside.len() - 1
+        });
+        &mut self.aside[position].1
+    }
+
     pub(crate) fn set(&mut self, mark: Mark, step: usize, holds: bool) {
         let bit = 1 << (step % WORD);
-        let word = &mut self.marks[mark as usize * self.length.div_ceil(WORD) + step / WORD];
+        let words = self.len().div_ceil(WORD);
+        let word = &mut self.marks[mark as usize * words + step / WORD];
         if holds { *word |= bit } else { *word &= !bit }
     }
 
@@ -108,7 +134,7 @@ impl Steps {
     }
 
     fn words(&self, mark: Mark) -> &[u64] {
-        let words = self.length.div_ceil(WORD);
+        let words = self.len().div_ceil(WORD);
         &self.marks[mark as usize * words..][..words]
     }
 }
@@ -117,6 +143,7 @@ impl Index<usize> for Steps {
     type Output = Step;
 
     fn index(&self, step: usize) -> &Step {
-        &self.blocks[step / BLOCK][step % BLOCK]
+        let aside = self.aside.iter().find(|(number, _)| *number == step);
+        aside.map_or(&self.shared[step], |(_, changed)| changed)
     }
 }

@@ -6,7 +6,7 @@ use orch_config::Config;
 use orch_workflow::{
     driver::{Engine, NewRun},
     plan::Plan,
-    record::RecordBody,
+    record::Record,
     store::{Owner, SqliteStore},
     testing::ScriptedHost,
 };
@@ -24,7 +24,7 @@ fn rows(first: &str) -> Vec<String> {
 /// The journal's reader names every kind of record when it is given one that does not exist.
 #[test]
 fn every_record_has_its_row() {
-    let refusal = serde_json::from_value::<RecordBody>(json!({ "record": "?" })).unwrap_err().to_string();
+    let refusal = serde_json::from_value::<Record>(json!({ "record": "?" })).unwrap_err().to_string();
     let known: Vec<_> = refusal.split('`').skip(3).step_by(2).map(str::to_owned).collect();
     let mut documented = rows("record");
     let mut sorted = known.clone();
