@@ -1,22 +1,38 @@
 //! Files that go with a run.
 
-use std::{fmt, fs::OpenOptions, io::Read as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::{
+    fmt,
+    io::{self, Read as _},
+    path::Path,
+};
 
-use nix::fcntl::OFlag;
+use cap_std::{
+    ambient_authority,
+    fs::{Dir, File},
+};
 use orch::{Attachment, AttachmentError, workflow::attachment::MAX_BYTES};
 
-use crate::exit::Failure;
+use crate::{exit::Failure, file::without_waiting};
 
-/// A file as it is now. What is not a plain file, or too large, is not read at all, however it is exchanged meanwhile: what
-/// is looked at is what was opened. A pipe without a writer is opened at once, and then found to be no file.
+/// A file as it is now, wherever it leads.
 pub(crate) fn attachment(path: &Path) -> Result<Attachment, Failure> {
+    take(path, File::open_ambient_with(path, &without_waiting(), ambient_authority()))
+}
+
+/// A file of a project as it is now. No link leads out of the project, however it is changed meanwhile.
+pub(crate) fn attachment_of(project: &Path, name: &Path) -> Result<Attachment, Failure> {
+    let project_directory = Dir::open_ambient_dir(project, ambient_authority());
+    take(&project.join(name), project_directory.and_then(|folder| folder.open_with(name, &without_waiting())))
+}
+
+/// What is not a plain file, or too large, is not read at all, however it is exchanged meanwhile: what is looked at is what
+/// was opened.
+fn take(path: &Path, opened: io::Result<File>) -> Result<Attachment, Failure> {
     let refused = |reason: &dyn fmt::Display| {
         let message = format!("attach {}: {reason}", path.display());
         Failure::usage("orch::cli::attachment", message)
     };
-    let at_once = (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits();
-    let file = OpenOptions::new().read(true).custom_flags(at_once).open(path);
-    let file = file.map_err(|error| refused(&error))?;
+    let file = opened.map_err(|error| refused(&error))?;
     let about = file.metadata().map_err(|error| refused(&error))?;
     if !about.is_file() {
         return Err(
@@ -37,6 +53,8 @@ pub(crate) fn attachment(path: &Path) -> Result<Attachment, Failure> {
 mod tests {
     use std::{
         fs,
+        os::unix::fs::symlink,
+        path::PathBuf,
         sync::{
             atomic::{AtomicBool, Ordering},
             mpsc,
@@ -49,19 +67,22 @@ mod tests {
 
     use super::*;
 
-    /// Between a look at a file and the opening of it, it may become a pipe that nobody writes to.
-    #[test]
-    fn a_file_that_is_exchanged_meanwhile_is_not_waited_for() {
+    /// Attaches `notes.md` again and again while something else takes turns with it. Every attempt ends; how those ended that
+    /// were refused.
+    fn refused_while(
+        exchange: impl Fn(&Path) + Sync,
+        attach: impl Fn(PathBuf) -> Result<Attachment, Failure> + Send + 'static,
+    ) -> Vec<String> {
         const LOOKS: usize = 2_000;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notes.md");
         fs::write(&path, "notes").unwrap();
         let done = AtomicBool::new(false);
-        thread::scope(|scope| {
+        let seen: Vec<_> = thread::scope(|scope| {
             scope.spawn(|| {
                 let next = folder.path().join("next");
                 while !done.load(Ordering::Relaxed) {
-                    mkfifo(&next, Mode::S_IRWXU).unwrap();
+                    exchange(&next);
                     fs::rename(&next, &path).unwrap();
                     fs::write(&next, "notes").unwrap();
                     fs::rename(&next, &path).unwrap();
@@ -70,19 +91,37 @@ mod tests {
             let (looks, seen) = mpsc::channel();
             let looked_at = path.clone();
             // Not in the scope: one that waits for ever is left behind.
-            thread::spawn(move || (0..LOOKS).try_for_each(|_| looks.send(attachment(&looked_at))));
-            let seen: Vec<_> =
-                (0..LOOKS).map_while(|_| seen.recv_timeout(Duration::from_secs(30)).ok()).collect();
+            thread::spawn(move || (0..LOOKS).try_for_each(|_| looks.send(attach(looked_at.clone()))));
+            let seen = (0..LOOKS).map_while(|_| seen.recv_timeout(Duration::from_secs(30)).ok()).collect();
             done.store(true, Ordering::Relaxed);
-            let (taken, refused): (Vec<_>, Vec<_>) = seen.into_iter().partition(Result::is_ok);
-            assert_eq!(taken.len() + refused.len(), LOOKS, "one was waited for");
-            assert!(!taken.is_empty() && !refused.is_empty(), "{} {}", taken.len(), refused.len());
-            for taken in taken.into_iter().flatten() {
-                assert_eq!(taken.bytes(), "notes".len());
-            }
-            for refused in refused.into_iter().filter_map(Result::err) {
-                assert!(refused.message.ends_with("it is no file"), "{}", refused.message);
-            }
+            seen
         });
+        assert_eq!(seen.len(), LOOKS, "one was waited for");
+        let (taken, refused): (Vec<_>, Vec<_>) = seen.into_iter().partition(Result::is_ok);
+        assert!(!taken.is_empty() && !refused.is_empty(), "{} {}", taken.len(), refused.len());
+        assert!(
+            taken.into_iter().flatten().all(|taken| taken.bytes() == "notes".len()),
+            "something else was read"
+        );
+        refused.into_iter().filter_map(Result::err).map(|refused| refused.message).collect()
+    }
+
+    /// Between a look at a file and the opening of it, it may become a pipe that nobody writes to.
+    #[test]
+    fn a_file_that_is_exchanged_meanwhile_is_not_waited_for() {
+        let refused = refused_while(|next| mkfifo(next, Mode::S_IRWXU).unwrap(), |path| attachment(&path));
+        assert!(refused.iter().all(|message| message.ends_with("it is no file")), "{refused:?}");
+    }
+
+    /// Or a link to a file that the project has no business with.
+    #[test]
+    fn a_file_of_a_project_that_is_exchanged_meanwhile_leads_nowhere_else() {
+        let outside = tempfile::tempdir().unwrap();
+        let secret = outside.path().join("secret.md");
+        fs::write(&secret, "a secret of the person").unwrap();
+        refused_while(
+            |next| symlink(&secret, next).unwrap(),
+            |path| attachment_of(path.parent().unwrap(), Path::new("notes.md")),
+        );
     }
 }

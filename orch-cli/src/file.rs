@@ -211,7 +211,7 @@ fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 /// A pipe without a writer is opened at once, and then found to be no file.
-fn without_waiting() -> OpenOptions {
+pub(crate) fn without_waiting() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits());
     options

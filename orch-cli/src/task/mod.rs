@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    attachment::attachment,
+    attachment::attachment_of,
     exit::{Exit, Failure},
 };
 
@@ -129,12 +129,12 @@ impl Attached {
 fn inside(project: &Path, path: &str) -> Result<Attachment, Failure> {
     let refused = |reason: &str| Failure::usage("orch::task::attachment", format!("attach {path}: {reason}"));
     let real = project.join(path).canonicalize().map_err(|error| refused(&error.to_string()))?;
-    if !real.starts_with(project) {
+    let Ok(name) = real.strip_prefix(project) else {
         return Err(refused("it is outside the project").help(
             "only files of the project can be handed over; a person attaches others with `orch run --attach`",
         ));
-    }
-    attachment(&real)
+    };
+    attachment_of(project, name)
 }
 
 /// Whoever delegates calls off nothing but what it has delegated.
