@@ -390,8 +390,8 @@ pub(crate) struct TraceArgs {
     /// Show messages whole, and what tools were given and gave.
     #[arg(long)]
     pub(crate) full: bool,
-    /// Start what the transcripts are read from: an OpenCode where no server is named, and the servers that workers have of
-    /// their own. All of it ends with the command.
+    /// Start what the transcripts are read from, for as long as that takes: an OpenCode where no server is named, and the
+    /// servers that workers have of their own.
     #[arg(long)]
     pub(crate) start: bool,
     #[command(flatten)]
