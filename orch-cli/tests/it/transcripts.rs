@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, fs};
 
 use nix::sys::signal::Signal;
 use orch::{
-    opencode::simulator::{AgentMode, Answer, Script, SimulatedAgent, SimulatorOptions, ToolCall, When},
+    opencode::simulator::{
+        AgentMode, Answer, Hold, Script, SimulatedAgent, SimulatorOptions, ToolCall, When,
+    },
     ux::command::COMMANDS,
 };
 use serde_json::json;
@@ -19,8 +21,8 @@ use crate::{
 const FILTERS: &[(&str, &str)] = &[
     (r"run_[0-9a-z]{20,}", "RUN"),
     (r"ses_[0-9A-Za-z]{20,}", "SESSION"),
-    (r"/\S*/project\b", "PROJECT"),
     (r"/\S*/state/\S*", "STATE"),
+    (r"/\S*/project\b", "PROJECT"),
     (r"by process \d+", "by process PID"),
     (r"http://127\.0\.0\.1:\d+", "HOST"),
     (r"\d+(\.\d+)? (ms|s)\b", "TIME"),
@@ -32,6 +34,7 @@ const FILTERS: &[(&str, &str)] = &[
 
 /// Commands whose words are held elsewhere, and where: they go on and on, take a terminal or another program, or are too long.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("config show", "configuration.rs"),
     ("schema", "look.rs"),
     ("tui", "live/interface.rs"),
     ("mcp", "mcp.rs"),
@@ -58,9 +61,11 @@ impl Walk {
 
     /// A worker asks for a permission at another terminal, and is answered from here.
     async fn answers(&mut self) {
+        // It does not end while the answer is told.
+        let hold = Hold::new();
         let tool = ToolCall::new("bash", json!({ "command": "ls", "description": "List" })).output("a.txt\n");
-        let script =
-            Script::new().on(When::prompt("step one"), [Answer::tool(tool), Answer::text("one file")]);
+        let script = Script::new()
+            .on(When::prompt("step one"), [Answer::tool(tool), Answer::text("one file").held(&hold)]);
         let careful = SimulatedAgent::new("careful", AgentMode::Primary).ask("bash");
         let elsewhere = World::with(SimulatorOptions::new(script).agent(careful)).await;
         let mut config = standard();
@@ -73,6 +78,7 @@ impl Walk {
         let run = runs[0]["id"].as_str().unwrap();
         self.types(&format!("answer {run} perhaps")).await;
         self.types(&format!("answer {run} once")).await;
+        hold.release();
         assert_eq!(terminal.ends().await, Some(0), "{}", terminal.shown);
         self.types(&format!("answer {run} once")).await;
         self.world = here;
@@ -170,7 +176,6 @@ async fn every_command_says_what_was_recorded() {
     walk.types("config init").await;
 
     walk.types("demo").await;
-    walk.types("config show").await;
     walk.answers().await;
     walk.serves().await;
 
