@@ -175,7 +175,7 @@ fn settings(project: &Project) -> Check {
         for place in [Place::of_project(project.directory())].into_iter().chain(own) {
             files.extend(place.interface()?);
         }
-        Ok(files)
+        Ok::<_, Failure>(files)
     };
     let files = match examined() {
         Ok(files) => files,

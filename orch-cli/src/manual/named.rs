@@ -150,11 +150,10 @@ fn every_slash_command_that_is_named_is_one_of_the_plugin() {
 
 #[test]
 fn a_slash_command_is_told_from_a_path() {
-    assert_eq!(slashes("/orch-run, `/orch-gate` (/orch-frob)"), ["run", "gate", "frob"]);
-    assert_eq!(
-        slashes("../orch-cli https://github.com/orch-rs /orch-NAME `/orch-${name}`"),
-        Vec::<&str>::new()
-    );
+    let [run, gate, frob] = ["run", "gate", "frob"].map(|name| format!("/orch-{name}"));
+    assert_eq!(slashes(&format!("{run}, `{gate}` ({frob})")), ["run", "gate", "frob"]);
+    let others = "../orch-cli https://github.com/orch-rs /orch-NAME `/orch-${name}`";
+    assert_eq!(slashes(others), Vec::<&str>::new());
 }
 
 #[test]
