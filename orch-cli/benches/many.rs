@@ -126,7 +126,11 @@ async fn follow(events: &mut EventStream, count: usize) -> (u64, Vec<Duration>) 
     let (mut kept, mut placed, mut finished) = (0, 0, 0);
     let (mut answered, mut delays) = (HashMap::new(), Vec::new());
     while finished < count {
-        let Some(Received::Event(event)) = events.next().await else { panic!("an event was missed") };
+        let event = match events.next().await.unwrap() {
+            Received::Event(event) => event,
+            Received::Lagged(missed) => panic!("{missed} events were missed"),
+            _ => continue,
+        };
         match &event.body {
             EventBody::StepProgress { progress: StepProgress::Placed { .. }, .. } => {
                 placed += 1;

@@ -16,8 +16,8 @@ const CLIENTS: usize = 200;
 const RUNS: usize = 20;
 
 /// A thousand requests of two hundred clients, twenty runs among them: every request has its answer, and every event of
-/// every run comes once and in order, while another listener takes nothing in. That nothing is lost is all that it shows; how many
-/// requests a second that comes to is measured by the benchmark `serve`.
+/// every run comes once and in order, while another listener takes nothing in. That nothing is lost is all that it shows;
+/// how many requests a second that comes to is measured by the benchmark `serve`.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_under_load() {
     let world = World::new(Script::new().otherwise("done")).await;
