@@ -201,7 +201,8 @@ impl Supervisor {
     }
 }
 
-/// Says when a server has ended. A broken event stream is the first sign of it; health checks find one that hangs.
+/// Says when a server has ended, and nothing is left of what it had started. A broken event stream is the first sign of it;
+/// health checks find one that hangs.
 async fn watch(server: Weak<Server>, running: Running, every: Duration, hung: impl FnOnce(String)) {
     let mut events = running.client.events().await.ok();
     let mut checks = interval(every.max(Duration::from_millis(100)));
@@ -227,6 +228,7 @@ async fn watch(server: Weak<Server>, running: Running, every: Duration, hung: im
                 // The kernel closes its connections a moment before it can be waited for.
                 for _ in 0..20 {
                     if has_ended(&server).await {
+                        clear(&server).await;
                         return running.gone.cancel();
                     }
                     sleep(Duration::from_millis(50)).await;
@@ -234,6 +236,7 @@ async fn watch(server: Weak<Server>, running: Running, every: Duration, hung: im
             }
             _ = checks.tick() => {
                 if has_ended(&server).await {
+                    clear(&server).await;
                     return running.gone.cancel();
                 }
                 let patience = every.clamp(HEALTH.0, HEALTH.1);
@@ -245,14 +248,19 @@ async fn watch(server: Weak<Server>, running: Running, every: Duration, hung: im
                 let origin = running.client.origin();
                 tracing::warn!(origin, checks = strikes, ?patience, "a worker's server did not answer in time");
                 if strikes >= STRIKES {
-                    if let Some(server) = server.upgrade() {
-                        server.stop(Duration::ZERO).await;
-                    }
+                    clear(&server).await;
                     hung(format!("its server at {origin} answered none of {strikes} health checks and was ended"));
                     return running.gone.cancel();
                 }
             }
         }
+    }
+}
+
+/// Ends a server with everything below it; of one that has died, the tools that it left.
+async fn clear(server: &Weak<Server>) {
+    if let Some(server) = server.upgrade() {
+        server.stop(Duration::ZERO).await;
     }
 }
 

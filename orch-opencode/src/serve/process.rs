@@ -27,7 +27,7 @@ struct Seen {
 
 /// The process with this id, if there is one that has not ended.
 pub(super) fn identity(pid: u32) -> Option<Identity> {
-    table().remove(&pid).map(|seen| seen.identity)
+    seen(pid).map(|seen| seen.identity)
 }
 
 /// Everything that belongs to a server at this moment, without the server itself: what descends from it, is in its
@@ -112,22 +112,29 @@ pub(super) fn namespace() -> String {
 #[cfg(target_os = "linux")]
 fn table() -> HashMap<u32, Seen> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return HashMap::new() };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter_map(|pid| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // The name is in parentheses and may hold anything, parentheses too.
-            let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-            let (state, parent, group) = (fields.first()?, fields.get(1)?, fields.get(2)?);
-            let started = fields.get(19)?;
-            if matches!(*state, "Z" | "X") {
-                return None;
-            }
-            let identity = Identity { pid, started: (*started).to_owned() };
-            Some((pid, Seen { parent: parent.parse().ok()?, group: group.parse().ok()?, identity }))
-        })
-        .collect()
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(|pid| Some((pid, seen(pid)?))).collect()
+}
+
+/// The process with this id that has not ended.
+#[cfg(target_os = "linux")]
+fn seen(pid: u32) -> Option<Seen> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in parentheses and may hold anything, parentheses too.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let (state, parent, group) = (fields.first()?, fields.get(1)?, fields.get(2)?);
+    let started = fields.get(19)?;
+    if matches!(*state, "Z" | "X") {
+        return None;
+    }
+    let identity = Identity { pid, started: (*started).to_owned() };
+    Some(Seen { parent: parent.parse().ok()?, group: group.parse().ok()?, identity })
+}
+
+/// The process with this id that has not ended.
+#[cfg(not(target_os = "linux"))]
+fn seen(pid: u32) -> Option<Seen> {
+    table().remove(&pid)
 }
 
 /// Every process that has not ended.

@@ -73,7 +73,8 @@ pub struct Swept {
 
 /// Ends every recorded server whose owner is dead, with everything below it. A process is only signalled when process id,
 /// start time and boot all match the record, when it is below such a process, or when it carries the server's random
-/// mark; nothing is ever found by name. Unreadable records, and those of another container, are left alone.
+/// mark; nothing is ever found by name. Unreadable records, and those of another container, are left alone, and so is
+/// whatever has an owner that lives.
 ///
 /// # Errors
 /// The directory cannot be read. A directory that does not exist holds nothing to sweep.
@@ -83,18 +84,22 @@ pub fn sweep(directory: &Path) -> io::Result<Swept> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Swept::default()),
         Err(error) => return Err(error),
     };
-    let mut swept = Swept::default();
-    let (boot, namespace) = (process::boot(), process::namespace());
+    let mut records: Vec<(PathBuf, Started)> = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        if path.extension().is_none_or(|extension| extension != "json") {
-            continue;
+        if path.extension().is_some_and(|extension| extension == "json")
+            && let Some(started) =
+                private::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        {
+            records.push((path, started));
         }
-        let Some(started) =
-            private::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Started>(&bytes).ok())
-        else {
-            continue;
-        };
+    }
+    let mut swept = Swept::default();
+    if records.is_empty() {
+        return Ok(swept);
+    }
+    let (boot, namespace) = (process::boot(), process::namespace());
+    for (path, started) in records {
         let this_boot = started.boot == boot;
         if this_boot && started.namespace != namespace {
             continue;
@@ -102,12 +107,11 @@ pub fn sweep(directory: &Path) -> io::Result<Swept> {
         let alive = |who: &Identity| this_boot && process::identity(who.pid).as_ref() == Some(who);
         // Nobody starts the first process, and everything descends from it.
         let is_running = |server: &Identity| server.pid > 1 && alive(server);
+        // Until its owner has ended what a dead server left, nothing else knows the mark that finds it.
         if alive(&started.owner) {
-            if is_running(&started.server) {
-                continue;
-            }
-            swept.stale += 1;
-        } else if is_running(&started.server) {
+            continue;
+        }
+        if is_running(&started.server) {
             let below = process::below(Some(started.server.pid), &started.mark);
             process::signal(&started.server, Signal::SIGKILL);
             end(&below, &started.mark);
@@ -118,7 +122,11 @@ pub fn sweep(directory: &Path) -> io::Result<Swept> {
             swept.survivors.extend(below.iter().map(|survivor| survivor.pid));
             swept.stale += 1;
         }
-        fs::remove_file(&path)?;
+        match fs::remove_file(&path) {
+            // Two may sweep at once.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
     Ok(swept)
 }

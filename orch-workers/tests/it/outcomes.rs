@@ -234,8 +234,8 @@ async fn killed_server() -> RunView {
     watched.sent.notified().await;
     yard.kill_the_server();
     let view = run.wait().await.unwrap();
+    assert!(!yard.has_orphans());
     watched.pool.shutdown(Duration::from_secs(5)).await;
-    yard.kill_the_orphan();
     view
 }
 

@@ -119,9 +119,9 @@ impl Yard {
         kill(self.pids()[0].0);
     }
 
-    /// The tool of a server that somebody killed was nobody's child any more.
-    pub(crate) fn kill_the_orphan(&self) {
-        kill(self.pids()[0].1);
+    /// The tool of a server that somebody killed is nobody's child any more.
+    pub(crate) fn has_orphans(&self) -> bool {
+        self.pids().into_iter().any(|(server, tool)| !alive(server) && alive(tool))
     }
 
     fn release(&self) {
@@ -282,13 +282,12 @@ async fn a_server_that_dies_under_a_step_is_started_again_and_the_step_is_lost_n
         _ => None,
     };
     assert_eq!(wait_for(&mut task, restarted).await, "the worker's server was started again");
+    assert!(!alive(yard.pids()[0].1), "the tool of the dead server does not work on beside the new one");
     let (_, settled) = outcome(task).await;
     assert_eq!(settled.error.unwrap().code, ErrorCode::WorkerLost);
     assert_eq!(yard.pids().len(), 2);
     pool.shutdown(Duration::from_secs(5)).await;
-    assert!(!alive(yard.pids()[1].0));
-    // The tool of a server that somebody else killed was nobody's child any more; it is not ours to find.
-    kill(yard.pids()[0].1);
+    assert!(!yard.anything_alive());
 }
 
 /// `healthCheckInterval`: a server that hangs is told from one that takes its time, ended and started again.
@@ -399,12 +398,11 @@ async fn a_server_that_keeps_dying_is_given_up() {
     let cx = Context::default();
     let placement = worker.place(&cx, &dispatch(HELD)).await.unwrap();
     let task = worker.send(&cx, &placement.locator, &dispatch(HELD)).await.unwrap();
-    let (server, tool) = yard.pids()[0];
-    kill(server);
+    kill(yard.pids()[0].0);
     let error = outcome(task).await.1.error.unwrap();
     assert_eq!(error.code, ErrorCode::WorkerLost);
     assert!(error.message.contains("was started 1 times within"), "{error}");
-    kill(tool);
+    assert!(!yard.anything_alive());
 }
 
 #[tokio::test]
