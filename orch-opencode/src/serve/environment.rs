@@ -111,13 +111,13 @@ impl Environment {
         Ok(())
     }
 
-    /// A data directory of its own below `root`, with the user's credentials linked in and our guard plugin beside it.
+    /// A data directory of its own below `root`, with the user's credentials linked in.
     ///
     /// # Errors
     /// The directory cannot be made.
-    pub(super) fn own_data(&mut self, root: &Path, host_version: &str) -> io::Result<()> {
-        let (data, state, config) = (root.join("data"), root.join("state"), root.join("config"));
-        for directory in [&data.join("opencode"), &state, &config.join("plugin")] {
+    pub(super) fn own_data(&mut self, root: &Path) -> io::Result<()> {
+        let (data, state) = (root.join("data"), root.join("state"));
+        for directory in [&data.join("opencode"), &state] {
             private::directory(directory)?;
         }
         if let Some(user) = self.user_data().map(|user| user.join("opencode")) {
@@ -125,13 +125,21 @@ impl Environment {
                 link(&user.join(name), &data.join("opencode").join(name))?;
             }
         }
-        private::write(&config.join("plugin/orch-guard.js"), GUARD.as_bytes())?;
-        seed_plugin_package(&config, host_version)?;
-        for (name, path) in
-            [("XDG_DATA_HOME", data), ("XDG_STATE_HOME", state), ("OPENCODE_CONFIG_DIR", config)]
-        {
+        for (name, path) in [("XDG_DATA_HOME", data), ("XDG_STATE_HOME", state)] {
             self.set(name, path.to_string_lossy());
         }
+        Ok(())
+    }
+
+    /// Our guard plugin, in a configuration directory of ours.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub(super) fn guard(&mut self, config: &Path, host_version: &str) -> io::Result<()> {
+        private::directory(&config.join("plugin"))?;
+        private::write(&config.join("plugin/orch-guard.js"), GUARD.as_bytes())?;
+        seed_plugin_package(config, host_version)?;
+        self.set("OPENCODE_CONFIG_DIR", config.to_string_lossy());
         Ok(())
     }
 
@@ -254,7 +262,7 @@ mod tests {
         let home_text = home.path().to_string_lossy().into_owned();
         for _ in 0..2 {
             let mut environment = inherit(&[("HOME", &home_text)]);
-            environment.own_data(root.path(), "1.2.3").unwrap();
+            environment.own_data(root.path()).unwrap();
             assert_eq!(
                 environment.get("XDG_DATA_HOME").map(Path::new),
                 Some(root.path().join("data").as_path())
@@ -262,7 +270,16 @@ mod tests {
         }
         let link = fs::read_link(root.path().join("data/opencode/auth.json")).unwrap();
         assert_eq!(link, home.path().join(".local/share/opencode/auth.json"));
-        let lock = fs::read_to_string(root.path().join("config/package-lock.json")).unwrap();
+    }
+
+    #[test]
+    fn the_guard_needs_no_plugin_to_be_installed() {
+        let config = tempfile::tempdir().unwrap();
+        let mut environment = inherit(&[("OPENCODE_CONFIG_DIR", "/theirs")]);
+        environment.guard(config.path(), "1.2.3").unwrap();
+        assert_eq!(environment.get("OPENCODE_CONFIG_DIR").map(Path::new), Some(config.path()));
+        assert_eq!(fs::read_to_string(config.path().join("plugin/orch-guard.js")).unwrap(), GUARD);
+        let lock = fs::read_to_string(config.path().join("package-lock.json")).unwrap();
         assert!(lock.contains(r#""@opencode-ai/plugin":"1.2.3""#), "{lock}");
     }
 

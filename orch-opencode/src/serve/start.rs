@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::task::JoinHandle;
@@ -82,7 +84,8 @@ impl Serve {
         }
     }
 
-    /// A data directory of its own, made when needed; the user's stored credentials are linked in.
+    /// A data directory of its own, made when needed; the user's stored credentials are linked in. Without one the server
+    /// works on the user's own data.
     #[must_use]
     pub fn data_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.data = Some(directory.into());
@@ -163,12 +166,8 @@ impl Serve {
             let action = format!("{action} {}", program.display());
             HostError::new(HostErrorKind::Spawn, action, "", error.to_string())
         };
-        if let Some(data) = &self.data {
-            let version = self.version(&program).await?;
-            self.environment
-                .own_data(data, &version)
-                .map_err(|error| failed("prepare the data directory of", &error))?;
-        }
+        let version = self.version(&program).await?;
+        let config = self.prepare(&version).map_err(|error| failed("prepare the directories of", &error))?;
         let (password, mark) = (secret()?, secret()?);
         self.environment.password(&password);
         self.environment.set(MARK_VARIABLE, &mark);
@@ -201,7 +200,7 @@ impl Serve {
             .spawn()
             .map_err(|error| failed("start", &error))?;
         // From here on the handle owns the process: an early return kills it with everything below it.
-        let mut running = Running::new(child, mark).map_err(|error| failed("start", &error))?;
+        let mut running = Running::new(child, mark, config).map_err(|error| failed("start", &error))?;
         if let Some(records) = &self.records {
             running.record = Record::write(records, running.pid, &running.mark)
                 .map_err(|error| failed("record", &error))?;
@@ -223,6 +222,20 @@ impl Serve {
             running: AsyncMutex::new(Some(running)),
             report: Mutex::new(None),
         })
+    }
+
+    /// The data directory, if it has one of its own, and the configuration directory with our guard: beside the data, else
+    /// one that is removed with what is returned.
+    fn prepare(&mut self, version: &str) -> io::Result<Option<TempDir>> {
+        if let Some(data) = &self.data {
+            self.environment.own_data(data)?;
+            self.environment.guard(&data.join("config"), version)?;
+            return Ok(None);
+        }
+        let below = self.environment.get("TMPDIR").unwrap_or("/tmp");
+        let config = tempfile::Builder::new().prefix("orch-guard-").tempdir_in(below)?;
+        self.environment.guard(config.path(), version)?;
+        Ok(Some(config))
     }
 
     async fn listening(&self, running: &mut Running) -> Result<String, HostError> {
@@ -369,17 +382,20 @@ pub(super) struct Running {
     printed: watch::Receiver<()>,
     readers: [JoinHandle<()>; 2],
     record: Option<Record>,
+    /// A configuration directory that goes with it.
+    _config: Option<TempDir>,
 }
 
 impl Running {
-    fn new(mut child: Child, mark: String) -> std::io::Result<Self> {
-        let gone = || std::io::Error::other("the process ended at once");
+    fn new(mut child: Child, mark: String, config: Option<TempDir>) -> io::Result<Self> {
+        let gone = || io::Error::other("the process ended at once");
         let pid = child.id().ok_or_else(gone)?;
         let (stdout, stderr) = (child.stdout.take().ok_or_else(gone)?, child.stderr.take().ok_or_else(gone)?);
         let output = Output::default();
         let (sender, printed) = watch::channel(());
         let readers = [output.capture(stdout, sender.clone()), output.capture(stderr, sender)];
-        Ok(Self { pid, child, mark, below: Vec::new(), output, printed, readers, record: None })
+        let below = Vec::new();
+        Ok(Self { pid, child, mark, below, output, printed, readers, record: None, _config: config })
     }
 }
 

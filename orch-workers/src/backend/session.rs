@@ -118,7 +118,7 @@ impl OpenCodeWorker {
     }
 
     /// The same worker, not yet in use, on a host in which our plugin runs: one that was
-    /// [started by us](orch_opencode::serve::Serve::data_dir). It applies the profile's temperature there.
+    /// [started by us](orch_opencode::serve::Serve). It applies the profile's temperature there.
     #[must_use]
     pub fn on_guarded_host(mut self, guarded: bool) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {

@@ -15,7 +15,11 @@ impl Impostor {
     fn new(script: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let program = directory.path().join("opencode");
-        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::write(
+            &program,
+            format!("#!/bin/sh\n[ \"$1\" = --version ] && echo 1.18.33 && exit\n{script}\n"),
+        )
+        .unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         Self { directory }
     }
@@ -125,6 +129,20 @@ async fn somebody_elses_server_is_never_taken_for_ours() {
     assert_eq!(error.kind(), HostErrorKind::NotReady, "{error}");
     assert!(error.to_string().contains("it answers without our password"), "{error}");
     open_to_all.join().unwrap();
+}
+
+/// The password in a server's environment must not reach the shells of its agents, whatever data it works on.
+#[tokio::test]
+async fn the_guard_is_there_also_on_the_users_own_data_and_goes_with_the_server() {
+    let script = "cp \"$OPENCODE_CONFIG_DIR/plugin/orch-guard.js\" \"$SCRATCH/guard\"\n\
+                  echo \"$OPENCODE_CONFIG_DIR\" > \"$SCRATCH/config\"; echo \"[$XDG_DATA_HOME]\"; exit 1";
+    let impostor = Impostor::new(script);
+    let error = impostor.start().await;
+    assert!(error.to_string().contains("it printed: []"), "it has no data of its own: {error}");
+    let guard = std::fs::read_to_string(impostor.path("guard")).unwrap();
+    assert!(guard.contains("output.env.OPENCODE_SERVER_PASSWORD = \"\""), "{guard}");
+    let config = std::fs::read_to_string(impostor.path("config")).unwrap();
+    assert!(Path::new(config.trim()).is_absolute() && !Path::new(config.trim()).exists(), "{config}");
 }
 
 /// Set for the test below when it runs again with few file descriptors.
