@@ -215,3 +215,31 @@ fn hosting(running: &Running, home: &Path) -> Hosting {
         gone: running.gone.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orch_config::id::ProfileId;
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_restarts_as_the_budget_has_and_again_when_its_window_is_over() {
+        let mut profile = Profile::new(ProfileId::new("w").unwrap());
+        (profile.restart.max_restarts, profile.restart.window_ms) = (2, 60_000);
+        let mut house = House { home: PathBuf::new(), running: None, starts: VecDeque::new() };
+        for _ in ["the start", "a restart", "another"] {
+            house.allow_start(&profile).unwrap();
+            advance(Duration::from_secs(10)).await;
+        }
+        let refused = house.allow_start(&profile).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::SpawnFailed);
+        assert!(refused.message.contains("was started 3 times within 60s"), "{refused}");
+        // A refusal is no start. When the first one is a window ago there is room for one more, and for no second.
+        advance(Duration::from_secs(30)).await;
+        house.allow_start(&profile).unwrap();
+        house.allow_start(&profile).unwrap_err();
+        advance(Duration::from_secs(60)).await;
+        house.allow_start(&profile).unwrap();
+    }
+}

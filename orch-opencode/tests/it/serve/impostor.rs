@@ -1,6 +1,6 @@
 //! Programs that are not, or not quite, an OpenCode server.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -190,4 +190,73 @@ async fn with_few_descriptors() {
         refused += 1;
     }
     assert!(refused > 0);
+}
+
+/// Set for the test below when it runs again with few processes.
+#[cfg(target_os = "linux")]
+const LONELY: &str = "ORCH_TEST_FEW_PROCESSES";
+
+/// Fault: the limit of processes is reached. It does not bind root, so that root runs as somebody else here.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn without_room_for_a_process_nothing_is_half_started_and_the_next_try_starts() {
+    if std::env::var_os(LONELY).is_some() {
+        return with_few_processes().await;
+    }
+    let own = std::fs::metadata("/proc/self").unwrap().uid();
+    let user = if own == 0 { NOBODY } else { own };
+    let limit = format!("--nproc={}", tasks_of(user) + 16);
+    let mut words: Vec<String> = ["prlimit", &limit].map(str::to_owned).to_vec();
+    if own == 0 {
+        let someone_else =
+            [format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()];
+        words.push("setpriv".to_owned());
+        words.extend(someone_else);
+    }
+    let name = "serve::impostor::without_room_for_a_process_nothing_is_half_started_and_the_next_try_starts";
+    let ran = tokio::process::Command::new(&words[0])
+        .args(&words[1..])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", name])
+        .env(LONELY, "1")
+        .output()
+        .await
+        .unwrap();
+    assert!(ran.status.success() && String::from_utf8_lossy(&ran.stdout).contains("1 passed"), "{ran:?}");
+}
+
+/// A user whom no account has.
+#[cfg(target_os = "linux")]
+const NOBODY: u32 = 54_321;
+
+/// How many threads a user has: that is what the limit of processes counts.
+#[cfg(target_os = "linux")]
+fn tasks_of(user: u32) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let theirs = processes.filter(|process| process.metadata().is_ok_and(|it| it.uid() == user));
+    theirs.map(|process| std::fs::read_dir(process.path().join("task")).map_or(0, Iterator::count)).sum()
+}
+
+#[cfg(target_os = "linux")]
+async fn with_few_processes() {
+    let impostor = Impostor::new("echo $$ > \"$SCRATCH/server\"; exec sleep 600");
+    let refused = loop {
+        let sleeper = || std::process::Command::new("sleep").arg("600").spawn().ok();
+        let mut taken: Vec<_> = std::iter::from_fn(sleeper).collect();
+        let error = impostor.start().await;
+        for sleeper in &mut taken {
+            sleeper.kill().unwrap();
+            sleeper.wait().unwrap();
+        }
+        // Somebody else of the same user may have made room meanwhile.
+        if error.kind() == HostErrorKind::Spawn {
+            break error;
+        }
+    };
+    assert!(refused.to_string().contains("Resource temporarily unavailable"), "{refused}");
+    assert!(!impostor.path("server").exists());
+    assert_eq!(std::fs::read_dir(impostor.path("records")).map_or(0, Iterator::count), 0);
+    let error = impostor.start().await;
+    assert!(error.to_string().contains("it did not listen"), "{error}");
+    assert!(!is_alive(&impostor.path("server")));
 }
