@@ -16,7 +16,7 @@ use std::{
 use orch_config::{Profile, Trust, id::ProfileId, private};
 use orch_opencode::{
     HostError, HostErrorKind, HttpOpenCode, OpenCode, StreamItem,
-    serve::{self, Environment, Progress, Serve, Server, StopReport},
+    serve::{Environment, Progress, Serve, Server, StopReport},
 };
 use sha2::{Digest as _, Sha256};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::{Error, ErrorKind},
-    permission,
+    orphans, permission,
 };
 
 /// Servers that one profile may have at once, each on a data directory of its own, for as many programs.
@@ -123,8 +123,8 @@ impl Supervisor {
         progress: impl Fn(Progress) + Clone + Send + Sync + 'static,
         hung: impl FnOnce(String) + Send + 'static,
     ) -> Result<Running, HostError> {
-        let records = self.state_dir.join("servers/records");
-        self.sweep(records.clone()).await;
+        let records = orphans::records_of_workers(&self.state_dir);
+        orphans::sweep(vec![records.clone()]).await;
         let offset = self.started.fetch_add(1, Ordering::Relaxed).wrapping_mul(PORT_STRIDE) % 1024;
         let port = profile.port.unwrap_or_else(|| self.base_port.saturating_add(offset));
         let serve = || self.serve(profile, home, &records).on_progress(progress.clone());
@@ -185,18 +185,6 @@ impl Supervisor {
             true => serve,
             // There is nothing to undo.
             false => serve.without_snapshots(),
-        }
-    }
-
-    /// A sweep that fails keeps nobody from working.
-    async fn sweep(&self, records: PathBuf) {
-        match tokio::task::spawn_blocking(move || serve::sweep(&records)).await {
-            Ok(Ok(swept)) if !swept.ended.is_empty() => {
-                tracing::warn!(ended = ?swept.ended, "ended servers whose owner was killed");
-            }
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "servers left behind could not be looked up"),
-            Err(error) => tracing::warn!(%error, "servers left behind could not be looked up"),
         }
     }
 }

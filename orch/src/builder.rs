@@ -1,6 +1,7 @@
 //! Puts an orchestrator together.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     fmt,
     path::{Path, PathBuf},
@@ -9,7 +10,7 @@ use std::{
 
 use orch_config::{Config, id::ProfileId};
 use orch_ux::frontend::Frontend;
-use orch_workers::{Connector, Host, Worker};
+use orch_workers::{Connector, Host, Worker, end_orphans};
 use orch_workflow::{
     driver::{Announcer, Engine},
     store::{MemoryStore, RunStore},
@@ -22,6 +23,9 @@ use crate::{
     show::Audience,
 };
 
+/// The folder of a state root that has one folder for each project.
+const PROJECTS: &str = "projects";
+
 /// Puts an [`Orchestrator`] together. Only the directory is needed; everything else has a default.
 #[must_use]
 pub struct Builder {
@@ -30,6 +34,8 @@ pub struct Builder {
     host: Option<Host>,
     store: StoreChoice,
     state: Option<PathBuf>,
+    /// What the state directories of all projects are below.
+    root: Option<PathBuf>,
     environment: Vec<(String, String)>,
     workers: Vec<Arc<dyn Worker>>,
     audience: Audience,
@@ -55,6 +61,7 @@ impl Builder {
             host: None,
             store: StoreChoice::Configured,
             state: None,
+            root: None,
             environment: Vec::new(),
             workers: Vec::new(),
             audience: Audience::Host,
@@ -90,12 +97,13 @@ impl Builder {
 
     /// Keeps runs and the data of started servers below this directory, apart for every project: the layout of the
     /// `orch` command, so that both see the same runs. `store.path` of the configuration moves the store, and nothing
-    /// else.
+    /// else. Servers of a killed process are ended, whichever project below the root they were started for.
     #[cfg(feature = "sqlite")]
     pub fn state_root(mut self, root: impl AsRef<Path>) -> Self {
-        let state = project_state(root, &self.directory);
+        let state = project_state(&root, &self.directory);
         self.store = StoreChoice::ConfiguredOr(state.clone());
         self.state = Some(state);
+        self.root = Some(root.as_ref().to_owned());
         self
     }
 
@@ -103,7 +111,7 @@ impl Builder {
     /// are found and ended. Without it [`Host::launch`] works on the user's own data and leaves no record, and `server`
     /// workers are refused.
     pub fn state_at(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.state = Some(directory.into());
+        (self.state, self.root) = (Some(directory.into()), None);
         self
     }
 
@@ -139,7 +147,8 @@ impl Builder {
         self
     }
 
-    /// Opens the store and gets ready. Contacts and starts nothing else.
+    /// Opens the store, ends servers that a killed process left in the state directory, and gets ready. Contacts and
+    /// starts nothing else.
     ///
     /// # Errors
     /// The store cannot be opened, a worker is given for an unknown profile, or credentials for a host that takes none.
@@ -151,6 +160,7 @@ impl Builder {
         let host = self.host.clone().unwrap_or_else(|| self.configured_host());
         let connector = Connector::new(Arc::clone(&config), &self.directory, host)?;
         let store = self.open_store().await?;
+        end_orphans(self.states()).await;
         let Self { directory, state, environment, workers, audience, .. } = self;
         // Workers are asked for by the engine, and what they do is told by it.
         let announcer: Arc<OnceLock<Announcer>> = Arc::default();
@@ -167,6 +177,14 @@ impl Builder {
             .build();
         announcer.get_or_init(|| engine.announcer());
         Ok(Orchestrator::new(config, directory, engine, connector, audience))
+    }
+
+    /// The state directories that an earlier process may have left servers in.
+    fn states(&self) -> Vec<PathBuf> {
+        let projects = self.root.as_ref().and_then(|root| std::fs::read_dir(root.join(PROJECTS)).ok());
+        let others = projects.into_iter().flatten().flatten().map(|project| project.path());
+        let states: BTreeSet<_> = self.state.iter().cloned().chain(others).collect();
+        states.into_iter().collect()
     }
 
     fn is_unknown(&self, worker: &ProfileId) -> bool {
@@ -239,7 +257,7 @@ fn unknown_worker(id: &ProfileId) -> Error {
 #[cfg(feature = "sqlite")]
 #[must_use]
 pub fn project_state(root: impl AsRef<Path>, directory: &Path) -> PathBuf {
-    root.as_ref().join("projects").join(project_key(directory))
+    root.as_ref().join(PROJECTS).join(project_key(directory))
 }
 
 /// A name for a project that is readable and belongs to its path alone.

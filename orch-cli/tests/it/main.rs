@@ -21,6 +21,7 @@ mod manual;
 mod mcp;
 mod newcomer;
 mod offer;
+mod orphans;
 mod output;
 mod private;
 mod processes;
