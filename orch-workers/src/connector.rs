@@ -1,24 +1,40 @@
 //! The way to the host: made once, when the first run needs it.
 
-use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
+mod connection;
+
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    fmt, io, mem,
+    path::PathBuf,
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use orch_config::{Config, Trust};
 use orch_opencode::{
-    HostError, HttpOpenCode, OpenCode,
-    serve::{Environment, Serve, Server, StopReport, sweep},
+    HostError, HostErrorKind, HttpOpenCode, OpenCode,
+    serve::{Environment, Serve, Server, StopReport},
 };
 use orch_workflow::{
-    attempt::{AttemptError, ErrorCode, Settled},
+    attempt::{AttemptError, ErrorCode, RunId, Settled},
     port::{AskId, AskReply, Dispatch, Locator, Placement, Probe, SendError, StepExecutor, Task},
     status::{HostChange, StatusBody, WorkerStatus},
 };
-use tokio::sync::OnceCell;
+use tokio::{sync::Mutex, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
+pub use connection::Connection;
+
+use self::connection::{Launched, claim};
 use crate::{
+    claim::Claim,
     error::Error,
     host::{Credentials, Host, Source},
-    pool::Pool,
+    leftovers::Leftovers,
+    orphans,
+    pool::{self, Pool},
     preflight,
     progress::waits_for,
     shutdown::ShutdownReport,
@@ -31,6 +47,10 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Reaches a host and the workers on it when they are first needed, and is the engine's executor until then and after:
 /// a run that is only looked at needs no host.
 ///
+/// A host that is launched works on a data directory that no other process uses meanwhile, and every locator says on
+/// which; a run of an earlier process goes on where its sessions are ([`recall`](Self::recall)). One that has died is
+/// launched again when it is next needed.
+///
 /// Dropping it kills every process that it started; [`close`](Self::close) is the orderly way.
 pub struct Connector {
     config: Arc<Config>,
@@ -42,29 +62,11 @@ pub struct Connector {
     environment: Vec<(String, String)>,
     workers: Vec<Arc<dyn Worker>>,
     observer: Arc<dyn Fn(StatusBody) + Send + Sync>,
-    connection: OnceCell<Connection>,
-}
-
-/// A host that answers, and the workers on it.
-#[derive(Debug)]
-pub struct Connection {
-    host: Arc<dyn OpenCode>,
-    pool: Pool,
-    server: Option<Server>,
-}
-
-impl Connection {
-    /// The host.
-    #[must_use]
-    pub fn host(&self) -> &Arc<dyn OpenCode> {
-        &self.host
-    }
-
-    /// The workers.
-    #[must_use]
-    pub fn pool(&self) -> &Pool {
-        &self.pool
-    }
+    /// The first is the one for new runs.
+    connections: Mutex<Vec<Arc<Connection>>>,
+    /// On which data runs of earlier processes have their sessions.
+    runs: std::sync::Mutex<HashMap<RunId, String>>,
+    closing: CancellationToken,
 }
 
 /// How everything that was started ended.
@@ -75,6 +77,8 @@ pub struct Shutdown {
     pub workers: ShutdownReport,
     /// The host, if it was started here.
     pub host: Option<StopReport>,
+    /// Further hosts that were started here, for runs that an earlier process had begun on other data.
+    pub other_hosts: Vec<StopReport>,
 }
 
 impl Connector {
@@ -93,7 +97,9 @@ impl Connector {
             environment: Vec::new(),
             workers: Vec::new(),
             observer: Arc::new(|_| ()),
-            connection: OnceCell::new(),
+            connections: Mutex::default(),
+            runs: std::sync::Mutex::default(),
+            closing: CancellationToken::new(),
         })
     }
 
@@ -133,57 +139,154 @@ impl Connector {
         !matches!(self.source, Source::Launch { .. })
     }
 
-    /// The connection, made now if there is none. Concurrent callers wait for the same one; a failure is not kept.
-    /// Cancel safe: a server that was being started is ended.
+    /// The connection for new runs, made now if there is none, and made anew if its host was launched and has ended.
+    /// Concurrent callers wait for the same one; a failure is not kept. Cancel safe: a server that was being started is
+    /// ended.
     ///
     /// # Errors
-    /// The host cannot be found, started, reached or used.
-    pub async fn connection(&self) -> Result<&Connection, HostError> {
-        self.connection.get_or_try_init(|| self.connect()).await
+    /// The host cannot be found, started, reached or used, or the connector is closed.
+    pub async fn connection(&self) -> Result<Arc<Connection>, HostError> {
+        self.open(None).await
     }
 
-    /// Ends what was started. Nothing happens without a connection.
-    pub async fn close(&self) -> Shutdown {
-        let Some(connection) = self.connection.get() else { return Shutdown::default() };
-        let workers = connection.pool.shutdown(GRACE).await;
-        let host = match &connection.server {
-            Some(server) => Some(server.stop(GRACE).await),
-            None => None,
+    /// The same for this run: where its sessions are, if they were [recalled](Self::recall).
+    ///
+    /// # Errors
+    /// As [`connection`](Self::connection), and when another process works on the data that the run's sessions are in.
+    pub async fn connection_of(&self, run: &RunId) -> Result<Arc<Connection>, HostError> {
+        let data = self.runs().get(run).cloned();
+        self.open(data.as_deref()).await
+    }
+
+    /// Takes note of where an earlier process had the work of a run, by its journaled locators, oldest first.
+    pub fn recall<'a>(&self, run: &RunId, locators: impl DoubleEndedIterator<Item = &'a Locator>) {
+        if let Some(data) = locators.rev().find_map(pool::data_of) {
+            self.runs().insert(run.clone(), data.to_owned());
+        }
+    }
+
+    /// Removes the data of started servers that nobody works on and no run refers to any more. `named` gives the locators
+    /// of all runs that there are; it is awaited once nobody else can begin to work on that data. Where something fails
+    /// the data stays, which is traced.
+    ///
+    /// # Errors
+    /// That of `named`; nothing was removed.
+    pub async fn forget_data<E>(
+        &self,
+        named: impl Future<Output = Result<Vec<Locator>, E>>,
+    ) -> Result<(), E> {
+        let Some(state) = &self.state else { return Ok(()) };
+        let failed = |error: io::Error| tracing::warn!(%error, "data of earlier runs could not be removed");
+        let leftovers = match Leftovers::of(state) {
+            Ok(leftovers) if leftovers.is_empty() => return Ok(()),
+            Ok(leftovers) => leftovers,
+            Err(error) => {
+                failed(error);
+                return Ok(());
+            }
         };
-        if host.is_some() {
+        let named = named.await?;
+        let removed = tokio::task::spawn_blocking(move || leftovers.remove_all_but(&named)).await;
+        removed.map_err(io::Error::from).flatten().unwrap_or_else(failed);
+        Ok(())
+    }
+
+    /// Ends what was started. Nothing happens without a connection, and there is none any more afterwards.
+    pub async fn close(&self) -> Shutdown {
+        self.closing.cancel();
+        // With them goes the right to the data that their hosts have worked on.
+        let connections = mem::take(&mut *self.connections.lock().await);
+        let mut shutdown = Shutdown::default();
+        for connection in connections.iter() {
+            shutdown.workers.merge(connection.pool.shutdown(GRACE).await);
+        }
+        let mut ending = JoinSet::new();
+        for (place, connection) in connections.into_iter().enumerate() {
+            ending.spawn(async move { (place, connection.end(GRACE).await) });
+        }
+        let mut ended = ending.join_all().await;
+        ended.sort_by_key(|(place, _)| *place);
+        let mut reports = ended.into_iter().filter_map(|(_, report)| report);
+        (shutdown.host, shutdown.other_hosts) = (reports.next(), reports.collect());
+        if shutdown.host.is_some() {
             self.tell(HostChange::new(WorkerStatus::Stopped));
         }
-        Shutdown { workers, host }
+        shutdown
     }
 
-    async fn connect(&self) -> Result<Connection, HostError> {
-        let (host, server) = match &self.source {
+    /// The connection on this data, or the first one. There is but one to a host that is not launched on data of ours.
+    async fn open(&self, data: Option<&str>) -> Result<Arc<Connection>, HostError> {
+        let data = data.filter(|_| self.state.is_some() && !self.has_running_host());
+        let mut connections = self.connections.lock().await;
+        if self.closing.is_cancelled() {
+            return Err(closed());
+        }
+        let known = connections.iter().position(|known| data.is_none() || known.data() == data);
+        if let Some(known) = known.map(|at| &connections[at])
+            && !known.has_ended().await
+        {
+            return Ok(Arc::clone(known));
+        }
+        let dead = known.map(|at| &connections[at]);
+        let opened = tokio::select! {
+            opened = self.connect(data, dead, connections.first()) => Arc::new(opened?),
+            () = self.closing.cancelled() => return Err(closed()),
+        };
+        match known {
+            Some(at) => connections[at] = Arc::clone(&opened),
+            None => connections.push(Arc::clone(&opened)),
+        }
+        Ok(opened)
+    }
+
+    /// A connection on this data or on data that is free, in place of one whose host has ended, beside another one.
+    async fn connect(
+        &self,
+        data: Option<&str>,
+        dead: Option<&Arc<Connection>>,
+        other: Option<&Arc<Connection>>,
+    ) -> Result<Connection, HostError> {
+        let (host, launched) = match &self.source {
             Source::Client(client) => (Arc::clone(client), None),
             Source::Server { url } => (self.client(url)?, None),
             Source::Launch { command } => {
-                let server = self.launch(command).await.inspect_err(|error| {
+                let claim = match (dead, &self.state) {
+                    (Some(dead), _) => dead.claim().await,
+                    (None, Some(state)) => Some(Arc::new(claim(state, data).await?)),
+                    (None, None) => None,
+                };
+                let server = self.launch(command, claim.as_deref()).await.inspect_err(|error| {
                     self.tell(HostChange::new(WorkerStatus::Failed).with_note(error.to_string()));
                 })?;
                 self.tell(HostChange::new(WorkerStatus::Ready));
-                (Arc::new(server.client()) as Arc<dyn OpenCode>, Some(server))
+                let host: Arc<dyn OpenCode> = Arc::new(server.client());
+                (host, Some(Launched { server, claim }))
             }
         };
         host.health().await?;
-        let mut pool = Pool::builder(Arc::clone(&self.config), Arc::clone(&host))
+        let pool = match other {
+            Some(other) => other.pool.beside(Arc::clone(&host)),
+            None => self.pool(&host, launched.is_some()),
+        };
+        Ok(Connection { host, pool, launched })
+    }
+
+    fn pool(&self, host: &Arc<dyn OpenCode>, is_launched: bool) -> Pool {
+        let mut pool = Pool::builder(Arc::clone(&self.config), Arc::clone(host))
             .environment(self.environment.iter().cloned())
             .on_worker({
                 let observer = Arc::clone(&self.observer);
                 move |event| observer(StatusBody::Worker(event))
             })
-            .guarded_host(self.plugin || (server.is_some() && self.state.is_some()))
+            .guarded_host(self.plugin || is_launched)
             .create_parent(true);
         if let Some(state) = &self.state {
-            pool = pool.state_dir(state.join("workers")).server_command(self.server_command());
+            pool = pool.state_dir(orphans::workers(state)).server_command(self.server_command());
         }
         for worker in &self.workers {
             pool = pool.register(Arc::clone(worker));
         }
-        Ok(Connection { host, pool: pool.build(), server })
+        pool.build()
     }
 
     fn client(&self, url: &str) -> Result<Arc<dyn OpenCode>, HostError> {
@@ -195,8 +298,8 @@ impl Connector {
         Ok(Arc::new(client.build()?))
     }
 
-    /// A host of our own, with the user's configuration and a data directory for this project.
-    async fn launch(&self, command: &[OsString]) -> Result<Server, HostError> {
+    /// A host of our own, with the user's configuration and a data directory that was claimed for it.
+    async fn launch(&self, command: &[OsString], data: Option<&Claim>) -> Result<Server, HostError> {
         let starting = HostChange::new(WorkerStatus::Starting);
         self.tell(starting.clone().with_warning(preflight::not_trusted(self.config.trust)));
         let environment = Environment::inherit(self.environment.iter().cloned());
@@ -209,13 +312,11 @@ impl Connector {
             })
             .startup_timeout(Duration::from_millis(self.config.startup_timeout_ms))
             .trusted(self.config.trust == Trust::Trusted);
-        if let Some(state) = &self.state {
-            let records = state.join("processes");
+        if let (Some(state), Some(data)) = (&self.state, data) {
+            let records = orphans::records_of_hosts(state);
             // What an owner that was killed left behind is ended before anything is started on its data.
-            if let Err(error) = sweep(&records) {
-                tracing::warn!(%error, directory = %records.display(), "cannot look for orphaned servers");
-            }
-            serve = serve.data_dir(state.join("host")).records(records);
+            orphans::sweep(vec![records.clone()]).await;
+            serve = serve.data_dir(data.path()).records(records);
         }
         serve.start().await
     }
@@ -240,14 +341,15 @@ impl Connector {
             .or_else(|| self.config.opencode.command.clone())
             .unwrap_or_else(|| vec!["opencode".to_owned()])
     }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<RunId, String>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connector")
-            .field("directory", &self.directory)
-            .field("connected", &self.connection.initialized())
-            .finish_non_exhaustive()
+        f.debug_struct("Connector").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 
@@ -255,39 +357,51 @@ impl fmt::Debug for Connector {
 #[async_trait]
 impl StepExecutor for Connector {
     async fn place(&self, dispatch: &Dispatch) -> Result<Placement, AttemptError> {
-        self.pool().await?.place(dispatch).await
+        let connection = self.connection_of(&dispatch.id.run).await.map_err(|error| unreached(&error))?;
+        let mut placement = connection.pool.place(dispatch).await?;
+        if let Some(data) = connection.data() {
+            placement.locator = pool::on_data(placement.locator, data);
+        }
+        Ok(placement)
     }
 
     async fn send(&self, locator: &Locator, dispatch: &Dispatch) -> Result<Task, SendError> {
-        let pool = self.pool().await.map_err(SendError::Refused)?;
+        let pool = self.pool_of(locator).await.map_err(SendError::Refused)?;
         pool.send(locator, dispatch).await
     }
 
     async fn probe(&self, locator: &Locator, dispatch: &Dispatch) -> Probe {
-        match self.pool().await {
+        match self.pool_of(locator).await {
             Ok(pool) => pool.probe(locator, dispatch).await,
             Err(error) => Probe::Unknown(error.message),
         }
     }
 
     async fn abort(&self, locator: &Locator) -> Result<(), AttemptError> {
-        self.pool().await?.abort(locator).await
+        self.pool_of(locator).await?.abort(locator).await
     }
 
     async fn latest_answer(&self, locator: &Locator) -> Result<Settled, AttemptError> {
-        self.pool().await?.latest_answer(locator).await
+        self.pool_of(locator).await?.latest_answer(locator).await
     }
 
     async fn answer(&self, locator: &Locator, ask: &AskId, reply: &AskReply) -> Result<(), AttemptError> {
-        self.pool().await?.answer(locator, ask, reply).await
+        self.pool_of(locator).await?.answer(locator, ask, reply).await
     }
 }
 
 impl Connector {
-    async fn pool(&self) -> Result<&Pool, AttemptError> {
-        match self.connection().await {
-            Ok(connection) => Ok(&connection.pool),
-            Err(error) => Err(AttemptError::new(ErrorCode::Unreachable, error.to_string())),
-        }
+    /// The workers where this locator is.
+    async fn pool_of(&self, locator: &Locator) -> Result<Pool, AttemptError> {
+        let opened = self.open(pool::data_of(locator)).await;
+        opened.map(|connection| connection.pool.clone()).map_err(|error| unreached(&error))
     }
+}
+
+fn unreached(error: &HostError) -> AttemptError {
+    AttemptError::new(ErrorCode::Unreachable, error.to_string())
+}
+
+fn closed() -> HostError {
+    HostError::new(HostErrorKind::Spawn, "reach the host", "", "everything is being shut down")
 }

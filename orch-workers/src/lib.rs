@@ -25,9 +25,11 @@
 
 mod asks;
 mod backend;
+mod claim;
 mod connector;
 mod error;
 mod host;
+mod leftovers;
 mod locator;
 mod orphans;
 mod permission;

@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     ffi::OsString,
-    fs::{self, File, OpenOptions},
     io, mem,
     path::{Path, PathBuf},
     sync::{
@@ -23,12 +22,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    claim::{Claim, MOST},
     error::{Error, ErrorKind},
     orphans, permission,
 };
 
-/// Servers that one profile may have at once, each on a data directory of its own, for as many programs.
-const HOMES: usize = 16;
 /// First ports of servers that start at the same time are this far apart.
 const PORT_STRIDE: u16 = 16;
 /// A server that does not answer before the next check is due has failed one, but never sooner than the first of these,
@@ -52,13 +50,12 @@ pub(crate) struct Supervisor {
     pub(crate) homes: Mutex<HashMap<PathBuf, Home>>,
 }
 
-/// A data directory that no other process of ours uses until this is dropped, and the server on it: two servers on one
-/// directory could both run one session (observed on OpenCode 1.18.33).
+/// A data directory that is ours until this is dropped, and the server on it.
 #[derive(Debug)]
 pub(crate) struct Home {
-    /// Its only owner: dropping it kills the server, before the lock is given up.
+    /// Its only owner: dropping it kills the server, before the claim is given up.
     server: Option<Arc<Server>>,
-    _lock: File,
+    _claim: Claim,
 }
 
 /// A server that runs.
@@ -73,45 +70,33 @@ impl Supervisor {
     /// Claims the first data directory of this profile and project that is free.
     pub(crate) fn claim_any(&self, worker: &ProfileId) -> Result<PathBuf, Error> {
         let base = home_name(&self.directory, worker.as_str());
-        for number in 1..=HOMES {
-            let name = if number == 1 { base.clone() } else { format!("{base}-{number}") };
-            let path = self.state_dir.join("servers").join(name);
-            if self.try_claim(worker, &path)? {
-                return Ok(path);
-            }
+        let homes = orphans::homes_of_workers(&self.state_dir);
+        let claimed =
+            private::directories(&self.state_dir, &homes).and_then(|()| Claim::first(&homes, &base));
+        match claimed.map_err(|error| unusable(worker, &homes, error))? {
+            Some(claim) => Ok(self.move_in(claim)),
+            None => Err(Error::new(
+                ErrorKind::Spawn,
+                format!("worker `{worker}`: {MOST} other programs use its servers in this project already"),
+            )),
         }
-        Err(Error::new(
-            ErrorKind::Spawn,
-            format!("worker `{worker}`: {HOMES} other programs use its servers in this project already"),
-        ))
     }
 
     /// Claims this very data directory, which a journaled session is on.
     pub(crate) fn claim(&self, worker: &ProfileId, path: &Path) -> Result<(), Error> {
-        if self.try_claim(worker, path)? {
+        let claimed = private::directories(&self.state_dir, path).and_then(|()| Claim::of(path));
+        if let Some(claim) = claimed.map_err(|error| unusable(worker, path, error))? {
+            self.move_in(claim);
             return Ok(());
         }
         let message = format!("worker `{worker}`: another process uses its data in {}", path.display());
         Err(Error::new(ErrorKind::Spawn, message))
     }
 
-    fn try_claim(&self, worker: &ProfileId, path: &Path) -> Result<bool, Error> {
-        let failed = |error: io::Error| {
-            let message = format!("worker `{worker}`: cannot use {} for its data: {error}", path.display());
-            Error::new(ErrorKind::Spawn, message).with_source(error)
-        };
-        private::directories(&self.state_dir, path).map_err(failed)?;
-        let lock_file = path.join("lock");
-        let file = private::open(&lock_file, OpenOptions::new().create(true).truncate(false).write(true))
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {
-                lock(&self.homes).insert(path.to_owned(), Home { server: None, _lock: file });
-                Ok(true)
-            }
-            Err(fs::TryLockError::WouldBlock) => Ok(false),
-            Err(fs::TryLockError::Error(error)) => Err(failed(error)),
-        }
+    fn move_in(&self, claim: Claim) -> PathBuf {
+        let path = claim.path().to_owned();
+        lock(&self.homes).insert(path.clone(), Home { server: None, _claim: claim });
+        path
     }
 
     /// Ends servers whose owner was killed, then starts one on a claimed data directory and watches it. `hung` hears of
@@ -257,6 +242,11 @@ async fn has_ended(server: &Weak<Server>) -> bool {
         Some(server) => server.has_ended().await,
         None => true,
     }
+}
+
+fn unusable(worker: &ProfileId, path: &Path, error: io::Error) -> Error {
+    let message = format!("worker `{worker}`: cannot use {} for its data: {error}", path.display());
+    Error::new(ErrorKind::Spawn, message).with_source(error)
 }
 
 /// The name of the first data directory of a worker in a project.

@@ -161,6 +161,7 @@ impl Builder {
         let connector = Connector::new(Arc::clone(&config), &self.directory, host)?;
         let store = self.open_store().await?;
         end_orphans(self.states()).await;
+        let keeps_all_runs = self.state.is_some() && self.state.as_ref() == self.store_directory();
         let Self { directory, state, environment, workers, audience, .. } = self;
         // Workers are asked for by the engine, and what they do is told by it.
         let announcer: Arc<OnceLock<Announcer>> = Arc::default();
@@ -176,7 +177,7 @@ impl Builder {
             .changes(move |journaled| definition::change(&present, journaled))
             .build();
         announcer.get_or_init(|| engine.announcer());
-        Ok(Orchestrator::new(config, directory, engine, connector, audience))
+        Ok(Orchestrator::new(config, directory, engine, connector, keeps_all_runs, audience))
     }
 
     /// The state directories that an earlier process may have left servers in.
@@ -201,18 +202,23 @@ impl Builder {
     }
 
     async fn open_store(&self) -> Result<Arc<dyn RunStore>, Error> {
+        match (&self.store, self.store_directory()) {
+            (StoreChoice::Custom(store), _) => Ok(Arc::clone(store)),
+            (_, Some(directory)) => open(directory).await,
+            (_, None) => Ok(Arc::new(MemoryStore::new())),
+        }
+    }
+
+    /// Where the store is, if it is a durable one of ours.
+    fn store_directory(&self) -> Option<&PathBuf> {
         let configured = self.config.store.path.as_ref();
-        let directory = match &self.store {
-            StoreChoice::Custom(store) => return Ok(Arc::clone(store)),
+        match &self.store {
+            StoreChoice::Custom(_) => None,
             StoreChoice::Configured => configured,
             #[cfg(feature = "sqlite")]
             StoreChoice::ConfiguredOr(directory) => Some(configured.unwrap_or(directory)),
             #[cfg(feature = "sqlite")]
             StoreChoice::At(directory) => Some(directory),
-        };
-        match directory {
-            Some(directory) => open(directory).await,
-            None => Ok(Arc::new(MemoryStore::new())),
         }
     }
 }

@@ -51,7 +51,7 @@ impl Orchestrator {
         let step = (row.run.clone(), view.workflow.clone(), row.step.clone());
         let conversation =
             Conversation::new((row.worker, row.kind), session, step).below(view.parent_session.clone());
-        let answer = self.reach().await?.pool().ask(conversation, question).await;
+        let answer = self.reach_for(&row.run).await?.pool().ask(conversation, question).await;
         answer.map_err(|error| {
             let message = format!("ask worker {worker:?}: {}", error.message);
             Error::new(ErrorKind::Host, "orch::workers::no-answer", message).with_help(format!(

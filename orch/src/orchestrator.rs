@@ -63,6 +63,8 @@ struct Inner {
     directory: PathBuf,
     engine: Engine,
     connector: Arc<Connector>,
+    /// The store belongs to the state directory: no other one refers to what is there.
+    keeps_all_runs: bool,
     audience: Audience,
     show: Mutex<Option<Show>>,
 }
@@ -78,10 +80,12 @@ impl Orchestrator {
         directory: PathBuf,
         engine: Engine,
         connector: Arc<Connector>,
+        keeps_all_runs: bool,
         audience: Audience,
     ) -> Self {
         let show = Mutex::new(None);
-        Self { inner: Arc::new(Inner { config, directory, engine, connector, audience, show }) }
+        let inner = Inner { config, directory, engine, connector, keeps_all_runs, audience, show };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The configuration in force.
@@ -102,6 +106,15 @@ impl Orchestrator {
     /// [`ErrorKind::Host`](crate::ErrorKind::Host): it cannot be found, started, reached or used.
     pub async fn host(&self) -> Result<Arc<dyn OpenCode>, Error> {
         Ok(Arc::clone(self.reach().await?.host()))
+    }
+
+    /// The host that the sessions of a run are on, reached now if it was not before. It is [`host`](Self::host) but where
+    /// that is started here, and an earlier process had the run on other data.
+    ///
+    /// # Errors
+    /// As [`host`](Self::host); the run is unknown, or another process works on its data.
+    pub async fn host_of(&self, run: &RunId) -> Result<Arc<dyn OpenCode>, Error> {
+        Ok(Arc::clone(self.reach_for(run).await?.host()))
     }
 
     /// Starts a run and drives it on a task of its own. Returns once the run is durable.
@@ -163,7 +176,7 @@ impl Orchestrator {
         let forked = self.inner.engine.fork(run, fork).await?;
 
         preflight::task(forked.plan(), forked.task())?;
-        let connection = self.reach().await?;
+        let connection = self.reach_for(run).await?;
         if let Some(parent) = forked.parent_session() {
             let given = Parent::Given(parent.to_owned());
             preflight::parent(connection.pool(), given, forked.plan()).await?;
@@ -201,8 +214,21 @@ impl Orchestrator {
         if retention == Retention::default() {
             return;
         }
-        if let Err(error) = self.inner.engine.prune(retention).await {
-            tracing::warn!(%error, "old runs could not be forgotten");
+        match self.inner.engine.prune(retention).await {
+            Ok(forgotten) if forgotten.is_empty() => {}
+            Ok(_) => self.forget_data().await,
+            Err(error) => tracing::warn!(%error, "old runs could not be forgotten"),
+        }
+    }
+
+    /// The data of a server that we started goes with the last run that refers to it.
+    async fn forget_data(&self) {
+        // Another store may hold runs that refer to it, too.
+        if !self.inner.keeps_all_runs {
+            return;
+        }
+        if let Err(error) = self.inner.connector.forget_data(self.inner.engine.all_locators()).await {
+            tracing::warn!(%error, "the data of old runs could not be forgotten");
         }
     }
 
@@ -214,7 +240,7 @@ impl Orchestrator {
     pub async fn resume(&self, run: &RunId) -> Result<Run, Error> {
         let view = self.view(run).await?;
         if view.owner.is_none() && !view.status.is_terminal() {
-            self.reach().await?;
+            self.reach_for(run).await?;
             self.recall(run).await?;
         }
         Ok(self.inner.engine.resume(run).await?)
@@ -285,7 +311,7 @@ impl Orchestrator {
         let view = self.view(run).await?;
         if view.owner.is_none() && !view.status.is_terminal() {
             if sets_to_work(&view, &request) {
-                self.reach().await?;
+                self.reach_for(run).await?;
             }
             self.recall(run).await?;
         }
@@ -424,8 +450,20 @@ impl Orchestrator {
     }
 
     /// The host and the pool, with somebody to show what happens there.
-    pub(crate) async fn reach(&self) -> Result<&Connection, Error> {
+    pub(crate) async fn reach(&self) -> Result<Arc<Connection>, Error> {
         let connection = self.inner.connector.connection().await?;
+        self.show(Some(connection.host())).await;
+        Ok(connection)
+    }
+
+    /// The same where the sessions of this run are.
+    pub(crate) async fn reach_for(&self, run: &RunId) -> Result<Arc<Connection>, Error> {
+        let connector = &self.inner.connector;
+        // One that runs already is where it is, whoever had the run before.
+        if !connector.has_running_host() {
+            connector.recall(run, self.inner.engine.locators(run).await?.iter());
+        }
+        let connection = connector.connection_of(run).await?;
         self.show(Some(connection.host())).await;
         Ok(connection)
     }

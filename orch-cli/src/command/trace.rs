@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orch::{
-    Orchestrator,
+    Orchestrator, RunId,
     config::kind::WorkerKind,
     opencode::{OpenCode, SessionId},
     ux::{
@@ -62,7 +62,7 @@ async fn run_trace(
         return Err(Failure::usage("orch::run::unknown-step", message)
             .help(format!("its steps are listed by `{}`", command::SHOW.on(&run))));
     }
-    match reach(orchestrator, may_ask).await {
+    match reach(orchestrator, Some(&run), may_ask).await {
         Ok(host) => trace.look_up(&*host).await,
         Err(failure) => trace.without_host(&failure.message),
     }
@@ -81,7 +81,7 @@ async fn session_trace(
     // One that no run has used is on the host, if anywhere.
     let worker = orchestrator.worker(session.as_str()).await.ok();
     let host = match worker.filter(|worker| worker.kind == WorkerKind::Server) {
-        None => reach(orchestrator, may_ask).await?,
+        None => reach(orchestrator, None, may_ask).await?,
         Some(own) if start => orchestrator.server(&own.worker).await?,
         Some(own) => {
             let message = format!("session {session} lives on the server of worker {}", own.worker);
@@ -94,10 +94,17 @@ async fn session_trace(
     Ok(SessionTrace::read(&*host, session).await.map_err(orch::Error::from)?)
 }
 
-/// The host, where one is named or may be started.
-async fn reach(orchestrator: &Orchestrator, may_ask: bool) -> Result<Arc<dyn OpenCode>, Failure> {
+/// The host, that of a run where it is about one, if it is named or may be started.
+async fn reach(
+    orchestrator: &Orchestrator,
+    run: Option<&RunId>,
+    may_ask: bool,
+) -> Result<Arc<dyn OpenCode>, Failure> {
     if !may_ask {
         return Err(Failure::usage("orch::cli::no-host", NO_HOST));
     }
-    Ok(orchestrator.host().await?)
+    Ok(match run {
+        Some(run) => orchestrator.host_of(run).await?,
+        None => orchestrator.host().await?,
+    })
 }

@@ -13,9 +13,8 @@ use orch_config::{Config, id::ProfileId};
 use orch_opencode::{OpenCode, serve::Environment, tracker::Patience};
 use tokio_util::sync::CancellationToken;
 
-use super::{Inner, Parents, Pool, lock};
+use super::{Common, Inner, Pool, lock};
 use crate::{
-    preflight::SharedOffer,
     route::HostCapabilities,
     supervise::Supervisor,
     worker::{Context, Worker, WorkerEvent},
@@ -92,8 +91,8 @@ impl PoolBuilder {
         self
     }
 
-    /// Whether our plugin runs in the given host, as it does in those that orch starts with a data directory: then a
-    /// profile's temperature applies there, too. No unless said.
+    /// Whether our plugin runs in the given host, as it does in those that orch starts: then a profile's temperature
+    /// applies there, too. No unless said.
     #[must_use]
     pub fn guarded_host(mut self, guarded: bool) -> Self {
         self.guarded = guarded;
@@ -150,21 +149,18 @@ impl PoolBuilder {
                 observer(event);
             }
         };
-        let inner = Inner {
+        let common = Common {
             config: self.config,
-            host: self.host,
             supervisor,
             can,
-            offer: SharedOffer::default(),
             guarded: self.guarded,
             patience: self.patience,
             registered: self.registered,
-            workers: Mutex::default(),
-            parents: Parents::default(),
+            servers: Mutex::default(),
             cx: Context::new(stop.clone(), Arc::new(observer)),
             stop,
             seen,
         };
-        Pool { inner: Arc::new(inner) }
+        Pool { inner: Arc::new(Inner::new(Arc::new(common), self.host)) }
     }
 }

@@ -68,9 +68,9 @@ impl Pool {
         for need in together(needs) {
             match self.inner.worker(&need.worker, need.kind) {
                 Err(problem) => problems.push(problem),
-                Ok(_) if self.inner.registered.contains_key(&need.worker) => {}
+                Ok(_) if self.inner.common.registered.contains_key(&need.worker) => {}
                 Ok(_) => {
-                    let profile = self.inner.config.profiles.get(&need.worker);
+                    let profile = self.inner.common.config.profiles.get(&need.worker);
                     on_host.extend(profile.map(|profile| (profile, need)));
                 }
             }
@@ -110,9 +110,9 @@ impl Pool {
     #[must_use]
     pub fn cautions(&self, needs: impl IntoIterator<Item = Need>) -> Vec<Caution> {
         let caution = |need: Need| {
-            let registered = self.inner.registered.contains_key(&need.worker);
-            let profile = self.inner.config.profiles.get(&need.worker).filter(|_| !registered)?;
-            preflight::without_effect(profile, need.kind, self.inner.guarded)
+            let registered = self.inner.common.registered.contains_key(&need.worker);
+            let profile = self.inner.common.config.profiles.get(&need.worker).filter(|_| !registered)?;
+            preflight::without_effect(profile, need.kind, self.inner.common.guarded)
         };
         together(needs).into_iter().filter_map(caution).collect()
     }
@@ -124,7 +124,7 @@ impl Pool {
             let pool = self.clone();
             asked.spawn(async move {
                 let problems = match pool.inner.own(&need.worker, need.kind) {
-                    Ok(worker) => worker.examine(&pool.inner.cx, &need).await,
+                    Ok(worker) => worker.examine(&pool.inner.common.cx, &need).await,
                     Err(problem) => vec![problem],
                 };
                 (index, problems)

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 
 /// A worker's locator with its address. Fields may be added, never renamed: journals keep them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Envelope {
+pub(crate) struct Envelope {
     pub(super) worker: ProfileId,
     pub(super) kind: WorkerKind,
     at: Value,
@@ -30,7 +30,7 @@ impl Envelope {
         Ok(Placement { locator, ..placement })
     }
 
-    pub(super) fn open(locator: &Locator) -> Result<(Self, Locator), Error> {
+    pub(crate) fn open(locator: &Locator) -> Result<(Self, Locator), Error> {
         let envelope = Self::deserialize(&locator.0).map_err(|error| {
             Error::new(ErrorKind::Locator, format!("the journaled locator does not name its worker: {error}"))
                 .with_source(error)
@@ -38,4 +38,20 @@ impl Envelope {
         let inner = Locator(envelope.at.clone());
         Ok((envelope, inner))
     }
+}
+
+/// Where the sessions are of a host that was launched: the name of its data directory, beside the worker's address.
+const DATA: &str = "data";
+
+/// The same locator on this data of a launched host.
+pub(crate) fn on_data(mut locator: Locator, data: &str) -> Locator {
+    if let Some(envelope) = locator.0.as_object_mut() {
+        envelope.insert(DATA.to_owned(), data.into());
+    }
+    locator
+}
+
+/// On which data of a launched host it is.
+pub(crate) fn data_of(locator: &Locator) -> Option<&str> {
+    locator.0.get(DATA)?.as_str()
 }

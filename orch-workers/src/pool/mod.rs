@@ -9,6 +9,8 @@ mod server;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::Hash,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -26,8 +28,9 @@ use tokio_util::sync::CancellationToken;
 pub use ask::Conversation;
 pub use builder::PoolBuilder;
 pub use check::Need;
+pub(crate) use envelope::{Envelope, data_of, on_data};
 
-use self::{envelope::Envelope, parent::Parents};
+use self::parent::Parents;
 use crate::{
     backend::OpenCodeWorker,
     error::{Error, ErrorKind},
@@ -50,19 +53,29 @@ pub struct Pool {
 
 type Key = (ProfileId, WorkerKind);
 
+/// What depends on the given host.
 #[derive(Debug)]
 struct Inner {
-    config: Arc<Config>,
+    common: Arc<Common>,
     host: Arc<dyn OpenCode>,
-    supervisor: Option<Arc<Supervisor>>,
-    can: HostCapabilities,
     /// What the given host offers, once somebody has asked it.
     offer: SharedOffer,
+    /// Those that work on the given host.
+    workers: Mutex<HashMap<Key, OpenCodeWorker>>,
+    parents: Parents,
+}
+
+/// What does not.
+#[derive(Debug)]
+struct Common {
+    config: Arc<Config>,
+    supervisor: Option<Arc<Supervisor>>,
+    can: HostCapabilities,
     guarded: bool,
     patience: Patience,
     registered: HashMap<ProfileId, Arc<dyn Worker>>,
-    workers: Mutex<HashMap<Key, OpenCodeWorker>>,
-    parents: Parents,
+    /// Those with servers of their own.
+    servers: Mutex<HashMap<ProfileId, OpenCodeWorker>>,
     cx: Context,
     stop: CancellationToken,
     /// The latest status of every worker.
@@ -75,10 +88,15 @@ impl Pool {
         PoolBuilder::new(config, host)
     }
 
+    /// The same pool on another host: workers with servers of their own are the same there, and all end together.
+    pub(crate) fn beside(&self, host: Arc<dyn OpenCode>) -> Self {
+        Self { inner: Arc::new(Inner::new(Arc::clone(&self.inner.common), host)) }
+    }
+
     /// What each worker was last seen doing, by profile and kind. Workers that were never needed are absent.
     #[must_use]
     pub fn workers(&self) -> Vec<WorkerEvent> {
-        lock(&self.inner.seen).values().cloned().collect()
+        lock(&self.inner.common.seen).values().cloned().collect()
     }
 
     /// The worker of a profile as this kind, made when there is none yet; a registered one is what it is.
@@ -99,7 +117,7 @@ impl Pool {
             let pool = self.clone();
             starting.spawn(async move {
                 let ready = match pool.inner.by_profile(&id) {
-                    Ok(worker) => worker.ready(&pool.inner.cx).await,
+                    Ok(worker) => worker.ready(&pool.inner.common.cx).await,
                     Err(error) => Err(error.into()),
                 };
                 ready.err().map(|error| (id, error))
@@ -111,9 +129,12 @@ impl Pool {
     /// Ends every server that the pool started, all at the same time, within `grace` plus a second. Sessions on the
     /// given host stay as they are. A pool that was shut down refuses further work.
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
-        self.inner.stop.cancel();
-        let (own, workers): (Vec<_>, Vec<_>) = lock(&self.inner.workers).drain().unzip();
-        let registered = self.inner.registered.values().cloned();
+        let common = &self.inner.common;
+        common.stop.cancel();
+        let servers = mem::take(&mut *lock(&common.servers)).into_iter();
+        let own = servers.map(|(id, worker)| ((id, WorkerKind::Server), worker));
+        let (own, workers): (Vec<_>, Vec<_>) = own.chain(lock(&self.inner.workers).drain()).unzip();
+        let registered = common.registered.values().cloned();
         let mut ending = JoinSet::new();
         let workers = workers.into_iter().map(|worker| Arc::new(worker) as Arc<dyn Worker>);
         for worker in workers.chain(registered) {
@@ -129,14 +150,14 @@ impl Pool {
             }
         }
         // One that was made and never needed has nothing to stop.
-        for (id, kind) in own.into_iter().filter(|key| lock(&self.inner.seen).contains_key(key)) {
-            self.inner.cx.report(WorkerEvent::new(id, kind, WorkerStatus::Stopped));
+        for (id, kind) in own.into_iter().filter(|key| lock(&common.seen).contains_key(key)) {
+            common.cx.report(WorkerEvent::new(id, kind, WorkerStatus::Stopped));
         }
         report
     }
 }
 
-impl Drop for Inner {
+impl Drop for Common {
     /// Whatever still refers to a worker: no process outlives its pool.
     fn drop(&mut self) {
         self.stop.cancel();
@@ -147,8 +168,13 @@ impl Drop for Inner {
 }
 
 impl Inner {
+    fn new(common: Arc<Common>, host: Arc<dyn OpenCode>) -> Self {
+        let (workers, parents) = (Mutex::default(), Parents::default());
+        Self { common, host, offer: SharedOffer::default(), workers, parents }
+    }
+
     fn by_profile(&self, id: &ProfileId) -> Result<Arc<dyn Worker>, Error> {
-        let kind = match (self.registered.get(id), self.config.profiles.get(id)) {
+        let kind = match (self.common.registered.get(id), self.common.config.profiles.get(id)) {
             (Some(worker), _) => return Ok(Arc::clone(worker)),
             (None, Some(profile)) => profile.kind,
             (None, None) => return Err(self.unknown(id)),
@@ -158,8 +184,8 @@ impl Inner {
 
     /// The worker of a profile and kind, made when there is none yet. Registered ones come before profiles.
     fn worker(&self, id: &ProfileId, kind: WorkerKind) -> Result<Arc<dyn Worker>, Error> {
-        match self.registered.get(id) {
-            Some(_) if self.stop.is_cancelled() => Err(stopping(id)),
+        match self.common.registered.get(id) {
+            Some(_) if self.common.stop.is_cancelled() => Err(stopping(id)),
             Some(worker) => Ok(Arc::clone(worker)),
             None => Ok(Arc::new(self.own(id, kind)?)),
         }
@@ -167,32 +193,34 @@ impl Inner {
 
     /// The same of a profile alone.
     fn own(&self, id: &ProfileId, kind: WorkerKind) -> Result<OpenCodeWorker, Error> {
-        let mut workers = lock(&self.workers);
-        // Looked at under the lock, so that no worker is made behind the back of a shutdown.
-        if self.stop.is_cancelled() {
-            return Err(stopping(id));
-        }
-        let profile = self.config.profiles.get(id).ok_or_else(|| self.unknown(id))?;
-        if let Some(worker) = workers.get(&(id.clone(), kind)) {
-            return Ok(worker.clone());
-        }
-        let profile = Arc::new(profile.clone());
-        let host = Arc::clone(&self.host);
-        let worker = match kind {
-            WorkerKind::Agent => OpenCodeWorker::agent(profile, host).with_offer(self.offer.clone()),
-            WorkerKind::Subagent => OpenCodeWorker::subagent(profile, host).with_offer(self.offer.clone()),
+        let common = &self.common;
+        let profile = common.config.profiles.get(id).ok_or_else(|| self.unknown(id))?;
+        let profile = || Arc::new(profile.clone());
+        let host = || Arc::clone(&self.host);
+        match kind {
             WorkerKind::Server => {
-                let supervisor = self.supervisor.as_ref().ok_or_else(|| Error::no_server_command(id))?;
-                OpenCodeWorker::server(profile, Arc::clone(supervisor))
+                let supervisor = common.supervisor.as_ref().ok_or_else(|| Error::no_server_command(id))?;
+                let make = || OpenCodeWorker::server(profile(), Arc::clone(supervisor));
+                common.known(&common.servers, id.clone(), id, make)
             }
-        };
-        let worker = worker.with_patience(self.patience.clone()).on_guarded_host(self.guarded);
-        workers.insert((id.clone(), kind), worker.clone());
-        Ok(worker)
+            WorkerKind::Agent => self.on_host(id, kind, || OpenCodeWorker::agent(profile(), host())),
+            WorkerKind::Subagent => self.on_host(id, kind, || OpenCodeWorker::subagent(profile(), host())),
+        }
+    }
+
+    fn on_host(
+        &self,
+        id: &ProfileId,
+        kind: WorkerKind,
+        make: impl FnOnce() -> OpenCodeWorker,
+    ) -> Result<OpenCodeWorker, Error> {
+        let make = || make().with_offer(self.offer.clone());
+        self.common.known(&self.workers, (id.clone(), kind), id, make)
     }
 
     fn unknown(&self, id: &ProfileId) -> Error {
-        let known = self.registered.keys().chain(self.config.profiles.keys()).map(ProfileId::as_str);
+        let common = &self.common;
+        let known = common.registered.keys().chain(common.config.profiles.keys()).map(ProfileId::as_str);
         Error::unknown_worker(id, known)
     }
 
@@ -205,11 +233,11 @@ impl Inner {
     /// The dispatch with the parent that its route needs.
     async fn with_parent(&self, dispatch: &Dispatch) -> Result<Dispatch, AttemptError> {
         let mut dispatch = dispatch.clone();
-        if self.registered.contains_key(&dispatch.worker) {
+        if self.common.registered.contains_key(&dispatch.worker) {
             return Ok(dispatch);
         }
         let parent = dispatch.parent_session.as_deref();
-        let route = route(&dispatch.worker, dispatch.kind, dispatch.execution, parent, self.can)?;
+        let route = route(&dispatch.worker, dispatch.kind, dispatch.execution, parent, self.common.can)?;
         if route == Route::ChildOfNewParent {
             let parent = self.parents.of(&*self.host, &dispatch).await;
             let parent = parent.map_err(|error| verdict::host_failure(&error))?;
@@ -219,25 +247,44 @@ impl Inner {
     }
 }
 
+impl Common {
+    /// The worker under this key, made when there is none yet.
+    fn known<K: Eq + Hash>(
+        &self,
+        workers: &Mutex<HashMap<K, OpenCodeWorker>>,
+        key: K,
+        id: &ProfileId,
+        make: impl FnOnce() -> OpenCodeWorker,
+    ) -> Result<OpenCodeWorker, Error> {
+        let mut workers = lock(workers);
+        // Looked at under the lock, so that no worker is made behind the back of a shutdown.
+        if self.stop.is_cancelled() {
+            return Err(stopping(id));
+        }
+        let make = || make().with_patience(self.patience.clone()).on_guarded_host(self.guarded);
+        Ok(workers.entry(key).or_insert_with(make).clone())
+    }
+}
+
 #[async_trait]
 impl StepExecutor for Pool {
     async fn place(&self, dispatch: &Dispatch) -> Result<Placement, AttemptError> {
         let worker = self.inner.worker(&dispatch.worker, dispatch.kind)?;
         let dispatch = self.inner.with_parent(dispatch).await?;
-        let placement = worker.place(&self.inner.cx.of_run(&dispatch.id.run), &dispatch).await?;
+        let placement = worker.place(&self.inner.common.cx.of_run(&dispatch.id.run), &dispatch).await?;
         Ok(Envelope::seal(dispatch.worker, dispatch.kind, placement)?)
     }
 
     async fn send(&self, locator: &Locator, dispatch: &Dispatch) -> Result<Task, SendError> {
         let found = self.inner.addressee(locator);
         let (worker, locator) = found.map_err(|error| SendError::Refused(error.into()))?;
-        worker.send(&self.inner.cx.of_run(&dispatch.id.run), &locator, dispatch).await
+        worker.send(&self.inner.common.cx.of_run(&dispatch.id.run), &locator, dispatch).await
     }
 
     async fn probe(&self, locator: &Locator, dispatch: &Dispatch) -> Probe {
         match self.inner.addressee(locator) {
             Ok((worker, locator)) => {
-                worker.probe(&self.inner.cx.of_run(&dispatch.id.run), &locator, dispatch).await
+                worker.probe(&self.inner.common.cx.of_run(&dispatch.id.run), &locator, dispatch).await
             }
             Err(error) => Probe::Unknown(error.to_string()),
         }
@@ -245,17 +292,17 @@ impl StepExecutor for Pool {
 
     async fn abort(&self, locator: &Locator) -> Result<(), AttemptError> {
         let (worker, locator) = self.inner.addressee(locator)?;
-        worker.abort(&self.inner.cx, &locator).await
+        worker.abort(&self.inner.common.cx, &locator).await
     }
 
     async fn latest_answer(&self, locator: &Locator) -> Result<Settled, AttemptError> {
         let (worker, locator) = self.inner.addressee(locator)?;
-        worker.latest_answer(&self.inner.cx, &locator).await
+        worker.latest_answer(&self.inner.common.cx, &locator).await
     }
 
     async fn answer(&self, locator: &Locator, ask: &AskId, reply: &AskReply) -> Result<(), AttemptError> {
         let (worker, locator) = self.inner.addressee(locator)?;
-        worker.answer(&self.inner.cx, &locator, ask, reply).await
+        worker.answer(&self.inner.common.cx, &locator, ask, reply).await
     }
 }
 

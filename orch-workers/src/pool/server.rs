@@ -16,6 +16,6 @@ impl Pool {
     /// There is no such worker, or its server cannot be started.
     pub async fn server(&self, worker: &ProfileId) -> Result<Arc<dyn OpenCode>, AttemptError> {
         let worker = self.inner.own(worker, WorkerKind::Server)?;
-        worker.host(&self.inner.cx).await
+        worker.host(&self.inner.common.cx).await
     }
 }

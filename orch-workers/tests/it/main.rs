@@ -9,6 +9,7 @@ mod conversation;
 mod custom;
 mod failures;
 mod heritage;
+mod hosts;
 mod live;
 mod live_settings;
 mod outcomes;

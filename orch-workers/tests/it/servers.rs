@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -32,8 +33,9 @@ use crate::world::{self, outcome, patience, profile, wait_for};
 /// Set for the stand-in only.
 const STAND_IN: &str = "STAND_IN_FOR_OPENCODE";
 
-/// Not a test by itself: the stand-in's `main`. It is a simulated host that logs the model's prompts to a file, holds
-/// those that say so until another file is there, and keeps a child in a process group of its own, as a tool would.
+/// Not a test by itself: the stand-in's `main`. It is a simulated host that holds prompts that say so until a file is there,
+/// and keeps a child in a process group of its own, as a tool would. It listens once as many are started as another file
+/// says.
 #[tokio::test]
 async fn stand_in() {
     let Ok(directory) = std::env::var(STAND_IN) else { return };
@@ -45,9 +47,17 @@ async fn stand_in() {
         .directory(std::env::current_dir().unwrap().to_string_lossy());
     let simulator = Simulator::start(options).await.unwrap();
     let tool = tokio::process::Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
-    let pids = format!("{} {}\n", std::process::id(), tool.id().unwrap());
-    let log = fs::read_to_string(directory.join("pids")).unwrap_or_default();
-    fs::write(directory.join("pids"), log + &pids).unwrap();
+    let log = |name: &str, line: String| {
+        let file = fs::OpenOptions::new().create(true).append(true).open(directory.join(name));
+        file.unwrap().write_all(line.as_bytes()).unwrap();
+    };
+    log("data", format!("{}\n", std::env::var("XDG_DATA_HOME").unwrap()));
+    log("pids", format!("{} {}\n", std::process::id(), tool.id().unwrap()));
+    let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap_or_default();
+    let together = read("together").parse().unwrap_or(1);
+    while read("pids").lines().count() < together {
+        tokio::task::yield_now().await;
+    }
     println!("opencode server listening on {}", simulator.url());
     simulator.wait_model_log(|_| false).await;
 }
@@ -74,7 +84,7 @@ impl Yard {
         yard
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
@@ -99,17 +109,27 @@ impl Yard {
     fn builder_of(&self, simulator: &Simulator, config: Config) -> PoolBuilder {
         let directory = self.path("project");
         let host = orch_opencode::HttpOpenCode::builder(simulator.url(), directory.to_string_lossy());
-        let path = ("PATH".to_owned(), std::env::var("PATH").unwrap());
-        let home = ("HOME".to_owned(), self.path("home").to_string_lossy().into_owned());
         Pool::builder(Arc::new(config), Arc::new(host.build().unwrap()))
             .server_command([self.path("opencode")])
             .state_dir(self.path("state"))
-            .environment([path, home])
+            .environment(self.environment())
             .patience(patience())
     }
 
+    pub(crate) fn environment(&self) -> [(String, String); 2] {
+        let path = ("PATH".to_owned(), std::env::var("PATH").unwrap());
+        let home = ("HOME".to_owned(), self.path("home").to_string_lossy().into_owned());
+        [path, home]
+    }
+
+    /// The data directory of every stand-in so far.
+    pub(crate) fn data(&self) -> Vec<PathBuf> {
+        let log = fs::read_to_string(self.path("stand-in/data")).unwrap_or_default();
+        log.lines().map(PathBuf::from).collect()
+    }
+
     /// The processes of every stand-in so far: server and tool.
-    fn pids(&self) -> Vec<(u32, u32)> {
+    pub(crate) fn pids(&self) -> Vec<(u32, u32)> {
         let log = fs::read_to_string(self.path("stand-in/pids")).unwrap_or_default();
         let pids = log.lines().map(|line| line.split_once(' ').unwrap());
         pids.map(|(server, tool)| (server.parse().unwrap(), tool.parse().unwrap())).collect()
@@ -124,29 +144,32 @@ impl Yard {
         self.pids().into_iter().any(|(server, tool)| !alive(server) && alive(tool))
     }
 
-    fn release(&self) {
+    pub(crate) fn release(&self) {
         fs::write(self.path("stand-in/release"), "").unwrap();
     }
 
-    fn anything_alive(&self) -> bool {
+    pub(crate) fn anything_alive(&self) -> bool {
         self.pids().into_iter().any(|(server, tool)| alive(server) || alive(tool))
     }
 }
 
 /// A zombie has ended.
-fn alive(pid: u32) -> bool {
+pub(crate) fn alive(pid: u32) -> bool {
     let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
     stat.is_ok_and(|stat| !stat.rsplit_once(')').unwrap().1.trim_start().starts_with('Z'))
 }
 
-fn kill(pid: u32) {
-    let status = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
-    assert!(status.success());
+pub(crate) fn kill(pid: u32) {
+    signal("-9", pid);
 }
 
 /// The process is there, its connections are open, and it answers nothing.
 fn hang(pid: u32) {
-    let status = std::process::Command::new("kill").args(["-STOP", &pid.to_string()]).status().unwrap();
+    signal("-STOP", pid);
+}
+
+fn signal(name: &str, pid: u32) {
+    let status = std::process::Command::new("kill").args([name, &pid.to_string()]).status().unwrap();
     assert!(status.success());
 }
 
@@ -249,6 +272,8 @@ async fn dropping_the_pool_kills_what_runs_even_while_it_works() {
 async fn servers_start_side_by_side_each_on_data_of_its_own() {
     let (yard, simulator) = (Yard::new(), elsewhere().await);
     let pool = yard.builder(&simulator).build();
+    // Neither listens before the other one runs.
+    fs::write(yard.path("stand-in/together"), "2").unwrap();
     let ids = ["w", "v"].map(|id| ProfileId::new(id).unwrap());
     assert!(pool.warm_up(ids).await.is_empty());
     let mut homes: Vec<_> = fs::read_dir(yard.path("state/servers"))
@@ -322,6 +347,34 @@ async fn a_server_that_answers_no_health_check_is_ended_and_started_again() {
     assert_eq!(settled.error.unwrap().code, ErrorCode::WorkerLost);
     assert!(pool.shutdown(Duration::from_secs(5)).await.is_clean());
     assert!(!yard.anything_alive());
+}
+
+/// A machine that sleeps, or a debugger: what comes back before it counts as dead goes on.
+#[tokio::test]
+async fn a_server_that_is_suspended_for_a_moment_goes_on_with_its_step() {
+    let (yard, simulator) = (Yard::new(), elsewhere().await);
+    let mut config = Config::builtin();
+    config.insert_profile(profile("w", WorkerKind::Server));
+    config.health_check_interval_ms = 1_000;
+    let pool = yard.builder_of(&simulator, config).build();
+    let dispatch = dispatch(HELD);
+    let placement = pool.place(&dispatch).await.unwrap();
+    let mut task = pool.send(&placement.locator, &dispatch).await.unwrap();
+    let (server, _) = yard.pids()[0];
+    hang(server);
+    let asked = tokio::time::timeout(Duration::from_millis(500), pool.probe(&placement.locator, &dispatch));
+    assert!(asked.await.is_err(), "it answers nothing meanwhile");
+    signal("-CONT", server);
+    yard.release();
+    let settled = |update: &Update| match update {
+        Update::Settled(settled) => Some(settled.clone()),
+        _ => None,
+    };
+    let settled = wait_for(&mut task, settled).await;
+    assert_eq!((settled.text.as_str(), settled.outcome()), (ANSWER, Outcome::Ok), "{settled:?}");
+    assert!(task.next().await.is_none(), "it settles once");
+    assert_eq!(yard.pids().len(), 1, "it was not started again");
+    assert!(pool.shutdown(Duration::from_secs(5)).await.is_clean());
 }
 
 /// `basePort`, a profile's `port` and `temperature`, and that there is nothing to undo where nothing may change: a taken

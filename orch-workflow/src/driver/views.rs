@@ -5,7 +5,8 @@ use crate::{
     attempt::RunId,
     event::{Event, Projector},
     history::{self, HistoryError},
-    record::{Record, RunStatus},
+    port::Locator,
+    record::{Record, RecordBody, RunStatus},
     store::{Retention, RunEntry, prune},
     view::{OwnerView, RunView},
 };
@@ -110,6 +111,34 @@ impl Engine {
     /// As [`events`](Self::events).
     pub async fn records(&self, run: &RunId, after: u64) -> Result<Vec<Record>, EngineError> {
         Ok(answer(self.0.store.load(run, after)).await?)
+    }
+
+    /// Where the prompts of a run went, in the words of whoever placed them, oldest first.
+    ///
+    /// # Errors
+    /// As [`events`](Self::events).
+    pub async fn locators(&self, run: &RunId) -> Result<Vec<Locator>, EngineError> {
+        let placed = |record: Record| match record.body {
+            RecordBody::Placed { locator, .. } => Some(locator),
+            _ => None,
+        };
+        Ok(self.records(run, 0).await?.into_iter().filter_map(placed).collect())
+    }
+
+    /// The same of every run of the store.
+    ///
+    /// # Errors
+    /// The journal of a run is damaged, or the store cannot be read.
+    pub async fn all_locators(&self) -> Result<Vec<Locator>, EngineError> {
+        let mut all = Vec::new();
+        for entry in answer(self.0.store.list()).await? {
+            match self.locators(&entry.run).await {
+                // It was removed since the list was made.
+                Err(error) if error.kind() == super::EngineErrorKind::Unknown => {}
+                locators => all.extend(locators?),
+            }
+        }
+        Ok(all)
     }
 
     /// Forgets the finished runs that `retention` no longer keeps, and names them.

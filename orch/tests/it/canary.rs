@@ -144,7 +144,7 @@ async fn no_worker_and_no_way_to_one_writes_a_secret() {
     let connector = connector.environment(variables());
     written.add("Connector", &connector);
     let connection = connector.connection().await.unwrap();
-    written.add("Connection", connection);
+    written.add("Connection", &connection);
     written.add("Pool", connection.pool());
     let builder = Pool::builder(Arc::clone(&config), Arc::clone(connection.host()));
     written.add("PoolBuilder", &builder.environment(variables()));
@@ -164,7 +164,7 @@ async fn a_server_that_was_started_is_written_without_its_password() {
     let connection = connection.unwrap();
     let text = format!("{connection:?}");
     assert!(text.contains("Server {") && password.len() >= 32 && !text.contains(&password), "{text}");
-    written.add("Server, in a connection", connection);
+    written.add("Server, in a connection", &connection);
     connector.close().await;
 }
 

@@ -4,6 +4,8 @@
 mod canary;
 mod conversation;
 mod corners;
+#[cfg(all(target_os = "linux", feature = "sqlite"))]
+mod data;
 #[cfg(feature = "sqlite")]
 mod durable;
 mod events;

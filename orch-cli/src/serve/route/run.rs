@@ -70,7 +70,7 @@ pub(super) async fn trace(
         return Err(unknown_step(&run, step));
     }
     if query.sessions {
-        match service.drivers.of(&run).await?.orchestrator.host().await {
+        match service.drivers.of(&run).await?.orchestrator.host_of(&run).await {
             Ok(host) => trace.look_up(&*host).await,
             Err(error) => trace.without_host(&error.to_string()),
         }
