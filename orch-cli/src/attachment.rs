@@ -98,7 +98,7 @@ mod tests {
         });
         assert_eq!(seen.len(), LOOKS, "one was waited for");
         let (taken, refused): (Vec<_>, Vec<_>) = seen.into_iter().partition(Result::is_ok);
-        assert!(!taken.is_empty() && !refused.is_empty(), "{} {}", taken.len(), refused.len());
+        assert!(!taken.is_empty() && !refused.is_empty(), "{} taken, {:?}", taken.len(), refused.first());
         assert!(
             taken.into_iter().flatten().all(|taken| taken.bytes() == "notes".len()),
             "something else was read"
