@@ -1,4 +1,4 @@
-//! The way to the host: made once, when the first run needs it.
+//! The way to the host: made when a run first needs it, and again where a host that was launched has died.
 
 mod connection;
 
