@@ -59,9 +59,10 @@ impl Heard {
         Ok(done)
     }
 
+    /// In the order in which it happened: what comes after the first event of a run waits for its follower, too.
     fn hear(&mut self, report: &mut Report, received: Received) -> io::Result<()> {
         match received {
-            Received::Status(status) => report.status(&status),
+            Received::Status(status) if self.early.is_empty() => report.status(&status),
             received => {
                 self.early.push_back(received);
                 Ok(())

@@ -129,7 +129,11 @@ impl RunFeed {
     pub(super) fn publish(&self, events: Vec<Event>) {
         let mut latest = lock(&self.feed.latest);
         for event in events {
-            latest.insert(self.run.clone(), event.seq);
+            match event.body {
+                // Its last word: what its workers do from now on is for no run.
+                EventBody::RunFinished { .. } => latest.remove(&self.run),
+                _ => latest.insert(self.run.clone(), event.seq),
+            };
             // Nobody listens: that is fine.
             let _ = self.feed.events.send(Received::Event(Arc::new(event)));
         }
