@@ -85,13 +85,14 @@ impl Place {
         let mut planned = Vec::new();
         for name in SETTINGS {
             let (path, now) = self.settings(name)?;
+            if name == INTERFACE {
+                let text = now.as_deref().unwrap_or_default();
+                interface::check(text).map_err(|reason| self.unusable(&path, &reason))?;
+            }
             let before =
                 receipt.before(&path, now.as_deref()).map_err(|reason| self.unusable(&path, &reason))?;
             let after = settings::with_plugin(before.as_deref().unwrap_or_default(), &options.json())
                 .map_err(|reason| self.unusable(&path, &reason))?;
-            if name == INTERFACE {
-                interface::check(&after).map_err(|reason| self.unusable(&path, &reason))?;
-            }
             receipt.note(&path, before, &after);
             planned.push((path, now, after));
         }
