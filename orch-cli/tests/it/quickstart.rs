@@ -84,7 +84,7 @@ async fn the_walk_of_the_quickstart_goes_as_it_is_written() {
     let doctor = walk.types("orch doctor", "").await;
     assert!(doctor.stdout.contains("✓ opencode"), "{doctor:?}");
     let plan = walk.types("orch plan build", "").await;
-    assert!(plan.code == Some(0) && plan.stdout.contains("plan → implement"), "{plan:?}");
+    assert!(plan.code == Some(0) && plan.stdout.contains("until-approved"), "{plan:?}");
 
     let mut run = walk.sits_at("orch run build \"add a --version flag\" --intervene always", "");
     run.shows("[c]ontinue, [r]etry [note]").await;

@@ -43,7 +43,6 @@ async fn views_are_the_same_from_the_service_and_from_the_command() {
             (format!("/v1/runs/{run}/results"), vec!["results", run]),
             (format!("/v1/runs/{run}/output"), vec!["output", run]),
             (format!("/v1/runs/{run}/output?step=one"), vec!["output", run, "one"]),
-            (format!("/v1/runs/{run}/why"), vec!["why", run]),
         ]);
     }
     for (path, command) in rows {
