@@ -213,11 +213,18 @@ async fn without_room_for_a_process_nothing_is_half_started_and_the_next_try_sta
         words.push("setpriv".to_owned());
         words.extend(someone_else);
     }
+    // Wherever this program and the files of tests are: somebody else may not reach them there.
+    let scratch = tempfile::tempdir_in("/tmp").unwrap();
+    std::os::unix::fs::chown(scratch.path(), Some(user), None).unwrap();
+    let program = scratch.path().join("it");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     let name = "serve::impostor::without_room_for_a_process_nothing_is_half_started_and_the_next_try_starts";
     let ran = tokio::process::Command::new(&words[0])
         .args(&words[1..])
-        .arg(std::env::current_exe().unwrap())
+        .arg(&program)
         .args(["--exact", "--nocapture", name])
+        .current_dir(scratch.path())
+        .env("TMPDIR", scratch.path())
         .env(LONELY, "1")
         .output()
         .await
