@@ -62,7 +62,7 @@ impl Heard {
     /// In the order in which it happened: what comes after the first event of a run waits for its follower, too.
     fn hear(&mut self, report: &mut Report, received: Received) -> io::Result<()> {
         match received {
-            Received::Status(status) if self.early.is_empty() => report.status(&status),
+            Received::Status(status) if self.early.is_empty() => report.before(&status),
             received => {
                 self.early.push_back(received);
                 Ok(())

@@ -209,7 +209,7 @@ impl Connector {
         let mut reports = ended.into_iter().filter_map(|(_, report)| report);
         (shutdown.host, shutdown.other_hosts) = (reports.next(), reports.collect());
         if shutdown.host.is_some() {
-            self.tell(HostChange::new(WorkerStatus::Stopped));
+            tell(&*self.observer, HostChange::new(WorkerStatus::Stopped));
         }
         shutdown
     }
@@ -256,9 +256,13 @@ impl Connector {
                     (None, None) => None,
                 };
                 let server = self.launch(command, claim.as_deref()).await.inspect_err(|error| {
-                    self.tell(HostChange::new(WorkerStatus::Failed).with_note(error.to_string()));
+                    // One that was never started is told by the error alone.
+                    if error.kind() == HostErrorKind::NotReady {
+                        let failed = HostChange::new(WorkerStatus::Failed);
+                        tell(&*self.observer, failed.with_note(error.to_string()));
+                    }
                 })?;
-                self.tell(HostChange::new(WorkerStatus::Ready));
+                tell(&*self.observer, HostChange::new(WorkerStatus::Ready));
                 let host: Arc<dyn OpenCode> = Arc::new(server.client());
                 (host, Some(Launched { server, claim }))
             }
@@ -300,14 +304,13 @@ impl Connector {
 
     /// A host of our own, with the user's configuration and a data directory that was claimed for it.
     async fn launch(&self, command: &[OsString], data: Option<&Claim>) -> Result<Server, HostError> {
-        let starting = HostChange::new(WorkerStatus::Starting);
-        self.tell(starting.clone().with_warning(preflight::not_trusted(self.config.trust)));
         let environment = Environment::inherit(self.environment.iter().cloned());
         let mut serve = Serve::new(command, &self.directory, environment)
             .on_progress({
-                let observer = Arc::clone(&self.observer);
+                let (observer, trust) = (Arc::clone(&self.observer), self.config.trust);
                 move |progress| {
-                    observer(StatusBody::Host(starting.clone().with_note(waits_for(progress))));
+                    let starting = HostChange::new(WorkerStatus::Starting).with_note(waits_for(progress));
+                    tell(&*observer, starting.with_warning(preflight::leaves_out(trust, progress)));
                 }
             })
             .startup_timeout(Duration::from_millis(self.config.startup_timeout_ms))
@@ -319,14 +322,6 @@ impl Connector {
             serve = serve.data_dir(data.path()).records(records);
         }
         serve.start().await
-    }
-
-    fn tell(&self, change: HostChange) {
-        tracing::debug!(status = ?change.status, note = change.note, "host");
-        if let Some(warning) = &change.warning {
-            tracing::warn!("the host: {}", warning.message);
-        }
-        (self.observer)(StatusBody::Host(change));
     }
 
     /// The program that server workers run: the one that the host was launched with, else the configured one.
@@ -345,6 +340,15 @@ impl Connector {
     fn runs(&self) -> MutexGuard<'_, HashMap<RunId, String>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells whoever watches that the host changed.
+fn tell(observer: &(dyn Fn(StatusBody) + Send + Sync), change: HostChange) {
+    tracing::debug!(status = ?change.status, note = change.note, "host");
+    if let Some(warning) = &change.warning {
+        tracing::warn!("the host: {}", warning.message);
+    }
+    observer(StatusBody::Host(change));
 }
 
 impl fmt::Debug for Connector {

@@ -69,8 +69,10 @@ impl Lines {
                     ))
                 });
                 let mut line = format!("{title}\n{}{from}", paint.faint(&format!("  {}", plain(task, 100))));
-                for caution in warnings.iter().filter_map(|warning| self.caution(&warning.message)) {
-                    line.push_str(&format!("\n{caution}"));
+                for warning in warnings {
+                    if self.cautions.insert(warning.message.clone()) {
+                        line.push_str(&format!("\n{}", self.remark(&warning.message)));
+                    }
                 }
                 line
             }
@@ -163,23 +165,26 @@ impl Lines {
 
     /// The line of a change that people should know of.
     pub(crate) fn status(&mut self, status: &StatusBody) -> Option<String> {
-        match (status.warning(), status.status()) {
-            (Some(warning), _) if warning.code == CautionCode::WithoutEffect => {
-                self.caution(&warning.message)
-            }
-            (Some(warning), _) => self.caution(&format!("{}: {}", server_of(status), warning.message)),
-            (None, WorkerStatus::Failed) => {
-                let note = plain(status.note()?, 400);
-                Some(format!("  {} {}: {note}", self.paint.remark("!"), server_of(status)))
-            }
-            _ => None,
-        }
+        let text = match (status.warning(), status.status()) {
+            (Some(_), _) => self.caution_of(status)?,
+            (None, WorkerStatus::Failed) => format!("{}: {}", server_of(status), status.note()?),
+            _ => return None,
+        };
+        Some(self.remark(&text))
     }
 
-    /// Each is said once, whoever says it first: a run that starts, or the worker.
-    fn caution(&mut self, text: &str) -> Option<String> {
-        let new = self.cautions.insert(text.to_owned());
-        new.then(|| format!("  {} {}", self.paint.remark("!"), plain(text, 400)))
+    /// What people should know of a change, each once, whoever says it first: a run that starts, or the worker.
+    pub(crate) fn caution_of(&mut self, status: &StatusBody) -> Option<String> {
+        let warning = status.warning()?;
+        let text = match warning.code {
+            CautionCode::WithoutEffect => warning.message.clone(),
+            _ => format!("{}: {}", server_of(status), warning.message),
+        };
+        self.cautions.insert(text.clone()).then_some(text)
+    }
+
+    fn remark(&self, text: &str) -> String {
+        format!("  {} {}", self.paint.remark("!"), plain(text, 400))
     }
 
     /// How a run stands when nothing moves any more.

@@ -87,6 +87,21 @@ impl Report {
         }
     }
 
+    /// The same before there is a run to follow. Of that only what people should know stays, and on stderr: whether there will
+    /// be anything on stdout is not known yet.
+    pub(crate) fn before(&mut self, status: &Status) -> std::io::Result<()> {
+        let Self::Text { lines, live } = self else { return self.status(status) };
+        if let Some(live) = live {
+            live.status(&status.body);
+        }
+        let Some(caution) = lines.caution_of(&status.body) else { return Ok(()) };
+        let print = || writeln!(std::io::stderr().lock(), "warning: {}", plain(&caution, 400));
+        match live {
+            Some(live) => live.suspend(print),
+            None => print(),
+        }
+    }
+
     /// Nothing is waited for any more before a run is followed.
     pub(crate) fn settle(&mut self) {
         if let Self::Text { live: Some(live), .. } = self {

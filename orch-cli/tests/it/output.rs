@@ -187,25 +187,25 @@ async fn a_server_in_a_project_that_is_not_trusted_says_what_it_leaves_out() {
         output(command.env_remove("ORCH_SERVER").env("ORCH_OPENCODE", &program)).await
     };
 
-    let said = "opencode: it runs without the project's own OpenCode plugins, tools and configuration";
+    let said =
+        "warning: opencode: it runs without the project's own OpenCode plugins, tools and configuration";
     for arguments in [
         &["run", "last", "work"][..],
         &["continue", &run],
         &["retry", &run],
         &["fork", &run, "--from", "one"],
+        &["ask", "w", "why?"],
     ] {
         let told = on_own_host(arguments).await;
-        assert!(told.stdout.contains(said), "{arguments:?}: {told:?}");
+        assert!(told.stderr.contains(said), "{arguments:?}: {told:?}");
+        assert_eq!(told.stdout, "", "{arguments:?}");
     }
     let told = on_own_host(&["run", "last", "work", "--json"]).await;
+    assert_eq!((told.stderr.as_str(), told.error().as_str()), ("", "orch::host::not-ready"), "{told:?}");
     let [starting, .., failed, _] = &told.events()[..] else { panic!("{told:?}") };
     assert_eq!(
         (&starting["type"], &starting["warning"]["code"]),
         (&json!("host.status"), &json!("not_trusted"))
     );
     assert_eq!((&failed["type"], &failed["status"]), (&json!("host.status"), &json!("failed")));
-
-    let asked = on_own_host(&["ask", "w", "why?"]).await;
-    let aside = "warning: opencode: it runs without the project's own OpenCode plugins";
-    assert!(asked.stderr.contains(aside), "{asked:?}");
 }

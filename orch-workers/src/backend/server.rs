@@ -80,10 +80,13 @@ impl Backend for OwnServer {
         }
         house.allow_start(&self.profile).inspect_err(|_| self.report(cx, WorkerStatus::Failed, None))?;
         let starting = WorkerEvent::new(self.profile.id.clone(), WorkerKind::Server, WorkerStatus::Starting);
-        cx.report(starting.clone().with_warning(preflight::not_trusted(self.supervisor.trust)));
+        cx.report(starting.clone());
         let progress = {
-            let cx = cx.clone();
-            move |progress| cx.report(starting.clone().with_note(waits_for(progress)))
+            let (cx, trust) = (cx.clone(), self.supervisor.trust);
+            move |progress| {
+                let event = starting.clone().with_note(waits_for(progress));
+                cx.report(event.with_warning(preflight::leaves_out(trust, progress)));
+            }
         };
         let hung = {
             let (cx, worker) = (cx.clone(), self.profile.id.clone());

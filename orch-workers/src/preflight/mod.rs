@@ -21,7 +21,7 @@ pub use self::{
 pub(crate) use self::{
     shared::SharedOffer,
     skill::{problems as skill_problems, required},
-    support::{not_trusted, without_effect},
+    support::{leaves_out, without_effect},
 };
 use crate::error::{Error, ErrorKind};
 

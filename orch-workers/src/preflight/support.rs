@@ -1,6 +1,7 @@
 //! Settings of a profile that do not act on every kind of worker.
 
 use orch_config::{Profile, Trust, kind::WorkerKind, profile::Context};
+use orch_opencode::serve::Progress;
 use orch_workflow::status::{Caution, CautionCode};
 
 /// What the profile says that has no effect on a worker of this kind, for people to know. In a `guarded` host our plugin
@@ -20,9 +21,10 @@ pub(crate) fn without_effect(profile: &Profile, kind: WorkerKind, guarded: bool)
     (!settings.is_empty()).then(|| Caution::new(CautionCode::WithoutEffect, message()))
 }
 
-/// What a server that is started here leaves out, for people to know.
-pub(crate) fn not_trusted(trust: Trust) -> Option<Caution> {
+/// What a server that is started here leaves out, for people to know: said once, as soon as there is one.
+pub(crate) fn leaves_out(trust: Trust, progress: Progress) -> Option<Caution> {
     let message = "it runs without the project's own OpenCode plugins, tools and configuration: the project is not \
                    trusted (`orch trust`)";
-    (trust == Trust::Untrusted).then(|| Caution::new(CautionCode::NotTrusted, message))
+    (trust == Trust::Untrusted && progress == Progress::Listening)
+        .then(|| Caution::new(CautionCode::NotTrusted, message))
 }

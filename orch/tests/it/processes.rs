@@ -158,9 +158,8 @@ async fn a_launched_host_says_what_it_waits_for_and_what_it_leaves_out() {
     assert_eq!(
         told,
         [
-            json!({ "type": "host.status", "status": "starting",
+            json!({ "type": "host.status", "status": "starting", "note": "waiting until it listens",
                     "warning": { "code": "not_trusted", "message": not_trusted } }),
-            json!({ "type": "host.status", "status": "starting", "note": "waiting until it listens" }),
             json!({ "type": "host.status", "status": "starting", "note": first_answer }),
             json!({ "type": "host.status", "status": "ready" }),
             json!({ "type": "host.status", "status": "stopped" }),
