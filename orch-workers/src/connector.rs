@@ -214,11 +214,17 @@ impl Connector {
         shutdown
     }
 
+    /// Whether it is closed, and leads to no host any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
     /// The connection on this data, or the first one. There is but one to a host that is not launched on data of ours.
     async fn open(&self, data: Option<&str>) -> Result<Arc<Connection>, HostError> {
         let data = data.filter(|_| self.state.is_some() && !self.has_running_host());
         let mut connections = self.connections.lock().await;
-        if self.closing.is_cancelled() {
+        if self.is_closed() {
             return Err(closed());
         }
         let known = connections.iter().position(|known| data.is_none() || known.data() == data);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use orch_config::{Config, id::ProfileId};
-use orch_opencode::OpenCode;
+use orch_opencode::{HostError, OpenCode};
 use orch_ux::{
     view::{
         dashboard::{Damaged, Dashboard, dashboard},
@@ -451,7 +451,7 @@ impl Orchestrator {
 
     /// The host and the pool, with somebody to show what happens there.
     pub(crate) async fn reach(&self) -> Result<Arc<Connection>, Error> {
-        let connection = self.inner.connector.connection().await?;
+        let connection = self.inner.connector.connection().await.map_err(|error| self.unreached(error))?;
         self.show(Some(connection.host())).await;
         Ok(connection)
     }
@@ -463,9 +463,18 @@ impl Orchestrator {
         if !connector.has_running_host() {
             connector.recall(run, self.inner.engine.locators(run).await?.iter());
         }
-        let connection = connector.connection_of(run).await?;
+        let connection = connector.connection_of(run).await.map_err(|error| self.unreached(error))?;
         self.show(Some(connection.host())).await;
         Ok(connection)
+    }
+
+    /// What it means that there is no way to the host: after a shutdown there is none for anybody.
+    fn unreached(&self, error: HostError) -> Error {
+        if !self.inner.connector.is_closed() {
+            return error.into();
+        }
+        Error::new(ErrorKind::ShutDown, "orch::workers::stopping", error.to_string())
+            .with_help("any other process can continue the run")
     }
 
     pub(crate) fn has_running_host(&self) -> bool {
