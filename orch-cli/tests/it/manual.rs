@@ -59,7 +59,6 @@ async fn completions_know_every_command_in_every_shell() {
 }
 
 /// In bash, and in the other shells where they are installed.
-#[expect(clippy::print_stderr, reason = "what is skipped is said")]
 #[tokio::test(flavor = "multi_thread")]
 async fn completions_are_scripts_that_their_shell_reads() {
     let world = world().await;

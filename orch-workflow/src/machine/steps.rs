@@ -48,8 +48,9 @@ const MARKS: usize = 5;
 impl Steps {
     /// So many, of which nothing has begun.
     pub(crate) fn pending(length: usize) -> Self {
+        let pending = Arc::new(Step::pending());
         let mut steps = Self {
-            shared: Arc::new(vec![Arc::new(Step::pending()); length]),
+            shared: Arc::new(vec![Arc::clone(&pending); length]),
             aside: Vec::new(),
             marks: vec![0; length.div_ceil(WORD) * MARKS],
         };

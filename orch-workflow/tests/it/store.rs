@@ -50,8 +50,7 @@ fn the_suite_has_every_kind_of_record() {
         .map(|record| serde_json::to_value(record).unwrap()["record"].as_str().unwrap().to_owned())
         .collect();
     // ``unknown variant `nothing`, expected one of `run-started`, …``
-    let refusal =
-        serde_json::from_value::<Record>(json!({ "record": "nothing" })).unwrap_err().to_string();
+    let refusal = serde_json::from_value::<Record>(json!({ "record": "nothing" })).unwrap_err().to_string();
     let known: BTreeSet<_> = refusal.split('`').skip(3).step_by(2).map(str::to_owned).collect();
     assert_eq!(tried, known);
 }

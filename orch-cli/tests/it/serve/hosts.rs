@@ -85,7 +85,8 @@ async fn a_run_waits_for_the_host_that_is_about_to_be_lent() {
     let start = json!({ "workflow": "last", "task": "a task", "expect_host": true });
     let (run, host) =
         tokio::join!(service.post("/v1/runs", start), service.post("/v1/hosts", lend(&lent, &world)));
-    (run.ok(), host.ok());
+    run.ok();
+    host.ok();
     listener.until("run.finished").await;
     assert_eq!(lent.prompts().len(), 1);
     assert!(world.prompts().is_empty(), "{:?}", world.prompts());

@@ -75,12 +75,18 @@ pub struct EngineExplorer<W> {
     task: String,
     policy: PolicyPatch,
     world: Box<dyn Fn() -> W + Send + Sync>,
-    executor: Box<dyn Fn(&W) -> Arc<dyn StepExecutor> + Send + Sync>,
+    executor: Executors<W>,
     arrivals: Arrivals<W>,
-    person: Box<dyn Fn(&RunView, &Gate) -> Decision + Send + Sync>,
+    person: Person,
     downtimes: Vec<Duration>,
     patience: Duration,
 }
+
+/// The executor that a new process brings into a world.
+type Executors<W> = Box<dyn Fn(&W) -> Arc<dyn StepExecutor> + Send + Sync>;
+
+/// What is said at a gate.
+type Person = Box<dyn Fn(&RunView, &Gate) -> Decision + Send + Sync>;
 
 /// The names of the prompts that have arrived in a world.
 type Arrivals<W> = Box<dyn Fn(&W) -> Vec<String> + Send + Sync>;

@@ -165,6 +165,7 @@ fn choices(events: &[Once], many: usize) -> Vec<Vec<Once>> {
 }
 
 impl Row {
+    #[expect(clippy::print_stdout, reason = "how many orders there are is a result")]
     fn check(&self, asked: Asked, gates: Gates) -> Ends {
         let (began, mut states, mut ends) = (Instant::now(), 0, Ends::default());
         let many = if matches!(asked, Asked::Never) { ALL } else { self.events };
