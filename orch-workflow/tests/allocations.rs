@@ -29,22 +29,37 @@ static ONE_AFTER_THE_OTHER: Mutex<()> = Mutex::new(());
 /// About 72 when this was written: a place for what a new field may add, and none for another copy of everything.
 const BOUND: f64 = 80.0;
 
-/// Of all transitions of a step, records, dispatches and results included.
-fn allocations_of_a_step(steps: u32) -> f64 {
-    let started = story::started("counted", story::plan(steps.try_into().unwrap(), false));
+/// What all transitions of a step allocate, records, dispatches and results included: how often, and how many bytes.
+fn cost_of_a_step(steps: u32, carry: bool) -> (f64, f64) {
+    let started = story::started("counted", story::plan(steps.try_into().unwrap(), carry));
     let region = Region::new(ALLOCATOR);
-    let journal = story::drive(started, "done");
+    let journal = story::drive(started, "## Summary\nthe keel is laid");
     let change = region.change();
     assert!(journal.len() > steps as usize);
-    (change.allocations + change.reallocations) as f64 / f64::from(steps)
+    let each = |count: usize| count as f64 / f64::from(steps);
+    (each(change.allocations + change.reallocations), each(change.bytes_allocated))
 }
 
 #[test]
 fn a_step_costs_the_same_in_a_long_run_as_in_a_short_one() {
     let _alone = ONE_AFTER_THE_OTHER.lock().unwrap_or_else(PoisonError::into_inner);
-    let [short, long] = [100, 1_000].map(allocations_of_a_step);
+    let [(short, _), (long, _)] = [100, 1_000].map(|steps| cost_of_a_step(steps, false));
     assert!(short < BOUND, "{short} allocations a step");
     assert!(long < short * 1.2, "{long} allocations a step in a long run, {short} in a short one");
+}
+
+/// A hand-off is read once, when its step settles. Those of all that were before are not touched again.
+#[test]
+fn a_step_that_hands_over_costs_the_same_in_a_long_run_as_in_a_short_one() {
+    let _alone = ONE_AFTER_THE_OTHER.lock().unwrap_or_else(PoisonError::into_inner);
+    let handing_over = |steps| {
+        let ((times, bytes), (times_without, bytes_without)) =
+            (cost_of_a_step(steps, true), cost_of_a_step(steps, false));
+        (times - times_without, bytes - bytes_without)
+    };
+    let ((short, short_bytes), (long, long_bytes)) = (handing_over(100), handing_over(1_000));
+    assert!(short > 0.0 && long < short * 1.2, "{long} allocations in a long run, {short} in a short one");
+    assert!(long_bytes < short_bytes * 1.2, "{long_bytes} bytes in a long run, {short_bytes} in a short one");
 }
 
 fn allocations_of_reading(texts: &[String], read: impl Fn(&str) -> Record) -> (Vec<Record>, usize) {

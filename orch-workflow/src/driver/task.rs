@@ -98,12 +98,13 @@ impl Task {
         if stopping.is_cancelled() {
             return Ok(End::Stopped);
         }
-        self.open(opening).await?;
+        // What happens once, or now and then, would take room in every run that waits: it gets it for as long as it lasts.
+        Box::pin(self.open(opening)).await?;
         loop {
             self.tick().await?;
             let at_rest = self.machine().at_rest() && !self.reads_an_answer();
             if at_rest {
-                match self.take_up_waiting().await? {
+                match Box::pin(self.take_up_waiting()).await? {
                     Waiting::Some => continue,
                     Waiting::None => return Ok(End::AtRest),
                 }
@@ -112,7 +113,7 @@ impl Task {
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => return Ok(End::Stopped),
-                (request, asker) = self.inbox.next() => self.request(request, asker).await?,
+                (request, asker) = self.inbox.next() => Box::pin(self.request(request, asker)).await?,
                 heard = self.work.next() => self.hear(heard).await?,
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
             }

@@ -53,7 +53,8 @@ async fn models_profiles_and_skills_are_those_of_the_host() {
     let unseen = "orch::workers::unknown-model";
     for (workflow, code) in [("lacking", missing), ("denied", denied), ("own", missing), ("seer", unseen)] {
         let refused = world.orch(&["run", workflow, "a task", "--json"]).await;
-        let error = &refused.json()["error"];
+        let events = refused.events();
+        let error = &events.last().unwrap()["error"];
         assert_eq!((refused.code, &error["code"]), (2, &json!(code)), "{error}");
         if code == missing {
             let place = ".config/opencode/skill/deplyo/SKILL.md";

@@ -22,7 +22,10 @@ async fn a_host_that_is_started_reads_what_a_trusted_project_brings() {
     );
 
     let refused = world.orch(&["run", "one", "a task", "--json"]).await;
-    assert_eq!((refused.code, &refused.json()["error"]["code"]), (2, &json!("orch::workers::unknown-agent")));
+    assert_eq!(
+        (refused.code, &refused.events().last().unwrap()["error"]["code"]),
+        (2, &json!("orch::workers::unknown-agent"))
+    );
     assert!(world.prompts("a task").is_empty());
 
     assert_eq!(world.orch(&["trust", "--yes"]).await.code, 0);

@@ -1,6 +1,6 @@
 //! The server that the plugin lends, across the deaths of the service.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -26,7 +26,7 @@ fn command(world: &World) -> PathBuf {
     let path = world.project().join("orch-in-a-hurry");
     let script = format!(
         r#"#!/bin/sh
-told=$("{orch}" "$@" --linger 3s) || exit
+told=$("{orch}" "$@" --linger 10s) || exit
 for time in once twice; do
     if mkdir "{home}/$time" 2>/dev/null; then
         sed 's/"token": *"[^"]*"/"token": "stale"/' "$(dirname "{state}"/projects/*/serve.json)/serve.json" >"{home}/stale.json"
@@ -116,8 +116,9 @@ async fn after_the_service_was_killed_commands_and_tools_work_on_the_same_server
     assert_eq!(hosts.as_array().unwrap().len(), 1, "{hosts}");
     screen.close().await;
     let gone = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(200));
         while kill(pid(&last), None).is_ok() {
-            tokio::task::yield_now().await
+            looks.tick().await;
         }
     };
     timeout(PATIENCE, gone).await.expect("the service ends by itself");
