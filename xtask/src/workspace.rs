@@ -20,8 +20,13 @@ pub(crate) struct Crate {
     pub(crate) library: bool,
     pub(crate) examples: Vec<String>,
     pub(crate) benches: Vec<String>,
+    /// Whether its tests can reach a host: only such tests can be live.
+    pub(crate) reaches_host: bool,
     features: BTreeMap<String, Vec<String>>,
 }
+
+/// What has to be among a crate's dependencies, those of its tests included, for it to reach a host.
+const WAYS_TO_A_HOST: [&str; 2] = ["orch-opencode", "orch"];
 
 /// The features a crate is built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +63,8 @@ impl Crate {
             library: package.targets.iter().any(Target::is_lib),
             examples: named(Target::is_example),
             benches: named(Target::is_bench),
+            reaches_host: package.name.as_str() == WAYS_TO_A_HOST[0]
+                || package.dependencies.iter().any(|each| WAYS_TO_A_HOST.contains(&each.name.as_str())),
             features: package.features.clone(),
         }
     }
@@ -132,7 +139,8 @@ mod tests {
                 ((*name).to_owned(), implied.iter().map(|each| (*each).to_owned()).collect())
             })
             .collect();
-        Crate { name: "sample".to_owned(), library: true, examples: vec![], benches: vec![], features }
+        let name = "sample".to_owned();
+        Crate { name, library: true, examples: vec![], benches: vec![], reaches_host: false, features }
     }
 
     fn distinguished(features: &[(&str, &[&str])]) -> (bool, bool) {

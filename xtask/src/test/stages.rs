@@ -170,8 +170,7 @@ fn examples(workspace: &Workspace) -> Result<Done, Error> {
     Ok(Done::Passed)
 }
 
-/// Runs whole test binaries again and not only tests of some name: no live test can be missed, and the others
-/// take seconds.
+/// Runs whole test binaries again and not only tests of some name: no live test can be missed.
 fn live(workspace: &Workspace) -> Result<Done, Error> {
     let binary = match opencode::provide(&workspace.target)? {
         OpenCode::Ready { binary, version } => {
@@ -180,7 +179,7 @@ fn live(workspace: &Workspace) -> Result<Done, Error> {
         }
         OpenCode::Missing { reason } => return without_live_tests(&reason),
     };
-    for each in &workspace.crates {
+    for each in workspace.crates.iter().filter(|each| each.reaches_host) {
         let mut tests = tests_of(each, FeatureSet::All);
         run(tests.env(opencode::BINARY_VARIABLE, &binary).env(opencode::LIVE_VARIABLE, "1"))?;
     }
