@@ -11,13 +11,14 @@ use super::{
     end, plain, run, until,
 };
 
-/// Two steps at once, both of which fail.
+/// Two steps at once, both of which fail. The letters of neither title are, in their order, in what is said of the other:
+/// that is how the list is narrowed.
 fn two_that_fail() -> Value {
     let step = |id: &str, title: &str| json!({ "id": id, "title": title, "workerId": "helper", "needs": [], "prompt": format!("{id} {{task}}") });
     json!({
         "profiles": [{ "id": "helper", "kind": "subagent" }],
         "workflows": { "ui": { "intervene": "on-error" }, "definitions": [
-            { "id": "ship", "steps": [step("hull", "Hull"), step("mast", "Mast")] },
+            { "id": "ship", "steps": [step("hull", "Hull"), step("keel", "Keel")] },
         ] },
     })
 }
@@ -39,7 +40,7 @@ async fn the_inbox_answers_the_gate_that_was_chosen() {
     let run = started.run();
     let shown = world.show(&run).await;
     let (first, second) = (shown["gate"]["step"].clone(), shown["gates"][0]["step"].clone());
-    let title = if second == "hull" { "Hull" } else { "Mast" };
+    let title = if second == "hull" { "Hull" } else { "Keel" };
 
     // The one behind, which the run does not wait for first.
     screen.shows(&["gate: ctrl+x v"]).await;
