@@ -184,8 +184,12 @@ fn summary(handoff: &Handoff) -> String {
 
 /// How many backticks a fence around this text needs: more than there are in a row in it.
 fn fence(text: &str) -> usize {
-    let runs = text.split(|char| char != '`').map(str::len);
-    runs.max().map_or(FENCE, |longest| FENCE.max(longest + 1))
+    let (mut longest, mut row) = (0, 0);
+    for byte in text.bytes() {
+        row = if byte == b'`' { row + 1 } else { 0 };
+        longest = longest.max(row);
+    }
+    FENCE.max(longest + 1)
 }
 
 /// At most `max` characters, the last of them saying that there was more.
