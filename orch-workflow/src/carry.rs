@@ -7,7 +7,7 @@
 //! What a worker answered stands in a fence that nothing in it can close: no answer can say something in the name of
 //! another step, or hide what others have said.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use crate::handoff::{Handoff, Section};
 
@@ -22,23 +22,31 @@ const SMALLEST_SECTION: usize = 60;
 const CUT: &str = "\n...(truncated)";
 const CUT_CHARS: usize = 15;
 
+const TITLE_MARK: &str = "### ";
+const SECTION_MARK: &str = "#### ";
+const BETWEEN: &str = "\n\n";
+
 /// A fence has so many backticks, unless there are as many in a row in what it holds.
-const FENCE: usize = 3;
+const FENCE: &str = "```";
 
 /// The hand-off of one step, within the caps of its sections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// One line.
     title: String,
-    sections: Vec<Body>,
+    sections: Vec<Body<'static>>,
+    /// More backticks than there are in a row in any section, and so in any part of one.
+    fence: Cow<'static, str>,
     /// The length of the whole block as text.
     chars: usize,
 }
 
+/// A section, or the beginning of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Body {
+struct Body<'t> {
     section: Section,
-    text: String,
+    text: Cow<'t, str>,
+    /// The length of `text`.
     chars: usize,
     cut: bool,
 }
@@ -48,21 +56,20 @@ impl Block {
     #[must_use]
     pub fn read(title: &str, answer: &str) -> Self {
         let handoff = Handoff::parse(answer);
+        let texts = CARRIED.map(|(section, cap)| match section {
+            Section::Summary => (section, cap, summary(&handoff)),
+            other => (section, cap, Cow::Borrowed(handoff.section(other).unwrap_or_default())),
+        });
+        let said = texts.iter().filter(|(_, _, text)| !text.is_empty());
+        let mut sections: Vec<_> =
+            said.map(|(section, cap, text)| Body::whole(*section, text).within(*cap).into_owned()).collect();
+        if sections.is_empty() {
+            sections.push(Body::whole(Section::Summary, "None"));
+        }
         let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut block = Self { title, sections: Vec::with_capacity(4), chars: 0 };
-        for (section, cap) in CARRIED {
-            let text = match section {
-                Section::Summary => summary(&handoff),
-                other => handoff.section(other).unwrap_or_default().to_owned(),
-            };
-            if !text.is_empty() {
-                block.sections.push(Body::within(section, &text, cap));
-            }
-        }
-        if block.sections.is_empty() {
-            block.sections.push(Body::within(Section::Summary, "None", usize::MAX));
-        }
-        block.chars = block.to_string().chars().count();
+        let fence = fence(&sections);
+        let mut block = Self { title, sections, fence, chars: 0 };
+        block.chars = block.frame_chars() + chars_of(&block.sections);
         block
     }
 
@@ -71,69 +78,107 @@ impl Block {
         self.sections.iter().filter(|body| body.cut).map(|body| body.section.title())
     }
 
-    /// The block in at most `max` characters: sections first, in proportion to their caps; then the whole.
-    fn shrunk_to(&self, max: usize) -> String {
+    /// Adds the block to a text, in at most `max` characters: sections shrink first, in proportion to their caps; then
+    /// the whole.
+    fn push_within(&self, max: usize, text: &mut String) {
         if self.chars <= max {
-            return self.to_string();
+            return self.push(&self.sections, text);
         }
-        let mut smaller = self.clone();
-        for body in &mut smaller.sections {
-            let cap = CARRIED
-                .iter()
-                .find(|(section, _)| *section == body.section)
-                .map_or(SMALLEST_SECTION, |(_, cap)| (cap * max / ALL_CAPS).max(SMALLEST_SECTION));
-            *body = body.shrunk_to(cap);
+        let room = max.saturating_sub(self.frame_chars());
+        if room == 0 {
+            return text.push_str(&shorten(&format!("{TITLE_MARK}{}", self.title), max));
         }
-        let text = smaller.to_string();
-        if text.chars().count() <= max {
-            return text;
+        let smaller: Vec<_> = self.sections.iter().map(|body| body.within(body.share_of(max))).collect();
+        if chars_of(&smaller) <= room {
+            return self.push(&smaller, text);
         }
-        let share = (max / (smaller.sections.len() * 2)).max(SMALLEST_SECTION);
-        let sections: Vec<_> =
-            smaller.sections.iter().map(|body| shorten(&body.to_string(), share)).collect();
-        let body = sections.join("\n\n");
-        let frame = self.framed("", fence(&body)).chars().count();
-        match max.checked_sub(frame) {
-            Some(room) if room > 0 => self.framed(&shorten(&body, room), fence(&body)),
-            _ => shorten(&format!("### {}", self.title), max),
-        }
+        let share = (max / (smaller.len() * 2)).max(SMALLEST_SECTION);
+        let sections: Vec<_> = smaller.iter().map(|body| shorten(&body.to_text(), share)).collect();
+        self.push_framed(text, |text| text.push_str(&shorten(&sections.join(BETWEEN), room)));
     }
 
-    /// The sections under the step's title, in a fence of so many backticks.
-    fn framed(&self, body: &str, fence: usize) -> String {
-        let fence = "`".repeat(fence);
-        format!("### {}\n{fence}\n{body}\n{fence}", self.title)
+    /// Adds the block with these sections to a text.
+    fn push(&self, sections: &[Body<'_>], text: &mut String) {
+        self.push_framed(text, |text| {
+            for (number, body) in sections.iter().enumerate() {
+                text.push_str(if number == 0 { "" } else { BETWEEN });
+                body.push(text);
+            }
+        });
+    }
+
+    /// The step's title, and below it in the fence what `push_body` adds.
+    fn push_framed(&self, text: &mut String, push_body: impl FnOnce(&mut String)) {
+        [TITLE_MARK, &self.title, "\n", &self.fence, "\n"].iter().for_each(|part| text.push_str(part));
+        push_body(text);
+        ["\n", &self.fence].iter().for_each(|part| text.push_str(part));
+    }
+
+    /// The length of what stands around the sections.
+    fn frame_chars(&self) -> usize {
+        TITLE_MARK.len() + self.title.chars().count() + 2 * ("\n".len() + self.fence.len()) + "\n".len()
     }
 }
 
 impl fmt::Display for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sections: Vec<_> = self.sections.iter().map(ToString::to_string).collect();
-        let body = sections.join("\n\n");
-        f.write_str(&self.framed(&body, fence(&body)))
+        let mut text = String::with_capacity(self.chars);
+        self.push(&self.sections, &mut text);
+        f.write_str(&text)
     }
 }
 
-impl Body {
-    fn within(section: Section, text: &str, cap: usize) -> Self {
-        let chars = text.chars().count();
-        Self { section, text: text.to_owned(), chars, cut: false }.shrunk_to(cap)
+impl<'t> Body<'t> {
+    fn whole(section: Section, text: &'t str) -> Self {
+        Self { section, text: Cow::Borrowed(text), chars: text.chars().count(), cut: false }
     }
 
-    fn shrunk_to(&self, cap: usize) -> Self {
+    /// The beginning that has at most so many characters, with a remark if it is not all.
+    fn within(&self, cap: usize) -> Body<'_> {
         let length = self.chars + if self.cut { CUT_CHARS } else { 0 };
-        if length <= cap {
-            return self.clone();
-        }
-        let text = first(&self.text, cap.saturating_sub(CUT_CHARS)).trim_end().to_owned();
-        Self { section: self.section, chars: text.chars().count(), text, cut: true }
+        let (text, chars, cut) = if length <= cap {
+            (self.text.as_ref(), self.chars, self.cut)
+        } else {
+            let text = first(&self.text, cap.saturating_sub(CUT_CHARS)).trim_end();
+            (text, text.chars().count(), true)
+        };
+        Body { section: self.section, text: Cow::Borrowed(text), chars, cut }
+    }
+
+    /// Its cap in a block of at most `max` characters.
+    fn share_of(&self, max: usize) -> usize {
+        let own = CARRIED.iter().find(|(section, _)| *section == self.section);
+        own.map_or(SMALLEST_SECTION, |(_, cap)| (cap * max / ALL_CAPS).max(SMALLEST_SECTION))
+    }
+
+    fn into_owned(self) -> Body<'static> {
+        Body { text: Cow::Owned(self.text.into_owned()), ..self }
+    }
+
+    fn push(&self, text: &mut String) {
+        let cut = if self.cut { CUT } else { "" };
+        [SECTION_MARK, self.section.title(), "\n", &self.text, cut]
+            .iter()
+            .for_each(|part| text.push_str(part));
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = String::new();
+        self.push(&mut text);
+        text
+    }
+
+    /// The length of what is pushed.
+    fn pushed_chars(&self) -> usize {
+        let cut = if self.cut { CUT_CHARS } else { 0 };
+        SECTION_MARK.len() + self.section.title().len() + "\n".len() + self.chars + cut
     }
 }
 
-impl fmt::Display for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#### {}\n{}{}", self.section.title(), self.text, if self.cut { CUT } else { "" })
-    }
+/// The length of these sections one below the other.
+fn chars_of(sections: &[Body<'_>]) -> usize {
+    let between = BETWEEN.len() * sections.len().saturating_sub(1);
+    sections.iter().map(Body::pushed_chars).sum::<usize>() + between
 }
 
 /// The carry that a prompt gets.
@@ -145,51 +190,54 @@ pub struct Carry {
     pub trimmed: bool,
 }
 
-const BETWEEN_BLOCKS: &str = "\n\n";
-
 /// Puts blocks together, oldest first. When they exceed `max` characters, each keeps a small share and what
 /// exceeds it shrinks in proportion: none is dropped as long as there is room for its title.
 #[must_use]
 pub fn assemble<'b>(blocks: impl IntoIterator<Item = &'b Block>, max: usize) -> Carry {
     let blocks: Vec<_> = blocks.into_iter().collect();
     let total: usize = blocks.iter().map(|block| block.chars).sum();
-    let between = BETWEEN_BLOCKS.len() * blocks.len().saturating_sub(1);
-    if total + between <= max {
-        let texts: Vec<_> = blocks.iter().map(ToString::to_string).collect();
-        return Carry { text: texts.join(BETWEEN_BLOCKS), trimmed: false };
-    }
+    let between = BETWEEN.len() * blocks.len().saturating_sub(1);
     let room = max.saturating_sub(between);
     let share = room / (4 * blocks.len().max(1));
     let kept: usize = blocks.iter().map(|block| block.chars.min(share)).sum();
     let excess = (total - kept).max(1);
-    let texts: Vec<_> = blocks
-        .iter()
-        .map(|block| {
-            let own = block.chars.min(share);
-            block.shrunk_to(own + (block.chars - own) * (room - kept) / excess)
-        })
-        .collect();
-    Carry { text: first(&texts.join(BETWEEN_BLOCKS), max).to_owned(), trimmed: true }
+    let trimmed = total + between > max;
+    let mut text = String::with_capacity(max.min(total + between));
+    for (number, block) in blocks.iter().enumerate() {
+        text.push_str(if number == 0 { "" } else { BETWEEN });
+        let own = block.chars.min(share);
+        let within = if trimmed { own + (block.chars - own) * (room - kept) / excess } else { block.chars };
+        block.push_within(within, &mut text);
+    }
+    if trimmed {
+        text.truncate(first(&text, max).len());
+    }
+    Carry { text, trimmed }
 }
 
 /// The summary of an answer; what stands before the first heading belongs to it.
-fn summary(handoff: &Handoff) -> String {
-    let parts = [Some(handoff.preamble.as_str()), handoff.section(Section::Summary)];
-    let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() {
-        return handoff.section(Section::Actions).unwrap_or_default().to_owned();
+fn summary<'h>(handoff: &'h Handoff<'_>) -> Cow<'h, str> {
+    match (handoff.preamble.as_ref(), handoff.section(Section::Summary).unwrap_or_default()) {
+        ("", "") => Cow::Borrowed(handoff.section(Section::Actions).unwrap_or_default()),
+        (text, "") | ("", text) => Cow::Borrowed(text),
+        (preamble, summary) => Cow::Owned([preamble, summary].join(BETWEEN)),
     }
-    parts.join("\n\n")
 }
 
-/// How many backticks a fence around this text needs: more than there are in a row in it.
-fn fence(text: &str) -> usize {
+/// The fence that nothing in these sections can close.
+fn fence(sections: &[Body<'_>]) -> Cow<'static, str> {
+    let longest = sections.iter().map(|body| longest_row(&body.text)).max().unwrap_or_default();
+    if longest < FENCE.len() { Cow::Borrowed(FENCE) } else { Cow::Owned("`".repeat(longest + 1)) }
+}
+
+/// How many backticks there are at most in a row.
+fn longest_row(text: &str) -> usize {
     let (mut longest, mut row) = (0, 0);
     for byte in text.bytes() {
         row = if byte == b'`' { row + 1 } else { 0 };
         longest = longest.max(row);
     }
-    FENCE.max(longest + 1)
+    longest
 }
 
 /// At most `max` characters, the last of them saying that there was more.

@@ -7,6 +7,8 @@
 mod projector;
 pub mod schema;
 
+use std::sync::Arc;
+
 use orch_config::{
     budget::Budget,
     id::{ProfileId, StepId, WorkflowId},
@@ -126,7 +128,7 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "ExecutionMode::is_background")]
         execution: ExecutionMode,
         /// The prompt as the worker gets it.
-        prompt: String,
+        prompt: Arc<str>,
     },
     /// The carry of an attempt was trimmed to its limits.
     #[serde(rename = "carry.trimmed")]
@@ -337,7 +339,7 @@ pub enum StepProgress {
     /// A further prompt, such as the request for a hand-off, goes to the same session.
     Turn {
         /// The prompt as the worker gets it.
-        prompt: String,
+        prompt: Arc<str>,
         /// What it is for.
         #[serde(default)]
         purpose: TurnPurpose,

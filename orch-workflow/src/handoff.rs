@@ -1,5 +1,7 @@
 //! The sections that a worker structures its answer with: the one notion that carry and warnings share.
 
+use std::borrow::Cow;
+
 /// A section with a meaning. Everything under another heading is text of the section it stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Section {
@@ -42,48 +44,51 @@ impl Section {
 
 /// An answer, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Handoff {
+pub struct Handoff<'a> {
     /// The text before the first section; the whole answer when it has none.
-    pub preamble: String,
+    pub preamble: Cow<'a, str>,
     /// The sections that occur, in the order of their first occurrence, repeated ones joined by a line break.
-    pub sections: Vec<(Section, String)>,
+    pub sections: Vec<(Section, Cow<'a, str>)>,
 }
 
-impl Handoff {
+impl<'a> Handoff<'a> {
     /// Takes an answer apart at its headings: `#` to `####`, `**Bold**` or `Name:`, in any case. Text after the colon
-    /// on the same line belongs to the section; a heading inside a code fence is text.
+    /// on the same line belongs to the section; a heading inside a code fence is text. Lines end with a line feed,
+    /// whatever they ended with in the answer.
     #[must_use]
-    pub fn parse(answer: &str) -> Self {
-        let mut preamble: Vec<&str> = Vec::new();
-        let mut sections: Vec<(Section, Vec<&str>)> = Vec::new();
-        let mut current: Option<usize> = None;
+    pub fn parse(answer: &'a str) -> Self {
+        let mut handoff = Self::default();
         let mut fence: Option<&str> = None;
-        for line in answer.lines() {
+        let mut current: Option<Section> = None;
+        // What belongs to the current section reaches from here to the line that is looked at.
+        let (mut begin, mut end) = (0, 0);
+        for line in answer.split_inclusive('\n') {
+            let start = end;
+            end += line.len();
             let heading = if fence.is_none() { heading(line) } else { None };
             fence = fence_after(fence, line);
-            let text = match heading {
-                Some((section, rest)) => {
-                    let index = sections.iter().position(|(known, _)| *known == section);
-                    current = Some(index.unwrap_or_else(|| {
-                        sections.push((section, Vec::new()));
-                        sections.len() - 1
-                    }));
-                    if rest.is_empty() {
-                        continue;
-                    }
-                    rest
-                }
-                None => line,
-            };
-            match current {
-                Some(index) => sections[index].1.push(text),
-                None => preamble.push(text),
+            if let Some((section, rest)) = heading {
+                handoff.add(current, &answer[begin..start]);
+                current = Some(section);
+                let behind = line.len() - line.trim_end().len();
+                begin = if rest.is_empty() { end } else { end - behind - rest.len() };
             }
         }
-        let joined = |lines: Vec<&str>| lines.join("\n").trim().to_owned();
-        Self {
-            preamble: joined(preamble),
-            sections: sections.into_iter().map(|(section, lines)| (section, joined(lines))).collect(),
+        handoff.add(current, &answer[begin..]);
+        let texts = handoff.sections.iter_mut().map(|(_, text)| text).chain([&mut handoff.preamble]);
+        texts.for_each(trim);
+        handoff
+    }
+
+    /// Adds lines to a section, or to what stands before the first.
+    fn add(&mut self, section: Option<Section>, lines: &'a str) {
+        let Some(section) = section else {
+            self.preamble = unix_lines(lines);
+            return;
+        };
+        match self.sections.iter_mut().find(|(known, _)| *known == section) {
+            Some((_, text)) => text.to_mut().push_str(&unix_lines(lines)),
+            None => self.sections.push((section, unix_lines(lines))),
         }
     }
 
@@ -91,7 +96,7 @@ impl Handoff {
     #[must_use]
     pub fn section(&self, wanted: Section) -> Option<&str> {
         let text =
-            self.sections.iter().find(|(section, _)| *section == wanted).map(|(_, text)| text.as_str());
+            self.sections.iter().find(|(section, _)| *section == wanted).map(|(_, text)| text.as_ref());
         text.filter(|text| !text.is_empty())
     }
 
@@ -107,6 +112,17 @@ impl Handoff {
         let nothing = NOTHING.iter().any(|nothing| bare.eq_ignore_ascii_case(nothing));
         (!nothing && !text.starts_with('#') && !text.starts_with("```json")).then_some(text)
     }
+}
+
+fn unix_lines(text: &str) -> Cow<'_, str> {
+    if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) }
+}
+
+fn trim(text: &mut Cow<'_, str>) {
+    *text = match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    };
 }
 
 /// The section that a line opens, and the text that follows on the same line.
@@ -166,7 +182,7 @@ mod tests {
         for text in ["##### Summary\nx", "#Summary\nx", "Summary\nx", "**Summary** of it\nx", "My summary: x"]
         {
             let handoff = Handoff::parse(text);
-            assert_eq!(handoff, Handoff { preamble: text.to_owned(), sections: vec![] }, "{text:?}");
+            assert_eq!(handoff, Handoff { preamble: text.into(), sections: vec![] }, "{text:?}");
         }
     }
 
@@ -179,8 +195,8 @@ mod tests {
         assert_eq!(
             handoff.sections,
             [
-                (Section::Summary, "```\n# Next\n~~~\n```\ndone\n## Details\nmore\nc".to_owned()),
-                (Section::Next, "b".to_owned()),
+                (Section::Summary, "```\n# Next\n~~~\n```\ndone\n## Details\nmore\nc".into()),
+                (Section::Next, "b".into()),
             ]
         );
     }

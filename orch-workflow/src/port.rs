@@ -1,6 +1,6 @@
 //! The port through which the driver gets work done. `orch-workers` implements it; so can anyone.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use orch_config::{
@@ -74,7 +74,7 @@ pub struct Dispatch {
     /// Whether a person takes part, the step's override applied.
     pub execution: ExecutionMode,
     /// The rendered prompt.
-    pub prompt: String,
+    pub prompt: Arc<str>,
     /// The session to use.
     pub session: SessionChoice,
     /// The session of the attempt's first prompt, as its placement named it, for every further one: a hand-off or a
@@ -85,7 +85,7 @@ pub struct Dispatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_session: Option<String>,
     /// A title for the parent session, should the worker have to create it.
-    pub parent_title: String,
+    pub parent_title: Arc<str>,
     /// The project directory.
     pub directory: PathBuf,
     /// What to do with an ask that no rule answers.

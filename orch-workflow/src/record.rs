@@ -8,7 +8,7 @@ use orch_config::{budget::Budget, id::StepId, policy::PolicyPatch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     attachment::Attachment,
@@ -41,13 +41,13 @@ pub struct Record {
 #[non_exhaustive]
 pub enum RecordBody {
     /// The run exists. Always the first record.
-    RunStarted(Box<RunStarted>),
+    RunStarted(Arc<RunStarted>),
     /// An attempt is about to be placed: the durable intent of everything that follows.
     AttemptStarted {
         /// Its name.
         dispatch: DispatchId,
         /// The rendered prompt.
-        prompt: String,
+        prompt: Arc<str>,
         /// The session it uses.
         session: SessionChoice,
     },
@@ -56,7 +56,7 @@ pub enum RecordBody {
         /// Its name: the attempt's, with the next turn.
         dispatch: DispatchId,
         /// The rendered prompt.
-        prompt: String,
+        prompt: Arc<str>,
         /// What it is for.
         #[serde(default, skip_serializing_if = "TurnPurpose::is_hand_off")]
         purpose: TurnPurpose,

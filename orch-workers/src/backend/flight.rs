@@ -52,7 +52,7 @@ impl Orders {
         Self {
             selection,
             system: profile.system_prompt.clone(),
-            text: dispatch.prompt.clone(),
+            text: dispatch.prompt.to_string(),
             files: dispatch.attachments.clone(),
             asks: dispatch.asks,
             rules: permission::session_rules(&permission::rules(profile)),

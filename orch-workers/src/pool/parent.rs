@@ -50,7 +50,7 @@ fn is_parent(session: &Session, key: &str, value: &str) -> bool {
 }
 
 async fn find_or_create(host: &dyn OpenCode, dispatch: &Dispatch) -> Result<SessionId, HostError> {
-    let title = dispatch.parent_title.clone();
+    let title = dispatch.parent_title.to_string();
     let query = SessionQuery { roots: true, search: Some(title.clone()), ..SessionQuery::default() };
     let run = &dispatch.id.run;
     let earlier = host.sessions(query).await?;

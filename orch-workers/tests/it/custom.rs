@@ -120,7 +120,7 @@ impl Worker for QueueWorker {
         let job = self.queue.job(locator).ok_or_else(|| SendError::Refused(foreign()))?;
         let task = follow(&job);
         if *job.borrow() == Job::Placed {
-            self.queue.work(job, dispatch.prompt.clone());
+            self.queue.work(job, dispatch.prompt.to_string());
         }
         Ok(task)
     }

@@ -11,7 +11,7 @@ use super::clock::WallClock;
 use crate::{
     attempt::{DispatchId, RunId, Timestamp},
     event::{Event, EventBody, Projector, StepProgress},
-    record::{Record, RunStarted},
+    record::Record,
     status::{Status, StatusBody},
 };
 
@@ -98,8 +98,8 @@ impl Feed {
         Announcer { events: self.events.downgrade(), latest: Arc::clone(&self.latest), wall }
     }
 
-    pub(super) fn of_run(&self, started: Arc<RunStarted>) -> RunFeed {
-        RunFeed { run: started.run.clone(), feed: self.clone(), projector: Projector::of(started) }
+    pub(super) fn of_run(&self, run: RunId) -> RunFeed {
+        RunFeed { run, feed: self.clone(), projector: Projector::new() }
     }
 }
 

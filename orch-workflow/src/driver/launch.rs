@@ -224,7 +224,7 @@ impl Engine {
     ) -> Run {
         let inner = &self.0;
         let run = lease.run.clone();
-        let mut feed = inner.feed.of_run(machine.started());
+        let mut feed = inner.feed.of_run(run.clone());
         match records {
             Records::New(records) => {
                 let events = feed.project(&records);

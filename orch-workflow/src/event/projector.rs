@@ -50,16 +50,10 @@ impl Projector {
         Self::default()
     }
 
-    /// Shares what its run was started with, instead of keeping a copy from the first record.
-    #[cfg(feature = "runtime")]
-    pub(crate) fn of(started: Arc<RunStarted>) -> Self {
-        Self { started: Some(started), ..Self::default() }
-    }
-
     /// Takes in the next record. Nothing for a record that means nothing outside, or before the run's start.
     pub fn project(&mut self, record: &Record) -> impl Iterator<Item = Event> + use<> {
         if let RecordBody::RunStarted(started) = &record.body {
-            self.started.get_or_insert_with(|| Arc::new(RunStarted::clone(started)));
+            self.started.get_or_insert_with(|| Arc::clone(started));
         }
         let (seq, at) = (record.seq, record.at);
         let known = self.started.clone().map(|started| {
@@ -115,11 +109,11 @@ impl Projector {
                     worker: worker.clone(),
                     kind: *kind,
                     execution: *execution,
-                    prompt: prompt.clone(),
+                    prompt: Arc::clone(prompt),
                 }
             }
             RecordBody::TurnStarted { dispatch, prompt, purpose } => {
-                progress(dispatch, StepProgress::Turn { prompt: prompt.clone(), purpose: *purpose })
+                progress(dispatch, StepProgress::Turn { prompt: Arc::clone(prompt), purpose: *purpose })
             }
             RecordBody::Placed { dispatch, session, parent_session, .. } => {
                 let (session, parent_session) = (session.clone(), parent_session.clone());

@@ -1,5 +1,7 @@
 //! What is begun next, and how.
 
+use std::sync::Arc;
+
 use orch_config::kind::ExecutionMode;
 use serde_json::Value;
 
@@ -140,8 +142,8 @@ fn attempt(draft: &mut Draft<'_>, step: usize, prompt: Result<(String, Carry), A
     };
     let session = state.steps[step].session;
     let (prompt, carry, error) = match prompt {
-        Ok((prompt, carry)) => (prompt, carry, None),
-        Err(error) => (String::new(), Carry::default(), Some(error)),
+        Ok((prompt, carry)) => (Arc::from(prompt), carry, None),
+        Err(error) => (Arc::from(""), Carry::default(), Some(error)),
     };
     draft.record(RecordBody::AttemptStarted { dispatch: dispatch.clone(), prompt, session });
     if carry.trimmed {
@@ -173,7 +175,7 @@ pub(crate) fn start_turn(draft: &mut Draft<'_>, step: usize) {
         }
         None => (TurnPurpose::HandOff, hand_off()),
     };
-    draft.record(RecordBody::TurnStarted { dispatch, prompt, purpose });
+    draft.record(RecordBody::TurnStarted { dispatch, prompt: prompt.into(), purpose });
     place(draft, step);
 }
 

@@ -1,5 +1,7 @@
 //! A batch in the making: records are folded as they are written, so every decision sees the ones before it.
 
+use std::sync::Arc;
+
 use crate::{
     attempt::{DispatchId, Timestamp},
     machine::{Batch, effect::Effect, evolve::evolve, live::Follow, state::State},
@@ -73,11 +75,11 @@ impl<'m> Draft<'m> {
             worker: planned.worker.clone(),
             kind: planned.kind,
             execution: planned.execution,
-            prompt: turn.prompt.as_ref().to_owned(),
+            prompt: Arc::clone(&turn.prompt),
             session,
             continues: before.map(|place| place.session.clone()),
             parent_session: state.parent_session.clone(),
-            parent_title: parent_title(&state.plan().name, &state.started.task),
+            parent_title: Arc::clone(&state.parent_title),
             directory: state.started.directory.clone(),
             asks: state.started.asks,
             required_skills: planned.required_skills.clone(),
@@ -93,18 +95,5 @@ impl<'m> Draft<'m> {
         self.effects.retain(|effect| self.state.live(effect.dispatch()).is_some());
         let next = (!self.records.is_empty()).then_some(self.state);
         Batch { records: self.records, at: self.now, effects: self.effects, next }
-    }
-}
-
-/// A parent session is titled after the workflow and the first line of the task.
-fn parent_title(workflow: &str, task: &str) -> String {
-    const LONGEST: usize = 80;
-    let line = task.trim().lines().next().unwrap_or_default();
-    if line.is_empty() {
-        return workflow.to_owned();
-    }
-    match line.char_indices().nth(LONGEST) {
-        Some((end, _)) => [workflow, ": ", &line[..end], "…"].concat(),
-        None => [workflow, ": ", line].concat(),
     }
 }

@@ -445,12 +445,12 @@ impl Attempt {
     }
 }
 
-fn turn(dispatch: &DispatchId, prompt: &str, purpose: Option<TurnPurpose>, at: Timestamp) -> Turn {
+fn turn(dispatch: &DispatchId, prompt: &Arc<str>, purpose: Option<TurnPurpose>, at: Timestamp) -> Turn {
     Turn {
         dispatch: dispatch.clone(),
         purpose,
         used: Usage::default(),
-        prompt: Arc::from(prompt),
+        prompt: Arc::clone(prompt),
         started_at: at,
         placed: None,
         asks: Vec::new(),

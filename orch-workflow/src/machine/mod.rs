@@ -154,10 +154,10 @@ impl Machine {
     ) -> Result<(Self, Batch), Rejected> {
         check_start(&started)?;
         let started = Arc::new(started);
-        let state = Box::new(State::begun(started.clone(), now));
+        let state = Box::new(State::begun(Arc::clone(&started), now));
         let machine = Self { state, follows: Vec::new() };
         let mut draft = Draft::new(now, &machine.state, &machine.follows);
-        draft.record(RecordBody::RunStarted(Box::new(RunStarted::clone(&started))));
+        draft.record(RecordBody::RunStarted(started));
         reused.into_iter().for_each(|record| draft.record(record));
         let batch = draft.finish();
         Ok((machine, batch))
@@ -176,7 +176,7 @@ impl Machine {
         if started.plan.steps.is_empty() {
             return Err(ReplayError::NoSteps);
         }
-        let mut state = Box::new(State::begun(Arc::new(RunStarted::clone(started)), first.at));
+        let mut state = Box::new(State::begun(Arc::clone(started), first.at));
         for record in records {
             let expected = state.seq + 1;
             if record.seq != expected {
@@ -249,12 +249,6 @@ impl Machine {
     #[must_use]
     pub fn run(&self) -> &RunId {
         self.state.run()
-    }
-
-    /// What the run was started with.
-    #[cfg(feature = "runtime")]
-    pub(crate) fn started(&self) -> Arc<RunStarted> {
-        Arc::clone(&self.state.started)
     }
 
     /// Where the run stands.

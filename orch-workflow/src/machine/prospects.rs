@@ -70,6 +70,7 @@ impl Text {
         let State {
             started: _,
             started_at: _,
+            parent_title: _,
             seq: _,
             last_at: _,
             status,

@@ -38,6 +38,8 @@ pub(crate) struct State {
     /// The run's own bounds and those of every decision on top of them.
     pub(crate) budget: Budget,
     pub(crate) parent_session: Option<String>,
+    /// What the parent session is called if a worker has to create it.
+    pub(crate) parent_title: Arc<str>,
     /// In plan order.
     pub(crate) steps: Steps,
     /// In plan order.
@@ -196,6 +198,7 @@ impl State {
             policy: started.policy,
             budget: started.budget,
             parent_session: started.parent_session.clone(),
+            parent_title: parent_title(&started.plan.name, &started.task),
             started,
             started_at: at,
             seq: 0,
@@ -496,5 +499,18 @@ pub(crate) fn outcome_of(result: &Settled, warned_before: bool) -> Outcome {
     match result.outcome() {
         Outcome::Ok if warned_before => Outcome::Warning,
         outcome => outcome,
+    }
+}
+
+/// A parent session is titled after the workflow and the first line of the task.
+fn parent_title(workflow: &str, task: &str) -> Arc<str> {
+    const LONGEST: usize = 80;
+    let line = task.trim().lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return workflow.into();
+    }
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => [workflow, ": ", &line[..end], "…"].concat().into(),
+        None => [workflow, ": ", line].concat().into(),
     }
 }

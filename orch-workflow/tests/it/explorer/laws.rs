@@ -1,5 +1,7 @@
 //! The laws can be broken: each row is a journal that no sound machine writes.
 
+use std::sync::Arc;
+
 use orch_workflow::{
     attempt::{Settled, Usage},
     machine::Machine,
@@ -47,7 +49,7 @@ fn each_law_can_be_broken() {
         <[RecordBody; 8]>::try_from(sound()).unwrap();
     let bounded = {
         let RecordBody::RunStarted(mut started) = started.clone() else { panic!("it does not start") };
-        started.budget.max_tokens = Some(100);
+        Arc::make_mut(&mut started).budget.max_tokens = Some(100);
         RecordBody::RunStarted(started)
     };
     let one_is_done = |start: &RecordBody, then: Vec<RecordBody>| {

@@ -94,7 +94,7 @@ fn a_fork_is_complete_by_itself_and_costs_only_what_it_does() {
     assert_eq!((view.tokens.input, view.cost_usd, view.active_ms), (0, 0.0, 0), "reused, not spent again");
 
     let prompt = fork.journal.iter().find_map(|record| match &record.body {
-        RecordBody::AttemptStarted { prompt, .. } => Some(prompt.as_str()),
+        RecordBody::AttemptStarted { prompt, .. } => Some(prompt.as_ref()),
         _ => None,
     });
     let prompt = prompt.unwrap();

@@ -1,5 +1,7 @@
 //! Journal, events and effects of a plain run.
 
+use std::sync::Arc;
+
 use orch_config::policy::{Execution, Intervene};
 use orch_workflow::{
     attempt::{AttemptError, ErrorCode, Settled},
@@ -90,7 +92,7 @@ fn a_journal_with_a_hole_or_without_a_start_is_refused() {
     let RecordBody::RunStarted(started) = &mut story.journal[0].body else {
         panic!("it begins with the start")
     };
-    started.format += 1;
+    Arc::make_mut(started).format += 1;
     assert_eq!(replay(&story.journal), ReplayError::TooNew { found: FORMAT_VERSION + 1 });
 }
 

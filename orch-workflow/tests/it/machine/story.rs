@@ -363,7 +363,7 @@ impl Story {
             .rev()
             .find_map(|record| match &record.body {
                 orch_workflow::record::RecordBody::AttemptStarted { prompt, .. }
-                | orch_workflow::record::RecordBody::TurnStarted { prompt, .. } => Some(prompt.clone()),
+                | orch_workflow::record::RecordBody::TurnStarted { prompt, .. } => Some(prompt.to_string()),
                 _ => None,
             })
             .expect("something was dispatched")
