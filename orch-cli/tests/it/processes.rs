@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use orch::opencode::simulator::{Answer, Hold, Script, When};
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, standard};
 
 /// A request is taken up within a second; starting and ending a process takes its own time.
 const SOON: Duration = Duration::from_secs(3);
@@ -100,4 +101,33 @@ async fn of_two_that_answer_one_gate_exactly_one_wins() {
     // The winner goes on to the next gate. The other is told that it came second, or that another process drives.
     assert!(matches!(codes, [1, 3] | [3, 4]), "{one:?} {other:?}");
     assert_eq!(world.prompts(), ["step one: a task", "step two: a task"]);
+}
+
+/// Fault: Ctrl-Z, or a machine that sleeps, for longer than the step at work may take. Its answer comes meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_was_suspended_past_a_timeout_goes_on() {
+    const LIMIT: Duration = Duration::from_secs(5);
+    let (world, hold) = held().await;
+    let mut config = standard();
+    let step = &mut config["workflows"]["definitions"][1]["steps"][0];
+    step["timeoutMs"] = json!(LIMIT.as_millis());
+    step["idleWarningMs"] = json!(LIMIT.as_millis() - 1);
+    world.configure(&config);
+    let (mut process, run) = world.start_held(&hold, "two").await;
+    process.signal(Signal::SIGSTOP);
+    let over = tokio::time::Instant::now() + LIMIT;
+    hold.release();
+    let refused = world.orch(["continue", &run]).await;
+    assert_eq!(refused.code, Some(4), "nobody takes a run from a process that lives: {refused:?}");
+    // What is waited for is the time itself.
+    tokio::time::sleep_until(over).await;
+    process.signal(Signal::SIGCONT);
+    let settled = process.event("step.settled").await;
+    assert_eq!(settled["outcome"], "ok", "{settled}");
+    assert!(settled["active_ms"].as_u64().unwrap() < 5_000, "{settled}");
+    let ended = process.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let shown = world.show(&run).await;
+    assert_eq!(shown["steps"][0]["attempts"][0]["warnings"], json!([]), "{shown}");
+    assert_eq!(world.prompts().len(), 2);
 }

@@ -19,6 +19,10 @@ use crate::session::SessionStatus;
 /// Events come in bursts; one look serves them all.
 const BURST: Duration = Duration::from_millis(15);
 
+/// Who is only busy comes to a look by less than this too late. Who comes later did not run meanwhile: the process was
+/// stopped, or its machine slept.
+const LATE: Duration = Duration::from_secs(1);
+
 /// A sign of life on the way to the end.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -79,9 +83,11 @@ impl Follower {
             Watch { hint: Hint::Read, look_at: now + self.patience.first_look, ..Watch::new(now) };
         let mut meter = Meter::of(self.session.clone(), message.clone());
         loop {
+            let due = watch.look_at.max(Instant::now());
             tokio::select! {
                 biased;
                 item = self.events.next(), if watch.listening => {
+                    leave_out(due, &mut tracker, &mut watch);
                     if let Some(StreamItem::Event(event)) = &item {
                         self.meter(event, &mut meter);
                     }
@@ -89,6 +95,7 @@ impl Follower {
                     meter.news().into_iter().for_each(|usage| report(Sign::Used(usage)));
                 }
                 () = tokio::time::sleep_until(watch.look_at) => {
+                    leave_out(due, &mut tracker, &mut watch);
                     match self.look(message, &mut tracker, &mut watch, &mut meter).await {
                         Ok(Verdict::Settled(mut settled)) => {
                             add_descendants(&*self.host, &mut settled).await;
@@ -212,6 +219,15 @@ impl Follower {
         watch.activity = None;
         report(Sign::OutOfReach(Arc::new(error)));
         Ok(())
+    }
+}
+
+/// Time in which nobody looked, although a look was due, uses up nobody's patience: the host, too, may have stood still.
+fn leave_out(due: Instant, tracker: &mut Tracker, watch: &mut Watch) {
+    let late = Instant::now().saturating_duration_since(due);
+    if late >= LATE {
+        tracker.leave_out(late);
+        watch.out_of_reach = watch.out_of_reach.map(|since| since + late);
     }
 }
 

@@ -154,6 +154,14 @@ impl Tracker {
         Self { session, message, patience, begun: now, rest: None, complaint: None, runaway: None, heard: 0 }
     }
 
+    /// This much time, up to now, counts for nothing.
+    pub(super) fn leave_out(&mut self, time: Duration) {
+        self.begun += time;
+        if let Some(rest) = &mut self.rest {
+            rest.since += time;
+        }
+    }
+
     /// Takes note of an event.
     pub(super) fn hint(&mut self, event: &HostEvent) -> Hint {
         let of_ours = event.session() == Some(&self.session);

@@ -18,6 +18,7 @@ use super::{
     engine::{Engine, Inner, LAST_WORDS, Slot},
     error::EngineError,
     ledger::{Ledger, answer},
+    pulse::Pulse,
     requests::{Command, Inbox},
     run::{Drive, Run},
     task::{Opening, Task, lock},
@@ -186,7 +187,7 @@ impl Engine {
                 Ok(self.spawn(Arc::clone(&slot), machine, clock, lease, Records::Old(records), opening))
             }
             Err(error) => {
-                Ledger { store: Arc::clone(&inner.store), lease, wall: inner.wall.clone() }.release().await;
+                inner.ledger(lease).release().await;
                 Err(error)
             }
         }
@@ -242,7 +243,7 @@ impl Engine {
         let drive = Arc::new(Drive::new(owner, Arc::clone(&machine), activities.clone(), commands, end));
         slot.set(Arc::clone(&drive));
         let handle = Run::new(self.clone(), Arc::clone(&slot), drive);
-        let ledger = Ledger { store: Arc::clone(&inner.store), lease, wall: inner.wall.clone() };
+        let ledger = inner.ledger(lease);
         let inbox = Inbox::new(commands_received, posted_received);
         let work = Work::new(Arc::clone(&inner.executor));
         let task = Task::new(Arc::clone(&machine), ledger.clone(), clock, feed, work, inbox, activities);
@@ -306,6 +307,10 @@ impl Engine {
 }
 
 impl Inner {
+    fn ledger(&self, lease: Lease) -> Ledger {
+        Ledger { store: Arc::clone(&self.store), lease, wall: self.wall.clone(), pulse: Pulse::new() }
+    }
+
     /// What is different in the present definition of a journaled run.
     fn definition_change(&self, records: &[Record]) -> Option<String> {
         let RecordBody::RunStarted(started) = &records.first()?.body else { return None };

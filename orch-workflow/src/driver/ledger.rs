@@ -7,7 +7,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::clock::WallClock;
+use super::{
+    clock::WallClock,
+    pulse::{self, Pulse},
+};
 use crate::{
     decision::{Reply, Request},
     record::Record,
@@ -21,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How often the store is asked for requests of other processes.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = pulse::BEAT;
 
 /// The owner's side of one run in a store.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub(super) struct Ledger {
     pub(super) store: Arc<dyn RunStore>,
     pub(super) lease: Lease,
     pub(super) wall: WallClock,
+    /// Beaten by the looks for requests.
+    pub(super) pulse: Pulse,
 }
 
 impl Ledger {
@@ -108,10 +113,10 @@ impl Ledger {
 
     /// Looks for posted requests for ever, and passes them on, again and again until they are replied to.
     pub(super) async fn watch_requests(&self, found: mpsc::Sender<Box<(RequestId, Request)>>) {
-        let mut readable = true;
+        let (pulse, mut readable) = (&self.pulse, true);
         loop {
-            sleep(LOOK).await;
-            let requests = self.requests().await;
+            pulse.during(sleep(LOOK)).await;
+            let requests = pulse.during(self.requests()).await;
             if let Err(error) = &requests
                 && readable
             {
@@ -120,7 +125,7 @@ impl Ledger {
             readable = requests.is_ok();
             for request in requests.unwrap_or_default() {
                 // The task that listens ends this future when it ends.
-                let _ = found.send(Box::new(request)).await;
+                let _ = pulse.during(found.send(Box::new(request))).await;
             }
         }
     }

@@ -18,6 +18,7 @@ mod events;
 mod fork;
 mod launch;
 mod ledger;
+mod pulse;
 mod requests;
 mod route;
 mod run;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,7 +26,7 @@ use crate::{
     machine::{Input, Machine},
     port::Update,
     record::{Record, RecordBody},
-    store::StoreError,
+    store::{RequestId, StoreError},
     view::Doing,
 };
 
@@ -56,6 +57,8 @@ pub(super) struct Task {
     /// When the machine was last told of a sign of life.
     alive: HashMap<DispatchId, Instant>,
     no_tick_before: Instant,
+    /// The process stood still, and what was asked for meanwhile has not been looked for yet.
+    was_away: bool,
 }
 
 impl Task {
@@ -69,7 +72,7 @@ impl Task {
         activities: Activities,
     ) -> Self {
         let (alive, no_tick_before) = (HashMap::new(), Instant::now());
-        Self { machine, ledger, feed, work, inbox, clock, activities, alive, no_tick_before }
+        Self { machine, ledger, feed, work, inbox, clock, activities, alive, no_tick_before, was_away: false }
     }
 
     /// Drives the run until it is at rest, until it must stop because the store fails, or until `stopping`.
@@ -101,10 +104,15 @@ impl Task {
         // What happens once, or now and then, would take room in every run that waits: it gets it for as long as it lasts.
         Box::pin(self.open(opening)).await?;
         loop {
+            self.catch_up();
+            if mem::take(&mut self.was_away) {
+                Box::pin(self.take_up_left()).await?;
+            }
             self.tick().await?;
             let at_rest = self.machine().at_rest() && !self.reads_an_answer();
             if at_rest {
-                match Box::pin(self.take_up_waiting()).await? {
+                let posted = self.ledger.requests().await?;
+                match Box::pin(self.take_up_waiting(posted)).await? {
                     Waiting::Some => continue,
                     Waiting::None => return Ok(End::AtRest),
                 }
@@ -148,10 +156,35 @@ impl Task {
         Ok(())
     }
 
-    /// Takes up what has been asked for until now.
-    async fn take_up_waiting(&mut self) -> Result<Waiting, StoreError> {
+    /// Leaves out of every clock the time in which this process did not run.
+    fn catch_up(&mut self) {
+        let missed = self.ledger.pulse.missed();
+        if missed.is_zero() {
+            return;
+        }
+        tracing::warn!(run = %self.ledger.lease.run, ?missed, "this process stood still; no step is charged for it");
+        self.was_away = true;
+        let ms = u64::try_from(missed.as_millis()).unwrap_or(u64::MAX);
+        // It moves clocks and nothing else: nobody can refuse it, and it makes no records.
+        let _ = self.machine().handle(self.clock.now(), Input::StoodStill { ms });
+    }
+
+    /// What was asked for while this process stood still comes before what time has brought about meanwhile, as it does
+    /// when a run is taken up.
+    async fn take_up_left(&mut self) -> Result<(), StoreError> {
+        let posted = self.ledger.requests().await.unwrap_or_else(|error| {
+            // The next look finds them.
+            tracing::warn!(run = %self.ledger.lease.run, %error, "posted requests cannot be read");
+            Vec::new()
+        });
+        self.take_up_waiting(posted).await?;
+        Ok(())
+    }
+
+    /// Takes up what has been asked for until now, here and, as `posted`, elsewhere.
+    async fn take_up_waiting(&mut self, posted: Vec<(RequestId, Request)>) -> Result<Waiting, StoreError> {
         let mut requests = self.inbox.waiting();
-        requests.extend(self.inbox.unseen(self.ledger.requests().await?));
+        requests.extend(self.inbox.unseen(posted));
         if requests.is_empty() {
             return Ok(Waiting::None);
         }
@@ -162,6 +195,7 @@ impl Task {
     }
 
     pub(super) async fn tick(&mut self) -> Result<(), StoreError> {
+        self.catch_up();
         let due = self.deadline().is_some_and(|deadline| deadline <= Instant::now());
         if due {
             self.take(Input::Tick, Asker::Nobody).await?;
@@ -226,6 +260,7 @@ impl Task {
 
     /// Gives the machine an input and does what follows from it: journal, commit, publish, act, reply.
     pub(super) async fn take(&mut self, input: Input, asker: Asker) -> Result<(), StoreError> {
+        self.catch_up();
         let moot_at_the_end =
             matches!(input, Input::Pause { .. } | Input::Interrupt { .. } | Input::Cancel { .. });
         let handled = self.machine().handle(self.clock.now(), input);

@@ -29,7 +29,7 @@ pub(crate) fn handle(draft: &mut Draft<'_>, input: Input) -> Result<(), Rejected
         Input::DefinitionChanged { message } => gates::definition_changed(draft, &message),
         Input::Placed { dispatch, result } => placed(draft, &dispatch, result),
         // Signs of life have moved the clocks already.
-        Input::Alive { .. } | Input::Waiting { .. } | Input::Attached { .. } => {}
+        Input::Alive { .. } | Input::Waiting { .. } | Input::Attached { .. } | Input::StoodStill { .. } => {}
         // What is used is noted already, too; something may follow from it.
         Input::Used { .. } => budget::watch(draft),
         Input::Warned { dispatch, warning } => {

@@ -146,6 +146,12 @@ pub enum Input {
         /// Who.
         by: String,
     },
+    /// The process that drives the run did not run meanwhile, and with it none of its clocks: it was stopped, or its
+    /// machine slept. Told before anything that is due by now.
+    StoodStill {
+        /// For how long, up to now.
+        ms: u64,
+    },
     /// The time that [`next_deadline`](super::Machine::next_deadline) named has come.
     Tick,
 }

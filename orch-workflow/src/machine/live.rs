@@ -102,6 +102,16 @@ impl Follow {
         }
     }
 
+    /// Time up to `now` in which nobody could hear of it counts for none of its clocks.
+    pub(crate) fn leave_out(&mut self, ms: u64, now: Timestamp) {
+        let later = |at: Timestamp| at.plus_ms(ms).min(now);
+        self.alive_at = later(self.alive_at);
+        self.clock.running_since = self.clock.running_since.map(later);
+        if let Phase::Aborting { since } = &mut self.phase {
+            *since = later(*since);
+        }
+    }
+
     /// When its time at work runs out, if nothing happens.
     pub(crate) fn timeout_at(&self, limit_ms: u64) -> Option<Timestamp> {
         Some(self.clock.running_since?.plus_ms(limit_ms.saturating_sub(self.clock.spent_ms)))

@@ -300,13 +300,17 @@ impl Machine {
         gates::would_take(&self.state, gate.cloned(), kind)
     }
 
-    /// Signs of life move clocks and nothing else. They are many, so no draft is made for those that say no more.
+    /// Signs of life, and time that does not count, move clocks and nothing else. They are many, so no draft is made for those that say no more.
     fn take_note(&mut self, now: Timestamp, input: &Input) -> Noted {
         let (dispatch, noted) = match input {
             Input::Alive { dispatch } | Input::Waiting { dispatch, .. } | Input::Attached { dispatch } => {
                 (dispatch, Noted::Everything)
             }
             Input::Warned { dispatch, .. } | Input::Used { dispatch, .. } => (dispatch, Noted::Life),
+            Input::StoodStill { ms } => {
+                self.follows.iter_mut().for_each(|follow| follow.leave_out(*ms, now));
+                return Noted::Everything;
+            }
             _ => return Noted::Nothing,
         };
         let Some(follow) = self.follows.iter_mut().find(|follow| follow.dispatch == *dispatch) else {

@@ -204,6 +204,38 @@ async fn a_host_that_stays_away_is_given_up() {
     assert!(took > Duration::from_secs(59) && took < Duration::from_secs(65), "{took:?}");
 }
 
+/// Fault: the machine slept for an hour, with the host on it.
+#[tokio::test(start_paused = true)]
+async fn the_time_in_which_the_process_stood_still_uses_up_no_patience() {
+    let away_for_20_s = (0..20).map(|_| away()).collect();
+    let mut follower = Follower::start(Arc::new(flaky(away_for_20_s)), session()).await.unwrap();
+    let ours = id(1);
+    let (settled, ()) = tokio::join!(follower.settle(&ours, |_| {}), sleep_for_an_hour());
+    assert_eq!(text(&settled.unwrap()), "yes", "the host was away for 20 s only");
+
+    let host = ReplicaHost::new(replica(&[HostEvent::MessageUpdated(asked(1)), status(SessionStatus::Idle)]));
+    let (sender, stream) = EventStream::channel(8);
+    let mut follower = Follower::start(Arc::new(host.port(stream)), session()).await.unwrap();
+    let begins_late = async {
+        sleep_for_an_hour().await;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        for event in [
+            HostEvent::MessageUpdated(answer(2, 1, Some(Finish::Stop), "yes")),
+            HostEvent::Idle { session: session() },
+        ] {
+            host.state.lock().unwrap().apply(&event);
+            sender.send(StreamItem::Event(Arc::new(event))).await.unwrap();
+        }
+    };
+    let (settled, ()) = tokio::join!(follower.settle(&ours, |_| {}), begins_late);
+    assert_eq!(text(&settled.unwrap()), "yes", "the host had a minute to begin, and took half of it");
+}
+
+async fn sleep_for_an_hour() {
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_host_that_refuses_is_not_asked_again() {
     let refused = HostError::new(HostErrorKind::Unauthorized, "authorize", "http://host", "refused");

@@ -7,6 +7,7 @@ use orch_workflow::{
     decision::{DecisionKind, Rejected, Reply},
     driver::EngineError,
     event::EventBody,
+    store::LEASE_MS,
     testing::Turn,
 };
 
@@ -146,4 +147,71 @@ async fn a_jump_of_the_wall_clock_changes_nothing() {
         let events = engine.events(run.id(), 0).await.unwrap();
         assert!(events.windows(2).all(|pair| pair[0].at <= pair[1].at), "{jump}");
     }
+}
+
+/// Fault: the process is stopped for an hour in the middle of a step, and the answer came meanwhile or comes later.
+#[tokio::test(start_paused = true)]
+async fn the_time_in_which_the_process_stood_still_counts_for_no_step() {
+    let limits = json!({"timeout_ms": 30_000, "idle_warning_ms": 28_000});
+    for (takes, active_s) in [(1_800, 9..=10), (3_625, 24..=25)] {
+        let world = World::new(ScriptedHost::new().with("plan", Turn::answers("done").after(seconds(takes))));
+        let engine = world.engine();
+        let run = start(&engine, plan_with(&["plan"], json!({}), limits.clone())).await;
+        tokio::time::sleep(seconds(10)).await;
+        tokio::time::advance(seconds(3_600)).await;
+        let view = run.wait().await.unwrap();
+        assert_eq!(standing(&view), "success: done", "{takes}");
+        assert_eq!(view.steps[0].attempts[0].warnings, [], "{takes}");
+        assert!(active_s.contains(&(view.active_ms / 1_000)), "{takes}: {}", view.active_ms);
+        assert_eq!(engine.view(run.id()).await.unwrap(), run.view(), "the journal says the same");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_hangs_still_times_out_after_the_process_stood_still() {
+    let world = World::new(ScriptedHost::new().with("plan", Turn::hangs()));
+    let quick = plan_with(&["plan"], json!({}), json!({"timeout_ms": 30_000}));
+    let run = start(&world.engine(), quick).await;
+    tokio::time::sleep(seconds(10)).await;
+    tokio::time::advance(seconds(3_600)).await;
+    let view = run.wait().await.unwrap();
+    assert_eq!(view.steps[0].attempts[0].error.as_ref().unwrap().code, ErrorCode::Timeout);
+    assert_eq!(world.began.elapsed().as_secs(), 3_630);
+}
+
+/// A cancel that another process has left is read before anything is begun for which the time has come.
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_for_while_the_process_stood_still_comes_before_what_time_brings_about() {
+    let failing = Turn::fails(AttemptError::new(ErrorCode::Auth, "no key"));
+    let host = ScriptedHost::new().with("a", failing).with("b", Turn::hangs());
+    let timed = json!({"gate_timeout_ms": 60_000, "gate_default": "skip"});
+    let world = World::new(host);
+    let engine = world.engine();
+    let mut both = plan_with(&["a", "b", "c"], timed, json!({}));
+    (both.steps[1].needs, both.steps[2].needs) = (vec![], vec![both.steps[0].id.clone()]);
+    let run = start(&engine, both).await;
+    tokio::time::sleep(seconds(10)).await;
+    assert_eq!(standing(&run.view()), "running (intervene=on-error): gated, running, pending");
+    world.store.post(run.id(), &cancel(), engine.now()).await.unwrap();
+    tokio::time::advance(seconds(3_600)).await;
+    assert_eq!(standing(&run.wait().await.unwrap()), "cancelled: failed, failed, pending");
+    assert_eq!(world.host.arrived(), ["a/1/1/1", "b/1/1/1"]);
+}
+
+/// Fault: the process is stopped for longer than its lease lasts, and one on another machine, which cannot see that it
+/// lives, has taken the run over meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_process_that_stood_still_past_its_lease_is_told_that_it_has_lost_the_run() {
+    let world = World::new(ScriptedHost::new().with("plan", Turn::answers("done").after(seconds(1_800))));
+    let engine = world.engine_on(Arc::clone(&world.store), Owner::elsewhere(7, "far.example"));
+    let run = start(&engine, plan_with(&["plan", "fix"], json!({}), json!({"timeout_ms": 30_000}))).await;
+    tokio::time::sleep(seconds(10)).await;
+    let later = engine.now().plus_ms(LEASE_MS);
+    world.store.acquire(run.id(), &Owner::current(), later).await.unwrap();
+    let journal = world.store.load(run.id(), 0).await.unwrap();
+    tokio::time::advance(seconds(3_600)).await;
+    assert_eq!(run.wait().await.unwrap_err().code(), "orch::run::fenced");
+    assert_eq!(world.store.load(run.id(), 0).await.unwrap(), journal, "nothing more was written here");
+    assert_eq!(world.host.arrived(), ["plan/1/1/1"]);
+    assert!(!world.host.calls().iter().any(|call| call.starts_with("abort")), "{:?}", world.host.calls());
 }

@@ -47,6 +47,7 @@ enum Move {
     Cancel,
     DefinitionChanged,
     Pass(u64),
+    StandStill(u64),
     Crash,
     Reopen,
     TakenUp,
@@ -73,6 +74,7 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => prop::bool::weighted(0.2).prop_map(|sure| if sure { Move::Cancel } else { Move::Pause }),
         1 => Just(Move::DefinitionChanged),
         2 => (0..20_000_u64).prop_map(Move::Pass),
+        1 => (0..20_000_u64).prop_map(Move::StandStill),
         1 => Just(Move::Crash),
         1 => Just(Move::Reopen),
         1 => Just(Move::TakenUp),
@@ -265,7 +267,7 @@ fn input(story: &Story, step: &Move) -> Option<Input> {
         Move::Cancel => Input::Cancel { by: by() },
         Move::DefinitionChanged => Input::DefinitionChanged { message: "everything".to_owned() },
         Move::TakenUp => Input::TakenUp,
-        Move::Pass(_) | Move::Crash | Move::Reopen => return None,
+        Move::Pass(_) | Move::StandStill(_) | Move::Crash | Move::Reopen => return None,
     })
 }
 
@@ -321,6 +323,13 @@ proptest! {
             match step {
                 Move::Pass(ms) => {
                     story.now = story.now.plus_ms(*ms);
+                    story.tell(Input::Tick);
+                }
+                Move::StandStill(ms) => {
+                    story.now = story.now.plus_ms(*ms);
+                    let records = story.journal.len();
+                    story.tell(Input::StoodStill { ms: *ms });
+                    prop_assert_eq!(story.journal.len(), records, "it is no fact of the run");
                     story.tell(Input::Tick);
                 }
                 Move::Crash => {

@@ -4,7 +4,7 @@ use orch_config::{policy::Intervene, workflow::GateDefault};
 use orch_workflow::{
     attempt::{AttemptError, ErrorCode, Settled, Timestamp, WarningCode},
     decision::{Decision, DecisionKind, GateReason},
-    machine::Input,
+    machine::{Input, Machine},
     port::{Ask, AskId},
     record::RunStatus,
     view::StepStatus,
@@ -120,6 +120,60 @@ fn the_clock_stands_still_while_the_worker_waits() {
     assert_eq!(story.step_status("one"), StepStatus::Running);
     story.wait(1);
     assert_eq!(story.wanted().last().unwrap(), "abort one#1");
+}
+
+/// An hour in which the process did not run comes between a step and its timeout.
+#[test]
+fn the_time_in_which_the_process_stood_still_counts_for_no_step() {
+    let mut one = step("one");
+    (one.timeout_ms, one.idle_warning_ms) = (5_000, 3_000);
+    one.budget.max_active_ms = Some(100_000);
+    let mut story = Story::begin(workflow([one, step("two")]), default_policy());
+    story.place().wait(2_000).wanted();
+    let records = story.journal.len();
+    story.now = story.now.plus_ms(3_600_000);
+    story.tell(Input::StoodStill { ms: 3_600_000 });
+    story.wait(999);
+    assert_eq!((story.wanted(), story.journal.len()), (vec![], records), "it is no fact of the run");
+    story.wait(1);
+    assert_eq!(story.step("one").attempts[0].warnings[0].code, WarningCode::Idle, "silence goes on, too");
+    story.wait(1_999);
+    assert_eq!(story.wanted(), Vec::<String>::new());
+    story.wait(1);
+    assert_eq!(story.wanted(), ["abort one#1"]);
+    story.now = story.now.plus_ms(3_600_000);
+    story.tell(Input::StoodStill { ms: 3_600_000 }).wait(9_999);
+    assert_eq!(story.step_status("one"), StepStatus::Running, "the abort may still be confirmed");
+    let dispatch = story.dispatch();
+    story.tell(Input::AbortEnded { dispatch, result: Ok(()) });
+    assert_eq!(error_of(&story), ErrorCode::Timeout);
+    assert_eq!(story.view().active_ms, 5_000);
+    assert_eq!(Machine::replay(&story.journal).unwrap(), story.machine);
+}
+
+/// A step that has begun after the process stood still is not charged less than nothing for it.
+#[test]
+fn time_is_left_out_up_to_now_and_no_further() {
+    let mut story = with_timeout(5_000);
+    story.place().wait(1_000).tell(Input::StoodStill { ms: u64::MAX });
+    story.wait(4_999).settle(Settled::answer("done"));
+    assert_eq!(story.view().active_ms, 4_999);
+}
+
+/// A gate's time is the time of people, and goes on for them.
+#[test]
+fn a_gate_expires_although_the_process_stood_still() {
+    let mut definition = workflow([step("one"), step("two")]);
+    definition.gate_timeout_ms = Some(60_000);
+    definition.gate_default = Some(GateDefault::Skip);
+    let mut story = Story::begin(definition, default_policy());
+    story.work(failed(ErrorCode::Auth, "no key"));
+    let expires_at = story.gate().expires_at;
+    story.now = story.now.plus_ms(3_600_000);
+    story.tell(Input::StoodStill { ms: 3_600_000 });
+    assert_eq!((story.gate().expires_at, story.machine.next_deadline()), (expires_at, expires_at));
+    story.tell(Input::Tick);
+    assert_eq!(story.step_status("one"), StepStatus::Skipped);
 }
 
 #[test]
