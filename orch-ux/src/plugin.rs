@@ -38,6 +38,7 @@ files![
     "tui/dialogs.js",
     "tui/elements.js",
     "tui/live.js",
+    "tui/markdown.js",
     "tui/page.js",
     "tui/sidebar.js",
 ];

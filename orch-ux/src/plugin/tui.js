@@ -9,6 +9,7 @@ import { child } from "./tui/child.js"
 import { commands, keysOf } from "./tui/commands.js"
 import { dialogs } from "./tui/dialogs.js"
 import { live } from "./tui/live.js"
+import { markdown } from "./tui/markdown.js"
 import { page } from "./tui/page.js"
 import { sidebar } from "./tui/sidebar.js"
 
@@ -32,7 +33,9 @@ export default {
       const { bound, shown: keys, taken } = keysOf(api, options)
       // Whether there are keys to tell people of.
       const [offered, setOffered] = createSignal(true)
-      const context = { api, options, service, state, told, keys, bound, taken, offered, setOffered, dialogs: dialogs(api) }
+      const context = { api, options, service, state, told, keys, bound, taken, offered, setOffered }
+      context.markdown = markdown(api, (error) => log(directory, "show Markdown", error))
+      context.dialogs = dialogs(api, context.markdown)
       context.page = page(context)
       context.child = child(context)
       const settings = service.get("/v1/plugin", api.lifecycle.signal)

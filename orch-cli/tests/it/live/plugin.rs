@@ -3,6 +3,7 @@
 mod decisions;
 mod keys;
 mod lent;
+mod markdown;
 mod palette;
 mod sidebar;
 
@@ -19,11 +20,17 @@ use super::{
     world::World,
 };
 
-/// A project with the plugin in it, and plain `opencode`, which opens no port.
-async fn plain(tmux: &std::path::Path, program: &str, script: Script, config: &Value) -> (World, Screen) {
+/// A project with the plugin in it.
+async fn installed(program: &str, script: Script, config: &Value) -> World {
     let world = World::without_server(program, script, config).await;
     let installed = world.orch(&["install"]).await;
     assert_eq!(installed.code, 0, "{installed:?}");
+    world
+}
+
+/// The same, and plain `opencode`, which opens no port.
+async fn plain(tmux: &std::path::Path, program: &str, script: Script, config: &Value) -> (World, Screen) {
+    let world = installed(program, script, config).await;
     let screen = Screen::plain(tmux, program, &world).await;
     (world, screen)
 }

@@ -85,12 +85,11 @@ export function actions({ api, service, state, dialogs, page, child }) {
     const { gate } = run
     const step = run.steps.find((each) => each.id === gate.step)
     const { markdown } = await service.get(path(run, `/output?step=${encodeURIComponent(gate.step)}`)).catch(() => ({}))
-    const answer = excerpt(markdown)
     const choice = await dialogs.select(`${step?.title ?? gate.step}: ${gate.message}`, [
-      ...gate.allowed.map((decision) => ({ title: decision, value: decision, category: answer ? `it says: ${answer}` : undefined })),
+      ...gate.allowed.map((decision) => ({ title: decision, value: decision, category: "decide" })),
       { title: "read the whole answer", value: "read", category: "look first" },
       ...(step?.session ? [{ title: "open its session", value: "session", category: "look first" }] : []),
-    ])
+    ], excerpt(markdown))
     if (choice === "read") return show(run, "output", `?step=${encodeURIComponent(gate.step)}`)
     if (choice === "session") return api.route.navigate("session", { sessionID: step.session })
     if (choice) await decide(run, gate, choice)
@@ -204,7 +203,12 @@ const BOUNDS = {
 /** The choices of each part of a question; one without any is answered in words. */
 const parts = ({ options }) => (options?.length ? options : [[]])
 
+/** How much of an answer stands above the decisions of its gate. */
+const EXCERPT = { lines: 6, characters: 240 }
+
+/** The first lines of an answer, and a sign where it goes on. */
 function excerpt(markdown) {
-  const text = (markdown ?? "").replace(/\s+/g, " ").trim()
-  return text.length > 240 ? `${text.slice(0, 240)}…` : text
+  const text = (markdown ?? "").trim()
+  const begin = text.slice(0, EXCERPT.characters).split("\n").slice(0, EXCERPT.lines).join("\n").trimEnd()
+  return begin.length < text.length ? `${begin} …` : begin
 }

@@ -1,6 +1,8 @@
 // Questions to the person, as promises: an answer, or nothing when the dialog was left.
 
-export function dialogs(api) {
+import { box } from "./elements.js"
+
+export function dialogs(api, markdown) {
   const { dialog } = api.ui
 
   const ask = (render) =>
@@ -18,8 +20,13 @@ export function dialogs(api) {
       )
     })
 
-  const select = (title, options) =>
-    ask((answer) => api.ui.DialogSelect({ title, options, onSelect: (option) => answer(option.value) }))
+  /** `above` is Markdown that the choice is about. */
+  const select = (title, options, above) =>
+    ask((answer) => {
+      const choice = api.ui.DialogSelect({ title, options, onSelect: (option) => answer(option.value) })
+      if (!above) return choice
+      return box({ flexDirection: "column" }, box({ paddingLeft: 4, paddingRight: 4, paddingBottom: 1 }, markdown(() => above)), choice)
+    })
   const text = (title, { placeholder, value } = {}) =>
     ask((answer) => api.ui.DialogPrompt({ title, placeholder, value, onConfirm: answer }))
 

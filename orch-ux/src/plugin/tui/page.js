@@ -9,7 +9,7 @@ const ROUTE = "orch.page"
 const MODE = "orch.page"
 const LINES = 3
 
-export function page({ api, state, told }) {
+export function page({ api, state, told, markdown }) {
   const [shown, setShown] = createSignal({ title: "", markdown: "" })
   let back
   let pop
@@ -43,7 +43,7 @@ export function page({ api, state, told }) {
           element(
             "scrollbox",
             { ref: (node) => (scroll = node), flexGrow: 1, marginTop: 1, marginBottom: 1 },
-            line({ fg: () => api.theme.current.text }, () => shown().markdown),
+            markdown(() => shown().markdown),
           ),
           line({ fg: () => api.theme.current.textMuted }, "esc back   r refresh   up/down pgup/pgdn scroll"),
         ),
