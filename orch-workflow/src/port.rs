@@ -169,20 +169,60 @@ pub enum Probe {
 /// counts as a failure of the worker.
 #[derive(Debug)]
 pub struct Task {
-    updates: mpsc::Receiver<Update>,
+    updates: mpsc::Receiver<Box<Update>>,
 }
 
 impl Task {
-    /// A task and the sender that feeds it; `capacity` bounds the updates in flight.
+    /// A task and what feeds it; `capacity` bounds the updates in flight.
     #[must_use]
-    pub fn channel(capacity: usize) -> (mpsc::Sender<Update>, Self) {
+    pub fn channel(capacity: usize) -> (Updates, Self) {
         let (sender, updates) = mpsc::channel(capacity.max(1));
-        (sender, Self { updates })
+        (Updates(sender), Self { updates })
     }
 
     /// The next update; `None` when the worker is gone. Cancel safe.
     pub async fn next(&mut self) -> Option<Update> {
-        self.updates.recv().await
+        self.updates.recv().await.map(|update| *update)
+    }
+}
+
+/// Feeds a [`Task`]. The worker counts as gone when the last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct Updates(
+    /// Boxed, because a channel sets aside room for many, for every task.
+    mpsc::Sender<Box<Update>>,
+);
+
+/// Nobody follows the task any more. That does not stop the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("nobody follows the task any more")]
+pub struct Unfollowed;
+
+impl Updates {
+    /// Hands an update on, once there is room for it. Dropping the future before it is done takes the update back.
+    ///
+    /// # Errors
+    /// [`Unfollowed`].
+    pub async fn send(&self, update: Update) -> Result<(), Unfollowed> {
+        self.0.send(Box::new(update)).await.map_err(|_| Unfollowed)
+    }
+
+    /// Mentions a sign of life, if there is room for more than `reserved` updates and anybody follows; else it is lost,
+    /// so that what counts never has to wait for what does not.
+    pub fn mention(&self, progress: Progress, reserved: usize) {
+        if self.0.capacity() > reserved {
+            let _ = self.0.try_send(Box::new(Update::Progress(progress)));
+        }
+    }
+
+    /// Returns when nobody follows the task any more. Cancel safe.
+    pub async fn unfollowed(&self) {
+        self.0.closed().await;
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn downgrade(&self) -> mpsc::WeakSender<Box<Update>> {
+        self.0.downgrade()
     }
 }
 

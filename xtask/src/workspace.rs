@@ -1,11 +1,13 @@
 //! The workspace as cargo sees it, reduced to what the chores ask of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{Metadata, MetadataCommand, Package, Target};
 
 use crate::error::Error;
+use crate::opencode::BINARY_VARIABLE;
 
 pub(crate) struct Workspace {
     /// In the order of the manifest, lower layers first: what is broken below is told before what it breaks above.
@@ -20,13 +22,10 @@ pub(crate) struct Crate {
     pub(crate) library: bool,
     pub(crate) examples: Vec<String>,
     pub(crate) benches: Vec<String>,
-    /// Whether its tests can reach a host: only such tests can be live.
-    pub(crate) reaches_host: bool,
+    /// Whether it has tests that talk to a real OpenCode, if there is one.
+    pub(crate) live: bool,
     features: BTreeMap<String, Vec<String>>,
 }
-
-/// What has to be among a crate's dependencies, those of its tests included, for it to reach a host.
-const WAYS_TO_A_HOST: [&str; 2] = ["orch-opencode", "orch"];
 
 /// The features a crate is built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +42,11 @@ impl Workspace {
             .current_dir(root())
             .features(cargo_metadata::CargoOpt::AllFeatures)
             .exec()?;
-        let crates = metadata.workspace_members.iter().map(|id| Crate::new(&metadata[id])).collect();
+        let crates = metadata
+            .workspace_members
+            .iter()
+            .map(|id| Crate::new(&metadata[id]))
+            .collect::<Result<_, _>>()?;
         Ok(Self { crates, target: metadata.target_directory.clone().into(), metadata })
     }
 
@@ -54,19 +57,20 @@ impl Workspace {
 }
 
 impl Crate {
-    fn new(package: &Package) -> Self {
+    fn new(package: &Package) -> Result<Self, Error> {
         let named = |wanted: fn(&Target) -> bool| {
             package.targets.iter().filter(|target| wanted(target)).map(|target| target.name.clone()).collect()
         };
-        Self {
+        let tests = package.manifest_path.with_file_name("tests");
+        Ok(Self {
             name: package.name.to_string(),
             library: package.targets.iter().any(Target::is_lib),
             examples: named(Target::is_example),
             benches: named(Target::is_bench),
-            reaches_host: package.name.as_str() == WAYS_TO_A_HOST[0]
-                || package.dependencies.iter().any(|each| WAYS_TO_A_HOST.contains(&each.name.as_str())),
+            // A live test has no other way to find the binary.
+            live: mentions(tests.as_std_path(), BINARY_VARIABLE)?,
             features: package.features.clone(),
-        }
+        })
     }
 
     /// Whether building with `set` differs from building with the default features.
@@ -120,6 +124,27 @@ impl FeatureSet {
     }
 }
 
+/// Whether a file of Rust anywhere below a folder has this text in it. A folder that is not there has no files.
+fn mentions(folder: &Path, text: &str) -> Result<bool, Error> {
+    let failed = |source| Error::File { action: "read", path: folder.to_owned(), source };
+    if !folder.is_dir() {
+        return Ok(false);
+    }
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let found = if path.is_dir() {
+            mentions(&path, text)?
+        } else {
+            path.extension().is_some_and(|extension| extension == "rs")
+                && fs::read_to_string(&path).map_err(failed)?.contains(text)
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The workspace's root: the folder above this crate.
 pub(crate) fn root() -> PathBuf {
     // Cargo tells at run time, too: two checkouts may share one target directory, and so one binary of ours.
@@ -140,7 +165,7 @@ mod tests {
             })
             .collect();
         let name = "sample".to_owned();
-        Crate { name, library: true, examples: vec![], benches: vec![], reaches_host: false, features }
+        Crate { name, library: true, examples: vec![], benches: vec![], live: false, features }
     }
 
     fn distinguished(features: &[(&str, &[&str])]) -> (bool, bool) {

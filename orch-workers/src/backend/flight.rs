@@ -10,7 +10,7 @@ use orch_opencode::{
 use orch_workflow::{
     attachment::Attachment,
     attempt::{AttemptError, ErrorCode, Settled, Timestamp, Usage, Warning, WarningCode},
-    port::{AskPolicy, Dispatch, Progress, SendError, Update},
+    port::{AskPolicy, Dispatch, Progress, SendError, Update, Updates},
 };
 use tokio::{
     sync::mpsc,
@@ -97,7 +97,7 @@ pub(super) struct Flight {
     gone: CancellationToken,
     at: Whereabouts,
     orders: Orders,
-    updates: mpsc::Sender<Update>,
+    updates: Updates,
     boarding: Boarding,
     _occupied: Occupied,
     /// Remarks that arose on the way.
@@ -117,7 +117,7 @@ impl Flight {
         hosting: Hosting,
         at: Whereabouts,
         orders: Orders,
-        updates: mpsc::Sender<Update>,
+        updates: Updates,
     ) -> Self {
         let boarding = worker.turns.board(at.message.clone());
         let _occupied = worker.occupy(&cx);
@@ -401,9 +401,7 @@ impl Flight {
 
     /// Lossy on purpose: whoever does not read must still get what counts.
     fn mention(&self, progress: Progress) {
-        if self.updates.capacity() > RESERVED {
-            let _ = self.updates.try_send(Update::Progress(progress));
-        }
+        self.updates.mention(progress, RESERVED);
     }
 }
 

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use orch_opencode::{HostError, HostErrorKind, OpenCode, PermissionAsk, PermissionReply, QuestionAsk};
 use orch_workflow::{
     attempt::{Warning, WarningCode},
-    port::{Ask, AskId, AskPolicy, Update},
+    port::{Ask, AskId, AskPolicy, Update, Updates},
 };
-use tokio::sync::mpsc;
 
 use super::flight::Orders;
 use crate::{
@@ -36,7 +35,7 @@ impl Inquiry {
         &mut self,
         host: &dyn OpenCode,
         orders: &Orders,
-        updates: &mpsc::Sender<Update>,
+        updates: &Updates,
         permissions: &[PermissionAsk],
         questions: &[QuestionAsk],
     ) -> Vec<Warning> {
@@ -86,11 +85,11 @@ impl Inquiry {
     }
 
     /// The turn is over: nothing waits any more.
-    pub(super) async fn close(&mut self, updates: &mpsc::Sender<Update>) {
+    pub(super) async fn close(&mut self, updates: &Updates) {
         self.close_all_but(&[], updates).await;
     }
 
-    async fn close_all_but(&mut self, open: &[AskId], updates: &mpsc::Sender<Update>) {
+    async fn close_all_but(&mut self, open: &[AskId], updates: &Updates) {
         let gone: Vec<_> = self.seen.keys().filter(|id| !open.contains(id)).cloned().collect();
         for id in gone {
             if self.seen.remove(&id) == Some(Addressee::Person) {
@@ -100,7 +99,7 @@ impl Inquiry {
         }
     }
 
-    async fn hand_on(&mut self, ask: Ask, updates: &mpsc::Sender<Update>) {
+    async fn hand_on(&mut self, ask: Ask, updates: &Updates) {
         self.seen.insert(ask.id.clone(), Addressee::Person);
         let _ = updates.send(Update::AskOpened(ask)).await;
     }

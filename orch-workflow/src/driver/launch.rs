@@ -163,12 +163,16 @@ impl Engine {
     /// The run, driven: by the drive under way, or by a new one that begins with `command`.
     ///
     /// When another drive is under way, `command` is dropped unanswered.
-    pub(super) async fn take_up(&self, run: &RunId, command: Option<Command>) -> Result<Run, EngineError> {
+    pub(super) async fn take_up(
+        &self,
+        run: &RunId,
+        command: Option<Box<Command>>,
+    ) -> Result<Run, EngineError> {
         let (engine, id) = (self.clone(), run.clone());
         self.to_the_end(run.clone(), async move { engine.acquire(&id, command).await }).await
     }
 
-    async fn acquire(&self, run: &RunId, command: Option<Command>) -> Result<Run, EngineError> {
+    async fn acquire(&self, run: &RunId, command: Option<Box<Command>>) -> Result<Run, EngineError> {
         let inner = &self.0;
         inner.check_open(run)?;
         let slot = inner.slot(run);
@@ -246,7 +250,7 @@ impl Engine {
         let ledger = inner.ledger(lease);
         let inbox = Inbox::new(commands_received, posted_received);
         let work = Work::new(Arc::clone(&inner.executor));
-        let task = Task::new(Arc::clone(&machine), ledger.clone(), clock, feed, work, inbox, activities);
+        let mut task = Task::new(Arc::clone(&machine), ledger.clone(), clock, feed, work, inbox, activities);
 
         let (stopping, abandoned) = (inner.stopping.clone(), inner.abandoned.clone());
         let engine = Arc::downgrade(inner);

@@ -55,7 +55,7 @@ impl Engine {
             }
             self.check(run, &request).await?;
             let (reply, replied) = oneshot::channel();
-            match self.take_up(run, Some(Command { request: request.clone(), reply })).await {
+            match self.take_up(run, Some(Box::new(Command { request: request.clone(), reply }))).await {
                 Ok(driven) => match replied.await {
                     Ok(reply) => return told(reply, Some(driven)),
                     Err(_) if driven.drive.is_over() => driven.drive.over().await?,

@@ -41,7 +41,7 @@ pub(super) struct Opening {
     /// What is different in the workflow's present definition.
     pub(super) changed: Option<String>,
     /// The request that caused the drive.
-    pub(super) command: Option<Command>,
+    pub(super) command: Option<Box<Command>>,
 }
 
 /// One run under way.
@@ -79,7 +79,7 @@ impl Task {
     ///
     /// Dropping the future leaves everything as a crash would: journaled, and ready to be taken up again.
     pub(super) async fn run(
-        mut self,
+        &mut self,
         opening: Opening,
         stopping: &CancellationToken,
     ) -> Result<(), EngineError> {
@@ -90,7 +90,7 @@ impl Task {
             Err(error) => {
                 tracing::error!(%run, %error, "the run cannot go on");
                 if !is_taken_over(&error) {
-                    self.work.abort_all().await;
+                    Box::pin(self.work.abort_all()).await;
                 }
                 Err(error.into())
             }
@@ -122,7 +122,18 @@ impl Task {
                 biased;
                 () = stopping.cancelled() => return Ok(End::Stopped),
                 (request, asker) = self.inbox.next() => Box::pin(self.request(request, asker)).await?,
-                heard = self.work.next() => self.hear(heard).await?,
+                heard = self.work.next() => match heard {
+                    Heard::Answer(number, result) => Box::pin(self.replace(number, result)).await?,
+                    Heard::Input(input) => {
+                        self.note(&input);
+                        self.take(input, Asker::Nobody).await?;
+                    }
+                    Heard::Update(dispatch, update) => {
+                        if let Some(input) = self.understand(dispatch, update) {
+                            self.take(input, Asker::Nobody).await?;
+                        }
+                    }
+                },
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {}
             }
         }
@@ -138,7 +149,7 @@ impl Task {
         }
         let posted = self.inbox.unseen(self.ledger.requests().await?);
         let mut requests: Vec<_> =
-            posted.into_iter().chain(opening.command.map(Command::into_request)).collect();
+            posted.into_iter().chain(opening.command.map(|command| command.into_request())).collect();
         requests.sort_by_key(|(request, asker)| match (request, asker) {
             (Request::Decide(_), Asker::Here(_)) => 1,
             (Request::Decide(_), _) => 2,
@@ -212,27 +223,25 @@ impl Task {
         Some(self.clock.instant(at).max(self.no_tick_before))
     }
 
-    async fn hear(&mut self, heard: Heard) -> Result<(), StoreError> {
-        let (dispatch, update) = match heard {
-            Heard::Input(input) => {
-                if let Input::Lost { dispatch, error } = &input {
-                    tracing::warn!(%dispatch, %error, "the work got lost; probing");
-                    self.work.note_lost(dispatch);
-                    self.activities.forget(dispatch);
-                }
-                return self.take(input, Asker::Nobody).await;
-            }
-            Heard::Answer(number, result) => return self.replace(number, result).await,
-            Heard::Update(dispatch, update) => (dispatch, update),
-        };
-        let input = match update {
+    /// Lets go of what was known of work that got lost.
+    fn note(&mut self, input: &Input) {
+        if let Input::Lost { dispatch, error } = input {
+            tracing::warn!(%dispatch, %error, "the work got lost; probing");
+            self.work.note_lost(dispatch);
+            self.activities.forget(dispatch);
+        }
+    }
+
+    /// Tells everybody what a worker is doing, and says what of it is for the machine.
+    fn understand(&mut self, dispatch: DispatchId, update: Update) -> Option<Input> {
+        Some(match update {
             Update::Progress(progress) => {
                 if let Some(doing) = Doing::told_by(&progress) {
                     self.activities.note(&dispatch, doing, self.clock.now());
                 }
                 self.publish_live(&dispatch, StepProgress::Worker { progress });
                 if !self.is_news(&dispatch) {
-                    return Ok(());
+                    return None;
                 }
                 Input::Alive { dispatch }
             }
@@ -254,8 +263,7 @@ impl Task {
             }
             Update::Warned(warning) => Input::Warned { dispatch, warning },
             Update::Settled(result) => Input::Settled { dispatch, result },
-        };
-        self.take(input, Asker::Nobody).await
+        })
     }
 
     /// Gives the machine an input and does what follows from it: journal, commit, publish, act, reply.

@@ -205,7 +205,7 @@ impl Work {
     }
 
     /// Stops all work that may be going on at the host, because the run cannot go on. Takes 10 s at most.
-    pub(super) async fn abort_all(mut self) {
+    pub(super) async fn abort_all(&mut self) {
         let at_work: HashMap<_, _> = self
             .running
             .values()

@@ -44,7 +44,7 @@ struct Prompt {
     arrived_at: Option<Instant>,
     aborted: watch::Sender<bool>,
     /// Weak: a task whose worker is gone must end.
-    follower: Option<mpsc::WeakSender<Update>>,
+    follower: Option<mpsc::WeakSender<Box<Update>>>,
 }
 
 impl ScriptedHost {
@@ -291,7 +291,7 @@ impl StepExecutor for ScriptedExecutor {
         let follower = self.host.host().prompt(&name).follower.as_ref().and_then(mpsc::WeakSender::upgrade);
         if let Some(follower) = follower {
             let closed = Update::AskClosed { id: ask.clone(), by: "the host".to_owned() };
-            let _ = follower.send(closed).await;
+            let _ = follower.send(Box::new(closed)).await;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! Tests run crate by crate: cargo unites the features of all packages that it builds together, and a feature
 //! that a crate forgot to ask for would be lent to it by a neighbour. Within a crate the builds are ordered so
-//! that each stage finds the artefacts of an earlier one: `doctest`, `examples` and `live` reuse `test-all`.
+//! that each stage finds the artefacts of an earlier one: `doctest` and `examples` reuse `test-all`, `live` reuses them.
 
 use std::ffi::OsStr;
 use std::process::Command;
@@ -52,10 +52,18 @@ pub(super) const STAGES: &[Stage] = &[
     Stage { name: "docs", about: "the documentation builds without a warning", run: docs },
     Stage { name: "test", about: "the tests of each crate, default features", run: test_default },
     Stage { name: "test-none", about: "the tests of each crate, no default features", run: test_none },
-    Stage { name: "test-all", about: "the tests of each crate, all features", run: test_all },
+    Stage {
+        name: "test-all",
+        about: "the tests of each crate but those of `live`, all features",
+        run: test_all,
+    },
     Stage { name: "doctest", about: "the examples in the documentation, all features", run: doctest },
     Stage { name: "examples", about: "every example runs to its end", run: examples },
-    Stage { name: "live", about: "the tests again, with a real OpenCode", run: live },
+    Stage {
+        name: "live",
+        about: "the tests of the crates that know OpenCode, all features, with a real one",
+        run: live,
+    },
 ];
 
 /// What property tests begin with, so that every run tests the same; set the variable to test something else.
@@ -136,19 +144,19 @@ fn docs(_: &Workspace) -> Result<Done, Error> {
 }
 
 fn test_default(workspace: &Workspace) -> Result<Done, Error> {
-    test_with(workspace, FeatureSet::Default)
+    test_with(workspace.with(FeatureSet::Default), FeatureSet::Default)
 }
 
 fn test_none(workspace: &Workspace) -> Result<Done, Error> {
-    test_with(workspace, FeatureSet::None)
+    test_with(workspace.with(FeatureSet::None), FeatureSet::None)
 }
 
 fn test_all(workspace: &Workspace) -> Result<Done, Error> {
-    test_with(workspace, FeatureSet::All)
+    test_with(workspace.with(FeatureSet::All).filter(|each| !each.live), FeatureSet::All)
 }
 
-fn test_with(workspace: &Workspace, set: FeatureSet) -> Result<Done, Error> {
-    for each in workspace.with(set) {
+fn test_with<'w>(crates: impl Iterator<Item = &'w Crate>, set: FeatureSet) -> Result<Done, Error> {
+    for each in crates {
         run(without_opencode(&mut tests_of(each, set)))?;
     }
     Ok(Done::Passed)
@@ -170,29 +178,30 @@ fn examples(workspace: &Workspace) -> Result<Done, Error> {
     Ok(Done::Passed)
 }
 
-/// Runs whole test binaries again and not only tests of some name: no live test can be missed.
+/// Runs whole test binaries and not only tests of some name: no live test can be missed, and none is run twice.
 fn live(workspace: &Workspace) -> Result<Done, Error> {
-    let binary = match opencode::provide(&workspace.target)? {
+    let found = match opencode::provide(&workspace.target)? {
         OpenCode::Ready { binary, version } => {
             println!("OpenCode {version} at {}", binary.display());
-            binary
+            Ok(binary)
         }
-        OpenCode::Missing { reason } => return without_live_tests(&reason),
+        OpenCode::Missing { reason } => Err(format!(
+            "NO TEST RAN AGAINST A REAL OPENCODE: {reason}. Install Node.js with npm, or name an OpenCode {} in {}",
+            opencode::VERSION,
+            opencode::BINARY_VARIABLE
+        )),
     };
-    for each in workspace.crates.iter().filter(|each| each.reaches_host) {
-        let mut tests = tests_of(each, FeatureSet::All);
-        run(tests.env(opencode::BINARY_VARIABLE, &binary).env(opencode::LIVE_VARIABLE, "1"))?;
+    if let (Err(missing), true) = (&found, in_ci()) {
+        return Err(Error::Check(missing.clone()));
     }
-    Ok(Done::Passed)
-}
-
-fn without_live_tests(reason: &str) -> Result<Done, Error> {
-    let message = format!(
-        "NO TEST RAN AGAINST A REAL OPENCODE: {reason}. Install Node.js with npm, or name an OpenCode {} in {}",
-        opencode::VERSION,
-        opencode::BINARY_VARIABLE
-    );
-    if in_ci() { Err(Error::Check(message)) } else { Ok(Done::Skipped(message)) }
+    for each in workspace.crates.iter().filter(|each| each.live) {
+        let mut tests = tests_of(each, FeatureSet::All);
+        run(match &found {
+            Ok(binary) => tests.env(opencode::BINARY_VARIABLE, binary).env(opencode::LIVE_VARIABLE, "1"),
+            Err(_) => without_opencode(&mut tests),
+        })?;
+    }
+    Ok(found.map_or_else(Done::Skipped, |_| Done::Passed))
 }
 
 fn in_ci() -> bool {

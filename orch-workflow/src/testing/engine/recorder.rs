@@ -72,7 +72,7 @@ impl Recorder {
             loop {
                 let update = tokio::select! {
                     update = task.next() => update,
-                    () = sender.closed() => None,
+                    () = sender.unfollowed() => None,
                 };
                 let Some(update) = update else { return };
                 if let Update::Settled(answer) = &update {
