@@ -160,6 +160,27 @@ pub struct StoreSettings {
     pub path: Option<PathBuf>,
     /// What is pruned.
     pub retention: Retention,
+    /// What becomes of the sessions of runs.
+    pub sessions: SessionPolicy,
+}
+
+/// What becomes of the sessions that were made for workers of a run, once the run has succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionPolicy {
+    /// They stay, and what a worker did can be read later.
+    #[default]
+    Keep,
+    /// They are deleted, but those that somebody else uses or has written in.
+    Delete,
+}
+
+impl SessionPolicy {
+    /// Whether they stay.
+    #[must_use]
+    pub fn is_keep(&self) -> bool {
+        *self == Self::Keep
+    }
 }
 
 /// Which finished runs are pruned. Paused and running ones never are.

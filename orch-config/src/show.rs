@@ -152,6 +152,7 @@ fn store(config: &Config) -> Store {
     Store {
         path: Field(config.store.path.as_ref().map(|path| Text(path.to_string_lossy().into_owned()))),
         retention: retention.into(),
+        sessions: Word(config.store.sessions).into(),
     }
 }
 

@@ -3,7 +3,7 @@
 mod connection;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     ffi::OsString,
     fmt, io, mem,
     path::PathBuf,
@@ -397,6 +397,19 @@ impl StepExecutor for Connector {
 
     async fn answer(&self, locator: &Locator, ask: &AskId, reply: &AskReply) -> Result<(), AttemptError> {
         self.pool_of(locator).await?.answer(locator, ask, reply).await
+    }
+
+    async fn delete_sessions(&self, run: &RunId, placed: &[Locator], in_use: &[Locator]) {
+        let mut by_data: BTreeMap<Option<&str>, Vec<Locator>> = BTreeMap::new();
+        for locator in placed {
+            by_data.entry(pool::data_of(locator)).or_default().push(locator.clone());
+        }
+        for placed in by_data.into_values() {
+            match self.pool_of(&placed[0]).await {
+                Ok(pool) => pool.delete_sessions(run, &placed, in_use).await,
+                Err(error) => tracing::warn!(%run, %error, "sessions of the run were left behind"),
+            }
+        }
     }
 }
 

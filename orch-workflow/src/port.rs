@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::attachment::Attachment;
-use crate::attempt::{AttemptError, DispatchId, Settled, Timestamp, Usage, Warning};
+use crate::attempt::{AttemptError, DispatchId, RunId, Settled, Timestamp, Usage, Warning};
 
 /// Does the work of steps. One executor serves many runs at once.
 ///
@@ -56,6 +56,11 @@ pub trait StepExecutor: Send + Sync + fmt::Debug {
     /// # Errors
     /// The ask is gone or the host cannot be reached; the ask then stays open.
     async fn answer(&self, locator: &Locator, ask: &AskId, reply: &AskReply) -> Result<(), AttemptError>;
+
+    /// The run has succeeded, and is to leave no sessions: deletes those that were made for its workers and that nobody
+    /// else uses or has written in. `placed` is where its prompts went, `in_use` where those of runs went that have not
+    /// ended. Nothing depends on it, so what fails is traced and stays. An executor without sessions does nothing.
+    async fn delete_sessions(&self, _run: &RunId, _placed: &[Locator], _in_use: &[Locator]) {}
 }
 
 /// One prompt for one worker, complete: nothing else has to be looked up to do it.

@@ -4,7 +4,7 @@
 
 mod text;
 
-use orch_config::{budget::Budget, id::StepId, policy::PolicyPatch};
+use orch_config::{budget::Budget, id::StepId, policy::PolicyPatch, settings::SessionPolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -345,6 +345,9 @@ pub struct RunStarted {
     /// What was known about its workers beforehand, for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Caution>,
+    /// What becomes of the sessions of its workers once it has succeeded.
+    #[serde(default, skip_serializing_if = "SessionPolicy::is_keep")]
+    pub sessions: SessionPolicy,
 }
 
 /// Where a run was forked.

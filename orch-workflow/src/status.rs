@@ -133,20 +133,6 @@ impl WorkerEvent {
     pub fn new(worker: ProfileId, kind: WorkerKind, status: WorkerStatus) -> Self {
         Self { worker, kind, run: None, status, note: None, warning: None }
     }
-
-    /// The same event with words.
-    #[must_use]
-    pub fn with_note(mut self, note: impl Into<String>) -> Self {
-        self.note = Some(note.into());
-        self
-    }
-
-    /// The same event with something that people should know.
-    #[must_use]
-    pub fn with_warning(mut self, warning: Option<Caution>) -> Self {
-        self.warning = warning;
-        self
-    }
 }
 
 /// The host changed its status, or says what it is waiting for. Only one that was started here is heard of.
@@ -169,21 +155,30 @@ impl HostChange {
     pub fn new(status: WorkerStatus) -> Self {
         Self { status, note: None, warning: None }
     }
-
-    /// The same event with words.
-    #[must_use]
-    pub fn with_note(mut self, note: impl Into<String>) -> Self {
-        self.note = Some(note.into());
-        self
-    }
-
-    /// The same event with something that people should know.
-    #[must_use]
-    pub fn with_warning(mut self, warning: Option<Caution>) -> Self {
-        self.warning = warning;
-        self
-    }
 }
+
+/// What may be said beside a status, of a worker and of the host alike.
+macro_rules! with_words {
+    ($($event:ty),+) => {$(
+        impl $event {
+            /// The same event with words.
+            #[must_use]
+            pub fn with_note(mut self, note: impl Into<String>) -> Self {
+                self.note = Some(note.into());
+                self
+            }
+
+            /// The same event with something that people should know.
+            #[must_use]
+            pub fn with_warning(mut self, warning: Option<Caution>) -> Self {
+                self.warning = warning;
+                self
+            }
+        }
+    )+};
+}
+
+with_words!(WorkerEvent, HostChange);
 
 /// What people should know about a worker before it works; it keeps nobody from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -6,6 +6,7 @@ use orch_config::{
     id::{ProfileId, StepId, WorkflowId},
     kind::WorkerKind,
     policy::{Execution, Intervene},
+    settings::SessionPolicy,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,9 @@ pub struct RunView {
     /// What was known about its workers when it started, for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Caution>,
+    /// What becomes of the sessions of its workers once it has succeeded.
+    #[serde(default, skip_serializing_if = "SessionPolicy::is_keep")]
+    pub sessions: SessionPolicy,
     /// When it started.
     pub started_at: Timestamp,
     /// When it ended.

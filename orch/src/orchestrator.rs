@@ -144,6 +144,7 @@ impl Orchestrator {
         new.asks = request.asks;
         new.attachments = request.attachments;
         new.metadata = request.metadata;
+        new.sessions = self.config().store.sessions;
         let run = self.inner.engine.start(new).await?;
         self.forget_old_runs().await;
         Ok(run)

@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use orch::{
     Orchestrator, RunId,
-    config::kind::WorkerKind,
-    opencode::{OpenCode, SessionId},
+    config::{kind::WorkerKind, settings::SessionPolicy},
+    opencode::{HostError, HostErrorKind, OpenCode, SessionId},
     ux::{
         command,
-        view::trace::{Extent, RunTrace, SessionTrace},
+        view::{
+            trace::{Extent, RunTrace, SessionTrace},
+            workers::WorkerRow,
+        },
     },
+    workflow::record::RunStatus,
 };
 
 use super::{decide::run_id, print_json, print_page};
@@ -78,9 +82,13 @@ async fn session_trace(
     start: bool,
     may_ask: bool,
 ) -> Result<SessionTrace, Failure> {
-    // One that no run has used is on the host, if anywhere.
-    let worker = orchestrator.worker(session.as_str()).await.ok();
-    let host = match worker.filter(|worker| worker.kind == WorkerKind::Server) {
+    let worker = match orchestrator.worker(session.as_str()).await {
+        Ok(worker) => Some(worker),
+        // One that no run has used is on the host, if anywhere.
+        Err(error) if error.code() == "orch::workers::no-session" => None,
+        Err(error) => return Err(error.into()),
+    };
+    let host = match worker.as_ref().filter(|worker| worker.kind == WorkerKind::Server) {
         None => reach(orchestrator, None, may_ask).await?,
         Some(own) if start => orchestrator.server(&own.worker).await?,
         Some(own) => {
@@ -91,7 +99,31 @@ async fn session_trace(
             )));
         }
     };
-    Ok(SessionTrace::read(&*host, session).await.map_err(orch::Error::from)?)
+    match SessionTrace::read(&*host, session).await {
+        Err(error) if error.kind() == HostErrorKind::NotFound => {
+            Err(gone(orchestrator, worker, error).await?)
+        }
+        read => Ok(read.map_err(orch::Error::from)?),
+    }
+}
+
+/// What is said of a session that is not there, where it was to be deleted with a run that had used it.
+async fn gone(
+    orchestrator: &Orchestrator,
+    worker: Option<WorkerRow>,
+    error: HostError,
+) -> Result<Failure, Failure> {
+    let failure = Failure::from(orch::Error::from(error));
+    let Some(worker) = worker else { return Ok(failure) };
+    let run = orchestrator.view(&worker.run).await?;
+    Ok(match run.sessions {
+        SessionPolicy::Delete if run.status == RunStatus::Success => failure.help(format!(
+            "it was deleted when run {} had succeeded (`store.sessions` is `delete`); `{}` has what came of it",
+            run.id,
+            command::SHOW.on(&run.id)
+        )),
+        _ => failure,
+    })
 }
 
 /// The host, that of a run where it is about one, if it is named or may be started.

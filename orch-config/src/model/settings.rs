@@ -5,13 +5,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    layer::{layer, replaced},
+    layer::{Word, layer, replaced},
     marker::Ignored,
     number::{Count, Number},
     table::{Command, PermissionValue, Table, Text},
     workflow::LimitsPart,
 };
-use crate::{id::AgentName, settings::AgentMode};
+use crate::{
+    id::AgentName,
+    settings::{AgentMode, SessionPolicy},
+};
 
 layer! {
     /// What people see of a run.
@@ -75,6 +78,9 @@ layer! {
         path: Text,
         /// Which finished runs are pruned. Default: none.
         retention: RetentionPart,
+        /// What becomes of the sessions that orch made for workers of a run, once the run has succeeded. Not `delete` from
+        /// a project that is not trusted.
+        sessions: Word<SessionPolicy> = "keep",
     }
 }
 

@@ -207,6 +207,7 @@ fn store(store: Store) -> StoreSettings {
             max_age_days: retention.max_age_days.map(|days| days.small()),
             max_runs: retention.max_runs.map(|runs| runs.small()),
         },
+        sessions: word(&store.sessions).unwrap_or_default(),
     }
 }
 

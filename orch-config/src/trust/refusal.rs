@@ -12,6 +12,7 @@ use crate::{
     },
     path::Path,
     permission::PermissionAction,
+    settings::SessionPolicy,
     workflow::Limits,
 };
 
@@ -32,6 +33,13 @@ pub(crate) fn refusals(project: &Root, person: &Root) -> Vec<Issue> {
     }
     if project.store.as_ref().is_some_and(|store| store.path.is_some()) {
         issues.push(refusal(Path::keys("store.path"), "choose where runs are kept"));
+    }
+    let of_sessions =
+        |root: &Root| root.store.as_ref().and_then(|store| store.sessions.as_ref().map(|word| word.0));
+    if of_sessions(project) == Some(SessionPolicy::Delete)
+        && of_sessions(person) != Some(SessionPolicy::Delete)
+    {
+        issues.push(refusal(Path::keys("store.sessions"), "have what its workers did deleted"));
     }
     if let Some(caps) = project.security.as_ref().and_then(|security| security.workflows.as_ref()) {
         lifted_caps(caps, person, &mut issues);

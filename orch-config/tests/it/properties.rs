@@ -322,6 +322,7 @@ fn file() -> impl Strategy<Value = Value> {
             part(vec![
                 ("path", one_of(&["/runs", "läufe"])),
                 ("retention", part(vec![("maxAgeDays", number(1..99)), ("maxRuns", number(1..99))])),
+                ("sessions", one_of(&["keep", "delete"])),
             ]),
         ),
     ]);

@@ -1,10 +1,11 @@
 //! A run as text: what `orch show` and `orch output` print.
 
-use orch_config::id::StepId;
+use orch_config::{id::StepId, settings::SessionPolicy};
 use orch_workflow::{
     attempt::Outcome,
     decision::{Gate, Spent},
     port::{Ask, AskKind},
+    record::RunStatus,
     view::{AttemptView, GroupView, RunView, StepStatus, StepView},
 };
 
@@ -64,6 +65,7 @@ fn state_lines(run: &RunView, heading: String, tense: Tense) -> Vec<String> {
             plain(from.step.as_str(), ID_CHARS)
         )
     }));
+    lines.extend(sessions(run).map(|what| format!("sessions {what}")));
     lines.push(format!("spent    {}", spent(run)));
     lines.extend(run.budgets.iter().map(budget_line));
     lines.push(String::new());
@@ -132,6 +134,20 @@ pub(super) fn standing(run: &RunView) -> String {
             )
         }
         (None, false) => run.status.as_str().to_owned(),
+    }
+}
+
+/// What becomes of the sessions, where that is not what one expects.
+fn sessions(run: &RunView) -> Option<&'static str> {
+    match (run.sessions, run.status) {
+        (SessionPolicy::Keep, _) => None,
+        (SessionPolicy::Delete, RunStatus::Success) => {
+            Some("deleted, but those that somebody else used or has written in")
+        }
+        (SessionPolicy::Delete, RunStatus::Error | RunStatus::Cancelled) => {
+            Some("kept, because the run did not succeed")
+        }
+        (SessionPolicy::Delete, _) => Some("to be deleted once the run has succeeded"),
     }
 }
 

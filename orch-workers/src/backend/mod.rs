@@ -1,6 +1,7 @@
 //! What differs between the three kinds: whose host it is, and how a session comes to be.
 
 mod agent;
+mod cleanup;
 mod flight;
 mod heritage;
 mod inquiry;
@@ -19,6 +20,7 @@ use orch_opencode::{HostError, NewSession, OpenCode, Session, SessionQuery, Usag
 use orch_workflow::attempt::AttemptError;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use cleanup::Fate;
 pub use session::OpenCodeWorker;
 
 use self::slots::Scope;

@@ -50,7 +50,7 @@ const UPDATES: usize = 64;
 /// A worker that is a session on an OpenCode host: the given one, or a server of its own.
 #[derive(Debug, Clone)]
 pub struct OpenCodeWorker {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 pub(super) struct Inner {
@@ -58,7 +58,7 @@ pub(super) struct Inner {
     pub(super) backend: Box<dyn Backend>,
     pub(super) turns: Arc<Turns>,
     pub(super) patience: Patience,
-    slots: tokio::sync::Mutex<Slots>,
+    pub(super) slots: tokio::sync::Mutex<Slots>,
     selection: Mutex<Option<Selection>>,
     /// What the given host offers, once somebody has asked it.
     offer: SharedOffer,

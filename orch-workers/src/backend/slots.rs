@@ -103,6 +103,11 @@ impl Slots {
         self.claim(scope, session, message);
     }
 
+    /// Whether a prompt was placed in this session that has not ended.
+    pub(crate) fn is_claimed(&self, session: &SessionId) -> bool {
+        self.slots.iter().any(|slot| slot.session == *session && !slot.claims.is_empty())
+    }
+
     /// Forgets the sessions of a scope: later prompts get the next one that is added.
     pub(crate) fn retire(&mut self, scope: &Scope) {
         self.slots.retain(|slot| !scope.covers(&slot.scope));

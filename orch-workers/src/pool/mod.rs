@@ -3,6 +3,7 @@
 mod ask;
 mod builder;
 mod check;
+mod cleanup;
 mod envelope;
 mod parent;
 mod server;
@@ -19,7 +20,7 @@ use async_trait::async_trait;
 use orch_config::{Config, id::ProfileId, kind::WorkerKind};
 use orch_opencode::{OpenCode, tracker::Patience};
 use orch_workflow::{
-    attempt::{AttemptError, Settled},
+    attempt::{AttemptError, RunId, Settled},
     port::{AskId, AskReply, Dispatch, Locator, Placement, Probe, SendError, StepExecutor, Task},
 };
 use tokio::task::JoinSet;
@@ -303,6 +304,10 @@ impl StepExecutor for Pool {
     async fn answer(&self, locator: &Locator, ask: &AskId, reply: &AskReply) -> Result<(), AttemptError> {
         let (worker, locator) = self.inner.addressee(locator)?;
         worker.answer(&self.inner.common.cx, &locator, ask, reply).await
+    }
+
+    async fn delete_sessions(&self, run: &RunId, placed: &[Locator], in_use: &[Locator]) {
+        self.clean_up(run, placed, in_use).await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, Weak},
 };
 
-use orch_config::{budget::Budget, policy::PolicyPatch};
+use orch_config::{budget::Budget, policy::PolicyPatch, settings::SessionPolicy};
 use serde_json::Value;
 use tokio::{
     sync::{mpsc, watch},
@@ -63,6 +63,8 @@ pub struct NewRun {
     pub metadata: Value,
     /// What is known about its workers, for people.
     pub warnings: Vec<Caution>,
+    /// What becomes of the sessions of its workers once it has succeeded.
+    pub sessions: SessionPolicy,
 }
 
 impl NewRun {
@@ -79,6 +81,7 @@ impl NewRun {
             attachments: Vec::new(),
             metadata: Value::Null,
             warnings: Vec::new(),
+            sessions: SessionPolicy::default(),
         }
     }
 
@@ -94,6 +97,7 @@ impl NewRun {
             attachments,
             metadata,
             warnings,
+            sessions,
         } = self;
         let digest = plan.digest();
         RunStarted {
@@ -111,6 +115,7 @@ impl NewRun {
             metadata,
             forked_from: None,
             warnings,
+            sessions,
         }
     }
 }

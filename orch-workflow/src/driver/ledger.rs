@@ -12,8 +12,10 @@ use super::{
     pulse::{self, Pulse},
 };
 use crate::{
+    attempt::RunId,
     decision::{Reply, Request},
-    record::Record,
+    port::Locator,
+    record::{Record, RecordBody},
     store::{HEARTBEAT_MS, Lease, RequestId, RunStore, StoreError},
 };
 
@@ -106,6 +108,18 @@ impl Ledger {
         }
     }
 
+    /// Where the prompts of this run went, and where those of all other runs went that have not ended.
+    pub(super) async fn placed(&self) -> Result<(Vec<Locator>, Vec<Locator>), StoreError> {
+        let own = locators(&*self.store, &self.lease.run).await?;
+        let mut others = Vec::new();
+        for entry in answer(self.store.list()).await? {
+            if entry.run != self.lease.run && entry.finished_at.is_none() {
+                others.extend(locators(&*self.store, &entry.run).await?);
+            }
+        }
+        Ok((own, others))
+    }
+
     /// What other processes have posted and nobody has replied to.
     pub(super) async fn requests(&self) -> Result<Vec<(RequestId, Request)>, StoreError> {
         answer(self.store.requests(&self.lease.run)).await
@@ -135,6 +149,15 @@ impl Ledger {
         let found = answer(self.store.load(&self.lease.run, first.seq.saturating_sub(1))).await;
         found.is_ok_and(|found| found == records)
     }
+}
+
+/// Where the prompts of a run went, in the words of whoever placed them, oldest first.
+pub(super) async fn locators(store: &dyn RunStore, run: &RunId) -> Result<Vec<Locator>, StoreError> {
+    let placed = |record: Record| match record.body {
+        RecordBody::Placed { locator, .. } => Some(locator),
+        _ => None,
+    };
+    Ok(answer(store.load(run, 0)).await?.into_iter().filter_map(placed).collect())
 }
 
 /// The store's answer, or [`StoreError::Silent`] when it takes too long.

@@ -25,7 +25,7 @@ use crate::{
     event::StepProgress,
     machine::{Input, Machine},
     port::Update,
-    record::{Record, RecordBody},
+    record::{Record, RecordBody, RunStatus},
     store::{RequestId, StoreError},
     view::Doing,
 };
@@ -84,8 +84,14 @@ impl Task {
         stopping: &CancellationToken,
     ) -> Result<(), EngineError> {
         let run = self.ledger.lease.run.clone();
+        let was_over = self.machine().status().is_terminal();
         match self.drive(opening, stopping).await {
-            Ok(End::AtRest) => Ok(()),
+            Ok(End::AtRest) => {
+                if !was_over {
+                    Box::pin(self.tidy_up()).await;
+                }
+                Ok(())
+            }
             Ok(End::Stopped) => Err(EngineError::ShutDown { run }),
             Err(error) => {
                 tracing::error!(%run, %error, "the run cannot go on");
@@ -93,6 +99,24 @@ impl Task {
                     Box::pin(self.work.abort_all()).await;
                 }
                 Err(error.into())
+            }
+        }
+    }
+
+    /// Has the sessions of a run that has just succeeded deleted, where it was started so.
+    async fn tidy_up(&self) {
+        let wanted = {
+            let machine = self.machine();
+            machine.status() == RunStatus::Success && !machine.started().sessions.is_keep()
+        };
+        if !wanted {
+            return;
+        }
+        let run = self.ledger.lease.run.clone();
+        match self.ledger.placed().await {
+            Ok((placed, in_use)) => self.work.delete_sessions(run, placed, in_use).await,
+            Err(error) => {
+                tracing::warn!(%run, %error, "the sessions of the run stay: the store cannot be read")
             }
         }
     }

@@ -1,12 +1,16 @@
 //! Looking at runs without driving them, and forgetting them.
 
-use super::{engine::Engine, error::EngineError, ledger::answer};
+use super::{
+    engine::Engine,
+    error::EngineError,
+    ledger::{self, answer},
+};
 use crate::{
     attempt::RunId,
     event::{Event, Projector},
     history::{self, HistoryError},
     port::Locator,
-    record::{Record, RecordBody, RunStatus},
+    record::{Record, RunStatus},
     store::{Retention, RunEntry, prune},
     view::{OwnerView, RunView},
 };
@@ -118,11 +122,7 @@ impl Engine {
     /// # Errors
     /// As [`events`](Self::events).
     pub async fn locators(&self, run: &RunId) -> Result<Vec<Locator>, EngineError> {
-        let placed = |record: Record| match record.body {
-            RecordBody::Placed { locator, .. } => Some(locator),
-            _ => None,
-        };
-        Ok(self.records(run, 0).await?.into_iter().filter_map(placed).collect())
+        Ok(ledger::locators(&*self.0.store, run).await?)
     }
 
     /// The same of every run of the store.

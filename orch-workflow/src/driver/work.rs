@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    attempt::{AttemptError, DispatchId, ErrorCode, Settled},
+    attempt::{AttemptError, DispatchId, ErrorCode, RunId, Settled},
     machine::{Effect, Input},
     port::{Dispatch, Locator, Probe, SendError, StepExecutor, Task, Update},
 };
@@ -30,6 +30,8 @@ const LOST_WAIT_MS: u64 = 500;
 const LONGEST_LOST_WAIT_MS: u64 = 30_000;
 /// How long the work in flight has to stop when the run cannot go on.
 const ABORT_LIMIT: Duration = Duration::from_secs(10);
+/// How long the sessions of a run have to be deleted.
+const DELETE_LIMIT: Duration = Duration::from_secs(30);
 /// How long a session has to give its latest answer.
 const READ_LIMIT: Duration = Duration::from_secs(10);
 
@@ -229,6 +231,21 @@ impl Work {
         }
         if timeout(ABORT_LIMIT, async { while aborts.join_next().await.is_some() {} }).await.is_err() {
             tracing::warn!("aborts were not confirmed in time; sessions may still run");
+        }
+    }
+
+    /// Has the sessions of a run deleted. Takes 30 s at most; what has not gone by then stays, as does what fails.
+    pub(super) async fn delete_sessions(&self, run: RunId, placed: Vec<Locator>, in_use: Vec<Locator>) {
+        let (executor, id) = (Arc::clone(&self.executor), run.clone());
+        // On a task of its own: the run has succeeded, and a panic changes nothing about that.
+        let mut deleting = JoinSet::new();
+        deleting.spawn(async move { executor.delete_sessions(&id, &placed, &in_use).await });
+        match timeout(DELETE_LIMIT, deleting.join_next()).await {
+            Ok(Some(Err(error))) => tracing::warn!(%run, %error, "sessions of the run were left behind"),
+            Ok(_) => {}
+            Err(_) => {
+                tracing::warn!(%run, "not all sessions of the run were deleted in time; the rest stays")
+            }
         }
     }
 

@@ -227,6 +227,7 @@ pub fn fork(records: &[Record], fork: Fork) -> Result<ForkedRun, ForkError> {
         asks: asks.unwrap_or(old.started.asks),
         forked_from: Some(forked_from),
         warnings: Vec::new(),
+        sessions: old.started.sessions,
         ..old.started.clone()
     };
     Ok(ForkedRun { started, reused: records })

@@ -45,6 +45,7 @@ pub(crate) fn view(state: &State) -> RunView {
         budgets: Meter::journaled(state).bounds(),
         forked_from: state.started.forked_from.clone(),
         warnings: state.started.warnings.clone(),
+        sessions: state.started.sessions,
         started_at: state.started_at,
         finished_at: state.finished.as_ref().map(|finished| finished.at),
         error: state.finished.as_ref().and_then(|finished| finished.error.as_ref()).map(error_view),

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::turn::{Fault, Turn};
 use crate::{
-    attempt::{AttemptError, DispatchId, ErrorCode, Settled},
+    attempt::{AttemptError, DispatchId, ErrorCode, RunId, Settled},
     port::{AskId, AskReply, Dispatch, Locator, Placement, Probe, SendError, StepExecutor, Task, Update},
 };
 
@@ -294,6 +294,15 @@ impl StepExecutor for ScriptedExecutor {
             let _ = follower.send(Box::new(closed)).await;
         }
         Ok(())
+    }
+
+    async fn delete_sessions(&self, _: &RunId, placed: &[Locator], in_use: &[Locator]) {
+        let names = |locators: &[Locator]| locators.iter().map(prompt_at).collect::<Vec<_>>().join(" ");
+        self.host.host().calls.push(format!("delete {}, not {}", names(placed), names(in_use)));
+        let panics = placed.iter().any(|locator| {
+            self.host.host().prompt(&prompt_at(locator)).turn.fault == Some(Fault::DeletePanics)
+        });
+        assert!(!panics, "scripted in delete_sessions");
     }
 }
 

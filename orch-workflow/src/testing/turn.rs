@@ -53,6 +53,8 @@ pub enum Fault {
     AbortFails(AttemptError),
     /// `abort` panics.
     AbortPanics,
+    /// `delete_sessions` panics.
+    DeletePanics,
 }
 
 impl Turn {

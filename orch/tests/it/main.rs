@@ -16,6 +16,7 @@ mod history;
 mod processes;
 mod refusals;
 mod runs;
+mod sessions;
 mod tasks;
 mod watching;
 mod workers;

@@ -1,7 +1,7 @@
 //! Runs with a worker of each kind, to the end and step by step.
 
 use orch::opencode::{
-    HostErrorKind, OpenCode as _, SessionId,
+    HostErrorKind, OpenCode as _, SessionId, SessionQuery,
     simulator::{Answer, Script, When},
 };
 use serde_json::{Value, json};
@@ -44,6 +44,40 @@ async fn a_workflow_runs_with_every_kind_of_worker() {
     to_the_end(&world).await;
     step_by_step(&world).await;
     an_error_is_tried_again(&world).await;
+    world.stop().await;
+}
+
+/// The person's own file says that runs leave no sessions: on the host and on the worker's own server.
+#[tokio::test]
+async fn a_run_that_succeeds_leaves_no_sessions_where_that_is_wanted() {
+    let Some(program) = live_binary() else { return };
+    let world = World::start(&program, Script::new().otherwise("done"), &config()).await;
+    let own = json!({ "store": { "sessions": "delete" } });
+    std::fs::write(world.home().join(".config/opencode/orchestrator.json"), own.to_string()).unwrap();
+    let server = world.url().to_owned();
+    let ended = world.orch(&["run", "flow", "<tidy>", "--server", &server, "--no-input", "--json"]).await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let run = world.show(&ended.run()).await;
+    assert_eq!((&run["status"], &run["sessions"]), (&json!("success"), &json!("delete")));
+
+    let host = world.host();
+    let parent = SessionId::parse(run["parent_session"].as_str().unwrap()).unwrap();
+    let left = host.sessions(SessionQuery::default()).await.unwrap();
+    assert_eq!(left.iter().map(|left| &left.id).collect::<Vec<_>>(), [&parent], "{left:#?}");
+    assert_eq!(host.children(&parent).await.unwrap(), []);
+
+    let id = run["id"].as_str().unwrap();
+    let traced = world.orch(&["trace", id, "--start", "--server", &server, "--json"]).await.json();
+    let missing = traced["missing"].as_array().unwrap();
+    assert_eq!((missing.len(), traced.get("sessions")), (3, None), "{traced:#}");
+    let said =
+        |missing: &Value| missing["reason"].as_str().unwrap().starts_with("it was deleted when the run");
+    assert!(missing.iter().all(said), "{missing:#?}");
+    let session = run["steps"][1]["session"].as_str().unwrap();
+    let alone = world.orch(&["trace", session, "--server", &server]).await;
+    assert_eq!(alone.code, 1, "{alone:?}");
+    let words = alone.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("it was deleted when run {id} had succeeded")), "{alone:?}");
     world.stop().await;
 }
 

@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use orch_config::{
     id::{ProfileId, StepId},
     kind::WorkerKind,
+    settings::SessionPolicy,
 };
-use orch_opencode::{OpenCode, SessionId};
+use orch_opencode::{HostError, HostErrorKind, OpenCode, SessionId};
 use orch_workflow::{
     attempt::{DispatchId, Outcome, RunId, Timestamp, Warning},
     event::{Event, EventBody, StepProgress},
@@ -21,6 +22,9 @@ use super::{
     session::SessionTrace,
 };
 use crate::command;
+
+/// What became of a session that a run was to leave none of.
+const DELETED: &str = "it was deleted when the run had succeeded (`store.sessions` is `delete`)";
 
 /// What happened in a run. The serialised form is that of `orch trace <run> --json`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -56,6 +60,9 @@ pub struct RunTrace {
     /// The sessions that could not be, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<NotThere>,
+    /// The sessions were to be deleted with the end of the run, and it has come to that.
+    #[serde(skip)]
+    deleted: bool,
 }
 
 /// One attempt of a step.
@@ -133,6 +140,7 @@ pub fn run_trace(run: &RunView, events: &[Event]) -> RunTrace {
         moments,
         sessions: Vec::new(),
         missing: Vec::new(),
+        deleted: run.status == RunStatus::Success && run.sessions == SessionPolicy::Delete,
     }
 }
 
@@ -207,13 +215,21 @@ impl RunTrace {
 
     async fn read(&mut self, host: &dyn OpenCode, session: &str) {
         let read = match SessionId::parse(session) {
-            Ok(id) => SessionTrace::read(host, &id).await.map_err(|error| error.to_string()),
+            Ok(id) => SessionTrace::read(host, &id).await.map_err(|error| self.unread(&error)),
             Err(error) => Err(error.to_string()),
         };
         match read {
             Ok(trace) => self.sessions.push(trace),
             Err(reason) => self.leave_out(session, &reason),
         }
+    }
+
+    /// Why a session could not be read.
+    fn unread(&self, error: &HostError) -> String {
+        if self.deleted && error.kind() == HostErrorKind::NotFound {
+            return DELETED.to_owned();
+        }
+        error.to_string()
     }
 
     /// Says of all sessions why they are not looked up.

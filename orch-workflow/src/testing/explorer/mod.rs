@@ -128,6 +128,7 @@ impl Explorer {
                 metadata: Value::Null,
                 forked_from: None,
                 warnings: Vec::new(),
+                sessions: Default::default(),
             },
             script: Arc::new(|dispatch| Reply::answer(format!("{} is done", dispatch.id))),
             person: Arc::new(|view, gate| Some(once_more_then_skip(view, gate))),

@@ -5,6 +5,7 @@ mod faults;
 mod forks;
 mod parallel;
 mod processes;
+mod sessions;
 mod story;
 mod time;
 

@@ -2,8 +2,10 @@
 //!
 //! `golden-store-v1.sql` is a store of format 1 as `sqlite3 .dump` would show it, `golden-views-v1.json` how its runs
 //! looked to the version that wrote it. Both stay as they are: a test that fails here is a journal of somebody that can
-//! no longer be read. What was added to the format since has a golden store of its own beside these, `v1-grown`.
+//! no longer be read. What was added to the format since has golden stores of its own beside these, `v1-grown` and
+//! `v1-cautioned`.
 
+mod cautioned;
 mod grown;
 mod write;
 
@@ -36,6 +38,11 @@ const GROWN: Golden = Golden {
     store: include_str!("../../fixtures/golden-store-v1-grown.sql"),
     views: include_str!("../../fixtures/golden-views-v1-grown.json"),
 };
+const CAUTIONED: Golden = Golden {
+    store: include_str!("../../fixtures/golden-store-v1-cautioned.sql"),
+    views: include_str!("../../fixtures/golden-views-v1-cautioned.json"),
+};
+const ALL: [Golden; 3] = [FIRST, GROWN, CAUTIONED];
 
 async fn opened(golden: &Golden, directory: &Path) -> SqliteStore {
     let connection = rusqlite::Connection::open(directory.join("runs.db")).unwrap();
@@ -58,6 +65,7 @@ async fn every_record_of_format_1_is_written_as_it_was_read() {
     // Every kind of record that a version knew is in its store.
     insta::assert_snapshot!(kinds_written_as_read(&FIRST).await, @"answered ask-answered ask-closed ask-opened attempt-started backed-off cancel-requested failing finished gate-opened gate-resolved group-ended in-doubt iteration-started pause-requested paused placed resumed run-started settled skipped stopping turn-started warned");
     insta::assert_snapshot!(kinds_written_as_read(&GROWN).await, @"attempt-started finished gate-opened gate-resolved group-ended iteration-started paused placed resumed reused run-started settled stopping used warned");
+    insta::assert_snapshot!(kinds_written_as_read(&CAUTIONED).await, @"attempt-started placed run-started");
 }
 
 async fn kinds_written_as_read(golden: &Golden) -> String {
@@ -83,7 +91,7 @@ async fn kinds_written_as_read(golden: &Golden) -> String {
 
 #[tokio::test]
 async fn the_runs_of_format_1_look_as_they_did() {
-    for golden in [FIRST, GROWN] {
+    for golden in ALL {
         let directory = tempfile::tempdir().unwrap();
         let store = opened(&golden, directory.path()).await;
         let views: Value = serde_json::from_str(golden.views).unwrap();
@@ -101,7 +109,7 @@ async fn the_runs_of_format_1_look_as_they_did() {
 /// every run that was paused before an update.
 #[tokio::test]
 async fn the_plans_of_format_1_have_the_digests_that_they_had() {
-    for golden in [FIRST, GROWN] {
+    for golden in ALL {
         let directory = tempfile::tempdir().unwrap();
         for (run, journal) in journals(&opened(&golden, directory.path()).await).await {
             let RecordBody::RunStarted(started) = &journal[0].body else { panic!("{run} does not start") };
@@ -130,6 +138,7 @@ async fn the_unfinished_runs_of_format_1_can_be_finished() {
     run_higher-budget: running → success
     run_over-budget: paused → success
     ");
+    insta::assert_snapshot!(finished(&CAUTIONED).await, @"run_cautioned: running → success");
 }
 
 async fn finished(golden: &Golden) -> String {

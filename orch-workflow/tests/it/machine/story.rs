@@ -111,6 +111,7 @@ pub(crate) fn run_started(plan: Plan, policy: PolicyPatch) -> RunStarted {
         metadata: serde_json::Value::Null,
         forked_from: None,
         warnings: Vec::new(),
+        sessions: Default::default(),
     }
 }
 
