@@ -251,6 +251,12 @@ impl Machine {
         self.state.run()
     }
 
+    /// What the run was started with.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn started(&self) -> &RunStarted {
+        &self.state.started
+    }
+
     /// Where the run stands.
     #[must_use]
     pub fn status(&self) -> RunStatus {
