@@ -178,6 +178,26 @@ async fn a_reply_of_the_largest_size_is_read_and_one_byte_more_is_not() {
 }
 
 #[tokio::test]
+async fn a_reply_that_nests_as_deep_as_it_may_is_read_and_a_deeper_one_is_not() {
+    // In the metadata of a session, which are kept as they are: the session and they are two levels.
+    let nested = |levels: usize| {
+        let (open, close) = ("[".repeat(levels - 2), "]".repeat(levels - 2));
+        SESSION.replace(r#""title""#, &format!(r#""metadata":{{"deep":{open}{close}}},"title""#))
+    };
+    let read = async |levels: usize| {
+        let server = ScriptedServer::start(vec![Act::json(200, &nested(levels))]).await;
+        host(&server).session(&session()).await
+    };
+    assert!(read(127).await.unwrap().metadata["deep"].is_array());
+    for levels in [128, 100_000] {
+        let error = read(levels).await.unwrap_err();
+        assert_eq!(error.kind(), HostErrorKind::Protocol, "{levels}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("recursion limit"), "{levels}: {cause}");
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let other = ScriptedServer::start(vec![Act::json(200, r#"{"healthy":true,"version":"1"}"#)]).await;
     let redirect = format!("HTTP/1.1 302 Found\r\nlocation: {}/\r\ncontent-length: 0\r\n\r\n", other.url());
