@@ -8,8 +8,6 @@
 
 mod documentation;
 mod driver;
-// It takes its time, and failpoints that are not asked for change nothing.
-#[cfg(not(feature = "failpoints"))]
 mod explorer;
 mod golden;
 mod history;
