@@ -165,6 +165,15 @@ impl Connector {
         }
     }
 
+    /// Takes note that a run which begins goes on where the sessions of another one are, as far as that was
+    /// [recalled](Self::recall).
+    pub fn recall_fork(&self, fork: &RunId, from: &RunId) {
+        let mut runs = self.runs();
+        if let Some(data) = runs.get(from).cloned() {
+            runs.insert(fork.clone(), data);
+        }
+    }
+
     /// Removes the data of started servers that nobody works on and no run refers to any more. `named` gives the locators
     /// of all runs that there are; it is awaited once nobody else can begin to work on that data. Where something fails
     /// the data stays, which is traced.

@@ -21,11 +21,11 @@ use orch_workflow::{
     attachment,
     attempt::{AttemptError, RunId, Timestamp},
     decision::{Answer, Decision, DecisionRequest, Request},
-    driver::{Engine, EventStream, NewRun, Requested, Run, Runs},
+    driver::{Engine, EngineErrorKind, EventStream, NewRun, Requested, Run, Runs},
     event::Event,
     history::Fork,
     plan::Plan,
-    port::{AskId, AskReply},
+    port::{AskId, AskReply, Locator},
     record::RunStatus,
     store::Retention,
     view::RunView,
@@ -185,6 +185,7 @@ impl Orchestrator {
         let reused: Vec<_> = forked.reused().collect();
         let warnings =
             preflight::workers(connection.pool(), forked.plan(), forked.attachments(), &reused).await?;
+        self.inner.connector.recall_fork(forked.run(), run);
         let run = self.inner.engine.start_fork(forked.with_warnings(warnings)).await?;
         self.forget_old_runs().await;
         Ok(run)
@@ -462,11 +463,27 @@ impl Orchestrator {
         let connector = &self.inner.connector;
         // One that runs already is where it is, whoever had the run before.
         if !connector.has_running_host() {
-            connector.recall(run, self.inner.engine.locators(run).await?.iter());
+            connector.recall(run, self.locators(run).await?.iter());
         }
         let connection = connector.connection_of(run).await.map_err(|error| self.unreached(error))?;
         self.show(Some(connection.host())).await;
         Ok(connection)
+    }
+
+    /// Where the prompts of a run went; of a fork that has sent none, those of the run that it goes on from.
+    async fn locators(&self, run: &RunId) -> Result<Vec<Locator>, Error> {
+        let engine = &self.inner.engine;
+        let mut locators = engine.locators(run).await?;
+        let mut origin = engine.view(run).await?.forked_from;
+        while let Some(from) = origin.filter(|_| locators.is_empty()) {
+            origin = match engine.view(&from.run).await {
+                // It is forgotten; nobody knows any more where it was.
+                Err(error) if error.kind() == EngineErrorKind::Unknown => break,
+                view => view?.forked_from,
+            };
+            locators = engine.locators(&from.run).await?;
+        }
+        Ok(locators)
     }
 
     /// What it means that there is no way to the host: after a shutdown there is none for anybody.

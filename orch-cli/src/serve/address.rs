@@ -9,6 +9,7 @@ use std::{
 
 use orch::config::private::{self, NotYours};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -26,7 +27,9 @@ const MAX_BYTES: u64 = 64 * 1024;
 /// How long to wait for another service to come up, or to be gone.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
-/// How long a service may take to say that it is one.
+/// The longest answer that is read.
+const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
+/// How long a service may take to say that it is one, or what it is asked.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// What a client has to know.
@@ -42,19 +45,27 @@ pub(super) struct Address {
 impl Address {
     /// Whether a service with this token answers there.
     async fn answers(&self) -> bool {
+        self.get("/v1/health").await.is_some()
+    }
+
+    /// What it answers to a question without a body, if it answers well and in time.
+    pub(super) async fn get(&self, path: &str) -> Option<Value> {
         let ask = async {
             let authority = self.url.strip_prefix("http://")?;
             let mut stream = TcpStream::connect(authority).await.ok()?;
             let request = format!(
-                "GET /v1/health HTTP/1.1\r\nhost: {authority}\r\nauthorization: {}\r\nconnection: close\r\n\r\n",
+                "GET {path} HTTP/1.1\r\nhost: {authority}\r\nauthorization: {}\r\nconnection: close\r\n\r\n",
                 self.token.header()
             );
             stream.write_all(request.as_bytes()).await.ok()?;
-            let mut status = [0; 12];
-            stream.read_exact(&mut status).await.ok()?;
-            Some(&status == b"HTTP/1.1 200")
+            let mut answer = Vec::new();
+            stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).await.ok()?;
+            let head = answer.windows(4).position(|end| end == b"\r\n\r\n")?;
+            let body = answer.starts_with(b"HTTP/1.1 200").then(|| &answer[head + 4..])?;
+            serde_json::from_slice(body).ok()
         };
-        matches!(timeout(ANSWER, ask).await, Ok(Some(true)))
+        // Whatever else comes back, it is no service that can be asked.
+        timeout(ANSWER, ask).await.ok().flatten()
     }
 }
 

@@ -20,8 +20,8 @@ mod service;
 use std::{net::Ipv4Addr, path::Path};
 
 use axum::middleware;
-use orch::workflow::attempt::Timestamp;
-use serde_json::json;
+use orch::{RunId, workflow::attempt::Timestamp};
+use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -60,6 +60,13 @@ pub(crate) async fn serve(project: Project, args: ServeArgs, json: bool) -> Resu
         Claim::Mine(seat) => run(project, args, seat, &state, json).await?,
     }
     Ok(Exit::Success)
+}
+
+/// What a run waits for, as the service of this state directory says that drives it: it knows more of its worker than the
+/// journal. `None` where another process drives the run.
+pub(crate) async fn why(state: &Path, driver: u32, run: &RunId) -> Option<Value> {
+    let service = address::find(state).await.filter(|service| service.pid == driver)?;
+    service.get(&format!("/v1/runs/{run}/why")).await?.get_mut("data").map(Value::take)
 }
 
 async fn run(project: Project, args: ServeArgs, seat: Seat, state: &Path, json: bool) -> Result<(), Failure> {

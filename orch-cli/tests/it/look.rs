@@ -3,7 +3,10 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use nix::sys::signal::Signal;
-use orch::opencode::simulator::{Answer, HttpFault, Script, SimulatorOptions, ToolCall, When};
+use orch::{
+    opencode::simulator::{Answer, HttpFault, Script, SimulatorOptions, ToolCall, When},
+    project_state,
+};
 use serde_json::{Value, json};
 
 use crate::world::{Output, World, output, standard};
@@ -316,4 +319,20 @@ async fn a_watched_dashboard_in_a_pipe_is_written_again_when_something_has_chang
     let ended = watching.end().await;
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
     assert!(ended.stdout.lines().count() < 12, "nothing is repeated: {ended:?}");
+}
+
+/// A store that cannot be read is no proof that no run has used the session: it may be on the server of a worker.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_not_looked_for_on_the_host_where_the_store_cannot_say_where_it_is() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let run = world.orch(["run", "last", "a task", "--json"]).await.run();
+    let session = world.show(&run).await["steps"][0]["session"].as_str().unwrap().to_owned();
+    assert_eq!(world.orch(["trace", &session]).await.code, Some(0));
+    let project = fs::canonicalize(world.project()).unwrap();
+    let path = project_state(world.path("state"), &project).join("runs.db");
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database.execute("UPDATE runs SET id = 'no id at all!'", []).unwrap();
+    drop(database);
+    let traced = world.orch(["trace", &session, "--json"]).await;
+    assert_eq!((traced.code, traced.error().as_str()), (Some(1), "orch::store::corrupt"), "{traced:?}");
 }

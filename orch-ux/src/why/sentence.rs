@@ -296,7 +296,7 @@ fn alive(run: &RunView, wait: &Wait, now: Timestamp) -> String {
         Some(at) => format!("; its latest sign of life is {} old", ago(at, now)),
         None => match silence(run, wait) {
             Some(remark) => format!("; {remark}"),
-            None => "; only the process that drives the run sees its signs of life".to_owned(),
+            None => "; what it does just now is known to the process that drives the run alone".to_owned(),
         },
     }
 }

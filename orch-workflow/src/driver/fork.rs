@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl Engine {
-    /// What a fork of this run would be: nothing is written, so that it can be looked at, and checked, before
-    /// [`start_fork`](Self::start_fork).
+    /// What a fork of this run would be, under the name that it will have: nothing is written, so that it can be looked
+    /// at, and checked, before [`start_fork`](Self::start_fork).
     ///
     /// # Errors
     /// The run is driven by somebody, here or elsewhere, or it cannot be forked there.
@@ -22,21 +22,19 @@ impl Engine {
             return Err(StoreError::Locked { run: run.clone(), owner, since }.into());
         }
         let records = answer(store.load(run, 0)).await?;
-        history::fork(&records, fork).map_err(EngineError::Fork)
+        let forked = history::fork(&records, fork).map_err(EngineError::Fork)?;
+        Ok(forked.named(mint(self.now())?))
     }
 
-    /// Starts a forked run, as [`start`](Self::start) starts another: names it, journals its beginning with the
-    /// results that it reuses, and drives it. The run that it comes from is not touched.
+    /// Starts a forked run, as [`start`](Self::start) starts another: journals its beginning with the results that it
+    /// reuses, and drives it. The run that it comes from is not touched.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// As [`start`](Self::start), and when it was started before.
     pub async fn start_fork(&self, forked: ForkedRun) -> Result<Run, EngineError> {
-        let run = mint(self.now())?;
+        let run = forked.run().clone();
         let (engine, id) = (self.clone(), run.clone());
-        let begin = async move {
-            let forked = forked.named(id.clone());
-            engine.begin(id, |now| Machine::begin_forked(now, forked)).await
-        };
+        let begin = async move { engine.begin(id, |now| Machine::begin_forked(now, forked)).await };
         self.to_the_end(run, begin).await
     }
 }

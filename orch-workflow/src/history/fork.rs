@@ -66,7 +66,13 @@ impl ForkedRun {
         &self.started.plan
     }
 
-    /// The same under its own name: until then it has that of the run which it comes from.
+    /// Its name: that of the run which it comes from, until it has one of [its own](Self::named).
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        &self.started.run
+    }
+
+    /// The same under its own name.
     #[must_use]
     pub fn named(mut self, run: RunId) -> Self {
         self.started.run = run;

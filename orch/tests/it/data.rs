@@ -1,12 +1,17 @@
 //! The data of servers that orch starts: whose it is, and how long it is kept.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use orch::{
     Builder,
     config::kind::WorkerKind,
     opencode::simulator::{Script, Simulator, SimulatorOptions},
     prelude::*,
+    workflow::{
+        history::{Fork, fork},
+        machine::Machine,
+        store::{MemoryStore, Owner, RunStore},
+    },
 };
 
 use crate::{
@@ -58,6 +63,67 @@ async fn a_run_goes_on_with_the_data_that_its_host_had() {
     assert_eq!(data(&stage), of_second);
     assert_eq!(rest(&decided.unwrap().run.unwrap()).await.status, RunStatus::Success);
     third.shutdown().await;
+}
+
+/// One that stays has a host of its own, and a run of another program, which has ended, had one beside it.
+struct Beside {
+    stage: Stage,
+    store: Arc<dyn RunStore>,
+    staying: Orchestrator,
+    own_host: Simulator,
+    run: RunId,
+    /// Of the run.
+    data: PathBuf,
+}
+
+impl Beside {
+    async fn start() -> Self {
+        let stage = Stage::new();
+        let store: Arc<dyn RunStore> = Arc::new(MemoryStore::new());
+        let orchestrator = async || builder(&stage).store(Arc::clone(&store)).build().await.unwrap();
+        let (staying, other) = (orchestrator().await, orchestrator().await);
+        let own_host = launch(&stage, &staying).await;
+        let _other_host = launch(&stage, &other).await;
+        let data = data(&stage);
+        let run = other.run(request()).await.unwrap();
+        rest(&run).await;
+        other.shutdown().await;
+        Self { run: run.id().clone(), store, staying, own_host, data, stage }
+    }
+
+    /// Lets a run get under way for which a host has to be started, and sees where it has its sessions.
+    async fn goes_on(self, run: impl Future<Output = Result<Run, Error>>) {
+        let (run, (host, _)) = within(async { tokio::join!(run, self.stage.host(Script::new())) }).await;
+        assert_eq!(data(&self.stage), self.data);
+        assert_eq!(rest(&run.unwrap()).await.status, RunStatus::Success);
+        let titles = |host: &Simulator| -> Vec<String> {
+            host.sessions().into_iter().map(|session| session.title).collect()
+        };
+        assert_eq!(titles(&self.own_host), [""; 0], "the sessions of the run are not there");
+        assert!(titles(&host).contains(&"Worker: subagent".to_owned()), "{:?}", titles(&host));
+        self.staying.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_fork_begins_with_the_data_that_the_other_run_had() {
+    let beside = Beside::start().await;
+    let (staying, run) = (beside.staying.clone(), beside.run.clone());
+    beside.goes_on(async move { staying.fork(&run, ForkRequest::new("two".parse().unwrap())).await }).await;
+}
+
+/// Its process has died before it had sent anything.
+#[tokio::test]
+async fn a_fork_that_has_sent_nothing_is_taken_up_with_the_data_that_the_other_run_had() {
+    let beside = Beside::start().await;
+    let (staying, store) = (beside.staying.clone(), Arc::clone(&beside.store));
+    let journal = store.load(&beside.run, 0).await.unwrap();
+    let id = RunId::new("run_fork").unwrap();
+    let forked = fork(&journal, Fork::new("two".parse().unwrap())).unwrap().named(id.clone());
+    let (_, batch) = Machine::begin_forked(staying.now(), forked).unwrap();
+    let lease = store.create(&id, &batch.records, &Owner::current(), staying.now()).await.unwrap();
+    store.release(&lease).await.unwrap();
+    beside.goes_on(async move { staying.resume(&id).await }).await;
 }
 
 /// A step on a server of its worker's own, or on the given host, with so many finished runs kept.

@@ -241,3 +241,29 @@ async fn what_can_be_run_and_typed_is_listed() {
     let commands = service.get("/v1/commands").await.ok();
     assert_eq!(commands.as_array().unwrap().len(), orch::ux::command::COMMANDS.len());
 }
+
+/// What a worker does just now is in no journal. The service can be asked, another process cannot.
+#[tokio::test(flavor = "multi_thread")]
+async fn why_a_run_waits_is_told_by_the_service_that_drives_it() {
+    let hold = Hold::new();
+    let answer = Answer::text("one").held(&hold);
+    let world = World::new(Script::new().on(When::prompt("step one"), answer).otherwise("two")).await;
+    let service = Service::start(&world).await;
+    let run = service.run("two", "a task").await;
+    within("the model to be asked", hold.wait_arrived()).await;
+    let told = world.orch(["why", &run]).await;
+    assert!(told.stdout.contains("its latest sign of life is"), "{told:?}");
+    let json = world.orch(["why", &run, "--json"]).await.json();
+    assert!(json["text"].as_str().unwrap().contains("its latest sign of life is"), "{json}");
+    assert_eq!((&json["run"], &json["state"]), (&json!(run), &json!("at-work")));
+    hold.release();
+
+    let hold = Hold::new();
+    let answer = Answer::text("one").held(&hold);
+    let world = World::new(Script::new().on(When::prompt("step one"), answer)).await;
+    let (process, run) = world.start_held(&hold, "last").await;
+    let told = world.orch(["why", &run]).await;
+    assert!(told.stdout.contains("is known to the process that drives the run alone"), "{told:?}");
+    hold.release();
+    assert_eq!(process.end().await.code, Some(0));
+}
