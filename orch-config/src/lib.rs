@@ -16,6 +16,7 @@ pub mod expression;
 mod file;
 pub mod id;
 mod issue;
+pub mod jsonc;
 pub mod kind;
 pub mod load;
 #[cfg(feature = "measure")]

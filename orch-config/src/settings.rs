@@ -13,8 +13,10 @@ use crate::{builtin, id::AgentName, permission::PermissionRule};
 pub struct UiSettings {
     /// Toasts in the terminal interface.
     pub toasts: bool,
-    /// Text appended to the prompt box at a gate, over plain HTTP too.
+    /// Text in the prompt box at a gate, over plain HTTP too.
     pub prompt_hints: bool,
+    /// Calls by sound or by the desktop, as far as OpenCode's own settings let them through.
+    pub attention: bool,
     /// Notices in the parent session.
     pub wakeup_injection: bool,
     /// Whether the prompt of the agent that delegates lists the workers and workflows.
@@ -30,6 +32,7 @@ impl Default for UiSettings {
         Self {
             toasts: true,
             prompt_hints: false,
+            attention: true,
             wakeup_injection: true,
             inject_system_context: true,
             system_context_max_workers: 12,

@@ -64,6 +64,7 @@ impl From<&Config> for Root {
             ui: Ui {
                 toasts: config.ui.toasts.into(),
                 prompt_hints: config.ui.prompt_hints.into(),
+                attention: config.ui.attention.into(),
                 wakeup_injection: config.ui.wakeup_injection.into(),
                 inject_system_context: config.ui.inject_system_context.into(),
                 system_context_max_workers: Number::clamped(config.ui.system_context_max_workers.into())

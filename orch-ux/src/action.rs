@@ -28,9 +28,28 @@ pub enum UxAction {
     Attention {
         /// The run.
         run: RunId,
+        /// Why.
+        call: Call,
         /// One clean line.
         message: String,
     },
+}
+
+/// Why a person is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Call {
+    /// A gate has opened.
+    Decision,
+    /// A worker asks for a permission.
+    Permission,
+    /// A worker puts a question.
+    Question,
+    /// The run has ended, and well.
+    Success,
+    /// The run has ended otherwise.
+    Failure,
 }
 
 /// A short message that goes away by itself.

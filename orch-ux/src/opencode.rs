@@ -17,17 +17,26 @@ use crate::{
 /// Shows actions in every TUI that is attached to a host, and notices in its sessions.
 ///
 /// The host accepts what nobody sees: without a TUI, toasts and hints succeed and vanish. It has no sound and no
-/// desktop to call, so attention is left to the toast that comes with it.
+/// desktop to call, so attention is left to the plugin in its terminal interface, and to the toast that comes with it.
 #[derive(Debug, Clone)]
 pub struct OpenCodeFrontend {
     host: Arc<dyn OpenCode>,
+    hints: bool,
 }
 
 impl OpenCodeFrontend {
     /// The frontend of this host.
     #[must_use]
     pub fn new(host: Arc<dyn OpenCode>) -> Self {
-        Self { host }
+        Self { host, hints: true }
+    }
+
+    /// The same without hints: the plugin in the host's terminal interface gives them, and looks first whether somebody
+    /// is typing there.
+    #[must_use]
+    pub fn without_hints(mut self) -> Self {
+        self.hints = false;
+        self
     }
 
     async fn notice(&self, notice: &Notice) -> Result<(), Error> {
@@ -51,12 +60,12 @@ impl Frontend for OpenCodeFrontend {
         match action {
             UxAction::Toast(toast) => Ok(self.host.toast(host_toast(toast)).await?),
             UxAction::Notice(notice) => self.notice(notice).await,
-            UxAction::PromptHint { text } => Ok(self.host.append_prompt(text).await?),
+            UxAction::PromptHint { text } if self.hints => Ok(self.host.append_prompt(text).await?),
             UxAction::SelectSession { session } => {
                 Ok(self.host.select_session(&session_id(session)?).await?)
             }
             UxAction::OpenSessions => Ok(self.host.open_sessions().await?),
-            UxAction::Attention { .. } => Ok(()),
+            UxAction::PromptHint { .. } | UxAction::Attention { .. } => Ok(()),
         }
     }
 }

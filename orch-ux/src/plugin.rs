@@ -33,6 +33,7 @@ files![
     "tools.js",
     "tui.js",
     "tui/actions.js",
+    "tui/calls.js",
     "tui/child.js",
     "tui/commands.js",
     "tui/dialogs.js",

@@ -13,6 +13,8 @@ pub struct UxPolicy {
     /// Hints in the prompt box, from `ui.promptHints`: off unless asked for, because over plain HTTP they land
     /// in whatever is half typed there.
     pub prompt_hints: bool,
+    /// Calls by sound or by the desktop, from `ui.attention`.
+    pub attention: bool,
 }
 
 /// The policy of a configuration that says nothing.
@@ -24,7 +26,12 @@ impl Default for UxPolicy {
 
 impl From<&UiSettings> for UxPolicy {
     fn from(ui: &UiSettings) -> Self {
-        Self { toasts: ui.toasts, notices: ui.wakeup_injection, prompt_hints: ui.prompt_hints }
+        Self {
+            toasts: ui.toasts,
+            notices: ui.wakeup_injection,
+            prompt_hints: ui.prompt_hints,
+            attention: ui.attention,
+        }
     }
 }
 
@@ -32,7 +39,7 @@ impl UxPolicy {
     /// Nothing is shown.
     #[must_use]
     pub fn silent() -> Self {
-        Self { toasts: false, notices: false, prompt_hints: false }
+        Self { toasts: false, notices: false, prompt_hints: false, attention: false }
     }
 
     /// The same policy with toasts on or off.
@@ -53,6 +60,13 @@ impl UxPolicy {
     #[must_use]
     pub fn with_prompt_hints(mut self, on: bool) -> Self {
         self.prompt_hints = on;
+        self
+    }
+
+    /// The same policy with calls by sound or by the desktop on or off.
+    #[must_use]
+    pub fn with_attention(mut self, on: bool) -> Self {
+        self.attention = on;
         self
     }
 }

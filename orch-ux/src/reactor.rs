@@ -5,10 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use orch_workflow::{
     attempt::{Outcome, RunId},
     event::{Event, EventBody},
+    port::AskKind,
+    record::RunStatus,
 };
 
 use crate::{
-    action::{Toast, UxAction},
+    action::{Call, Toast, UxAction},
     context::RunContext,
     foreground::{Cue, View},
     notice,
@@ -60,6 +62,11 @@ impl Reactor {
         actions.into_iter().filter_map(|action| self.throttled(event, action)).collect()
     }
 
+    /// What people want to see from now on.
+    pub fn set_policy(&mut self, policy: UxPolicy) {
+        self.policy = policy;
+    }
+
     /// What is known of a run that has not ended.
     #[must_use]
     pub fn context(&self, run: &RunId) -> Option<&RunContext> {
@@ -107,13 +114,20 @@ pub fn react(event: &Event, context: &RunContext, policy: UxPolicy) -> Vec<UxAct
             wanted.toast(|| toast::failed(context, step, error.as_ref()));
         }
         EventBody::GateOpened { gate } => {
-            wanted.call(context, toast::gate(context, gate));
+            wanted.call(context, Call::Decision, toast::gate(context, gate));
             wanted.notice(|| notice::gate(context, gate));
             wanted.hint(|| toast::hint(context, gate));
         }
-        EventBody::AskOpened { step, ask } => wanted.call(context, toast::ask(context, step, ask)),
+        EventBody::AskOpened { step, ask } => {
+            let call = match ask.kind {
+                AskKind::Permission => Call::Permission,
+                AskKind::Question => Call::Question,
+            };
+            wanted.call(context, call, toast::ask(context, step, ask));
+        }
         EventBody::RunFinished { status, error, notes } => {
-            wanted.call(context, toast::finished(context, *status, error.as_ref()));
+            let call = if *status == RunStatus::Success { Call::Success } else { Call::Failure };
+            wanted.call(context, call, toast::finished(context, *status, error.as_ref()));
             wanted.notice(|| notice::finished(context, *status, error.as_ref(), notes));
         }
         _ => {}
@@ -154,11 +168,12 @@ impl Wanted {
     }
 
     /// A toast that is worth looking up for.
-    fn call(&mut self, context: &RunContext, toast: Toast) {
-        if self.policy.toasts {
-            self.actions.push(UxAction::Attention { run: context.run.clone(), message: toast.title.clone() });
-            self.actions.push(UxAction::Toast(toast));
+    fn call(&mut self, context: &RunContext, call: Call, toast: Toast) {
+        if self.policy.attention {
+            let (run, message) = (context.run.clone(), toast.title.clone());
+            self.actions.push(UxAction::Attention { run, call, message });
         }
+        self.toast(|| toast);
     }
 
     fn notice(&mut self, notice: impl FnOnce() -> Option<UxAction>) {

@@ -139,6 +139,12 @@ impl Connector {
         !matches!(self.source, Source::Launch { .. })
     }
 
+    /// Whether the plugin of `orch install` runs in the host, as its [`Host`] says.
+    #[must_use]
+    pub fn has_plugin(&self) -> bool {
+        self.plugin
+    }
+
     /// The connection for new runs, made now if there is none, and made anew if its host was launched and has ended.
     /// Concurrent callers wait for the same one; a failure is not kept. Cancel safe: a server that was being started is
     /// ended.

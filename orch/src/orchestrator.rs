@@ -454,7 +454,7 @@ impl Orchestrator {
     /// The host and the pool, with somebody to show what happens there.
     pub(crate) async fn reach(&self) -> Result<Arc<Connection>, Error> {
         let connection = self.inner.connector.connection().await.map_err(|error| self.unreached(error))?;
-        self.show(Some(connection.host())).await;
+        self.show(Some(&connection)).await;
         Ok(connection)
     }
 
@@ -466,7 +466,7 @@ impl Orchestrator {
             connector.recall(run, self.locators(run).await?.iter());
         }
         let connection = connector.connection_of(run).await.map_err(|error| self.unreached(error))?;
-        self.show(Some(connection.host())).await;
+        self.show(Some(&connection)).await;
         Ok(connection)
     }
 
@@ -500,13 +500,16 @@ impl Orchestrator {
     }
 
     /// Begins to show what happens, where there is somebody to show it to.
-    async fn show(&self, host: Option<&Arc<dyn OpenCode>>) {
+    async fn show(&self, connection: Option<&Arc<Connection>>) {
         let mut show = self.inner.show.lock().await;
-        if show.is_some() {
-            return;
-        }
-        if let Some(frontend) = self.inner.audience.frontend(host) {
-            *show = Some(Show::start(self.subscribe(), (&self.config().ui).into(), frontend));
+        let has_plugin = self.inner.connector.has_plugin();
+        let Some(frontend) = self.inner.audience.frontend(connection, has_plugin) else { return };
+        match &mut *show {
+            Some(show) => show.turn_to(connection, frontend).await,
+            None => {
+                let policy = (&self.config().ui).into();
+                *show = Some(Show::start(self.subscribe(), policy, frontend, connection));
+            }
         }
     }
 

@@ -171,6 +171,7 @@ fn settings(project: &Project) -> Check {
     let examined = || {
         let root = Files::of_project(project.directory());
         let mut files = interface::examine(&root, Path::new(""))?;
+        // It fails only where there is no home directory, and then there are no settings of the person's own either.
         let own = install::place(project, true).ok();
         for place in [Place::of_project(project.directory())].into_iter().chain(own) {
             files.extend(place.interface()?);

@@ -12,22 +12,9 @@ use jsonc_parser::{
     common::Ranged as _,
     parse_to_ast,
 };
+use orch::config::jsonc;
 
 use crate::{exit::Failure, file::Files};
-
-/// What it reads as JSON: comments and commas at the end, and nothing else that JSON does not have.
-const JSON: ParseOptions = ParseOptions {
-    allow_comments: true,
-    allow_trailing_commas: true,
-    allow_loose_object_property_names: false,
-    allow_missing_commas: false,
-    allow_single_quoted_strings: false,
-    allow_hexadecimal_numbers: false,
-    allow_unary_plus_numbers: false,
-    allow_bare_decimal_point_numbers: false,
-    allow_non_finite_numbers: false,
-    allow_extended_string_escapes: false,
-};
 
 /// A file of settings, and why the interface would go without it, if it would.
 pub(crate) type Examined = (PathBuf, Result<(), String>);
@@ -53,7 +40,10 @@ pub(crate) fn examine(files: &Files, folder: &Path) -> Result<Vec<Examined>, Fai
 /// Everything that it does not take, in words and with its place.
 pub(super) fn check(text: &str) -> Result<(), String> {
     let text = text.trim_start_matches('\u{feff}');
-    let parsed = parse_to_ast(text, &CollectOptions::default(), &JSON).map_err(|error| error.to_string())?;
+    jsonc::check(text)?;
+    // What is such JSON is read alike with every liberty.
+    let parsed = parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default())
+        .map_err(|error| error.to_string())?;
     // Something else than an object counts as an empty one.
     let Some(Value::Object(settings)) = &parsed.value else { return Ok(()) };
     // An object `tui` stands for what is in it, as if that stood before everything else.

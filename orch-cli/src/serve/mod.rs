@@ -4,6 +4,7 @@
 //! orchestrator for each host, `feed` brings the events of all runs into one order, `route` has the operations, from
 //! which `openapi` makes the document, and `presence` tells when nobody needs the service any more.
 
+mod actions;
 mod address;
 mod detach;
 mod driver;

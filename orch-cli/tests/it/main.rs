@@ -27,6 +27,7 @@ mod private;
 mod processes;
 mod proxy;
 mod quickstart;
+mod screens;
 mod serve;
 mod terminal;
 mod transcripts;

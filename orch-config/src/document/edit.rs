@@ -7,7 +7,8 @@ use jsonc_parser::{
     tokens::{Token, TokenAndRange},
 };
 
-use super::{Document, OPTIONS, Read, position::span};
+use super::{Document, Read, position::span};
+use crate::jsonc::OPTIONS;
 
 /// What is to be changed in a text. Nothing happens before [`Edits::apply`].
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ mod walk;
 
 use std::{ops::Range, path::PathBuf};
 
-use jsonc_parser::{CollectOptions, ParseOptions, ast, parse_to_ast};
+use jsonc_parser::{CollectOptions, ast, parse_to_ast};
 
 pub(crate) use self::{
     edit::Edits,
@@ -19,6 +19,7 @@ use crate::{
     SourceText, code,
     diagnostic::{Diagnostic, Severity},
     issue::{self, Issue},
+    jsonc::OPTIONS,
     model::Root,
     path::Path,
 };
@@ -61,20 +62,6 @@ pub(crate) fn read(bytes: Vec<u8>, file: Option<PathBuf>) -> Read {
         Err(flaw) => Read::hopeless(document, flaw),
     }
 }
-
-/// JSON with comments and trailing commas, and no other liberties.
-const OPTIONS: ParseOptions = ParseOptions {
-    allow_comments: true,
-    allow_trailing_commas: true,
-    allow_loose_object_property_names: false,
-    allow_missing_commas: false,
-    allow_single_quoted_strings: false,
-    allow_hexadecimal_numbers: false,
-    allow_unary_plus_numbers: false,
-    allow_bare_decimal_point_numbers: false,
-    allow_non_finite_numbers: false,
-    allow_extended_string_escapes: false,
-};
 
 /// A file that is not even JSON.
 pub(crate) struct Flaw {

@@ -22,8 +22,12 @@ layer! {
     struct Ui {
         /// Toasts in the terminal interface.
         toasts: bool = true,
-        /// Text appended to the prompt box at a gate, also over plain HTTP, where it lands in half-typed text.
+        /// Text in the prompt box at a gate: where the plugin is, only in an empty one; over plain HTTP also behind what is
+        /// half typed.
         prompt_hints: bool = false,
+        /// Calls by sound or by the desktop where a person is needed: where the plugin is, and as far as `attention` in
+        /// OpenCode's `tui.json` lets them through.
+        attention: bool = true,
         /// Notices in the parent session when a run starts, pauses or finishes.
         wakeup_injection: bool = true,
         /// Whether the log in the state directory says everything that is traced, not only what explains warnings.

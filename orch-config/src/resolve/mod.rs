@@ -133,6 +133,7 @@ fn ui(ui: Ui) -> UiSettings {
     UiSettings {
         toasts: ui.toasts.unwrap_or(default.toasts),
         prompt_hints: ui.prompt_hints.unwrap_or(default.prompt_hints),
+        attention: ui.attention.unwrap_or(default.attention),
         wakeup_injection: ui.wakeup_injection.unwrap_or(default.wakeup_injection),
         inject_system_context: ui.inject_system_context.unwrap_or(default.inject_system_context),
         system_context_max_workers: ui

@@ -284,6 +284,7 @@ fn file() -> impl Strategy<Value = Value> {
             part(vec![
                 ("toasts", flag()),
                 ("promptHints", flag()),
+                ("attention", flag()),
                 ("wakeupInjection", flag()),
                 ("injectSystemContext", flag()),
                 ("systemContextMaxWorkers", number(0..99)),

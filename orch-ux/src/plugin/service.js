@@ -60,13 +60,17 @@ export function connect({ command, directory, greet = () => {} }) {
   const call = async (method, path, body, signal) =>
     read(await send(path, async () => content(method, typeof body === "function" ? await body() : body), signal))
 
-  /** Tells every event until `signal` aborts, across restarts of the service; `missed` where some are missing. */
-  const follow = async (signal, { event = () => {}, missed = () => {}, status = () => {} }) => {
+  /**
+   * Tells every event until `signal` aborts, across restarts of the service; `missed` where some are missing. `action` is told
+   * what the service wants done in front of the person.
+   */
+  const follow = async (signal, { event = () => {}, missed = () => {}, status = () => {}, action }) => {
     let pause = FIRST_PAUSE
     let last
     while (!signal.aborted) {
       try {
-        const path = "/v1/events" + (last ? `?from=${encodeURIComponent(last)}` : "")
+        const query = new URLSearchParams({ ...(last && { from: last }), ...(action && { actions: "true" }) })
+        const path = `/v1/events?${query}`
         const response = await send(path, () => ({ method: "GET", headers: { accept: "text/event-stream" } }), signal)
         if (!response.ok) throw new Error(`HTTP ${response.status}`)
         status("live")
@@ -76,6 +80,7 @@ export function connect({ command, directory, greet = () => {} }) {
         for await (const frame of frames(response.body)) {
           last = frame.id ?? last
           if (frame.event === "event") event(frame.data)
+          else if (frame.event === "action") action?.(frame.data)
           else if (frame.event === "gap") missed()
         }
       } catch (error) {

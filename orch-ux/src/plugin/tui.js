@@ -5,6 +5,7 @@ import { createSignal } from "solid-js"
 import { log } from "./log.js"
 import { connect } from "./service.js"
 import { actions } from "./tui/actions.js"
+import { calls } from "./tui/calls.js"
 import { child } from "./tui/child.js"
 import { commands, keysOf } from "./tui/commands.js"
 import { dialogs } from "./tui/dialogs.js"
@@ -29,7 +30,10 @@ export default {
         const message = [error.message, error.help].filter(Boolean).join("\n")
         api.ui.toast({ variant: "error", title: `orch: ${what}`, message, duration: 8000 })
       }
-      const state = live(api, service, (error) => log(directory, "follow the events", error))
+      const state = live(api, service, {
+        action: calls(api, (error) => log(directory, "call the person", error)),
+        failed: (error) => log(directory, "follow the events", error),
+      })
       const { bound, shown: keys, taken } = keysOf(api, options)
       // Whether there are keys to tell people of.
       const [offered, setOffered] = createSignal(true)

@@ -7,7 +7,7 @@ use orch_opencode::{
     Statuses, ToastVariant,
 };
 use orch_ux::{
-    action::{Level, Notice, Toast, UxAction},
+    action::{Call, Level, Notice, Toast, UxAction},
     error::Error,
     frontend::Frontend,
     opencode::OpenCodeFrontend,
@@ -26,6 +26,10 @@ fn run() -> RunId {
 
 fn notice() -> UxAction {
     UxAction::Notice(Notice::new(run(), SESSION, "**orch** says"))
+}
+
+fn attention() -> UxAction {
+    UxAction::Attention { run: run(), call: Call::Decision, message: "look".to_owned() }
 }
 
 fn statuses(status: Option<SessionStatus>) -> Statuses {
@@ -127,7 +131,10 @@ async fn hints_and_sessions_go_to_the_tui_and_attention_to_nobody() {
     show(host, UxAction::OpenSessions).await.unwrap();
 
     let untouched = MockOpenCode::new();
-    show(untouched, UxAction::Attention { run: run(), message: "look".to_owned() }).await.unwrap();
+    show(untouched, attention()).await.unwrap();
+    let untouched = MockOpenCode::new();
+    let frontend = OpenCodeFrontend::new(Arc::new(untouched)).without_hints();
+    frontend.show(&UxAction::PromptHint { text: "hint".to_owned() }).await.unwrap();
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ fn told(action: &UxAction) -> String {
             format!("  notice to {}\n    | {text}\n", notice.session)
         }
         UxAction::PromptHint { text } => format!("  hint {text:?}\n"),
-        UxAction::Attention { message, .. } => format!("  attention {message}\n"),
+        UxAction::Attention { message, call, .. } => format!("  attention {call:?}: {message}\n"),
         UxAction::SelectSession { session } => format!("  view to {session}\n"),
         other => panic!("never told yet: {other:?}"),
     }
@@ -218,9 +218,25 @@ fn each_policy_switch_silences_its_own_kind_and_no_other() {
     };
     assert_eq!(kinds(UxPolicy::default()), [true, true, true, false], "hints are off unless asked for");
     assert_eq!(kinds(everything()), [true, true, true, true]);
-    assert_eq!(kinds(everything().with_toasts(false)), [false, false, true, true]);
+    assert_eq!(kinds(everything().with_toasts(false)), [false, true, true, true]);
+    assert_eq!(kinds(everything().with_attention(false)), [true, false, true, true]);
     assert_eq!(kinds(everything().with_notices(false)), [true, true, false, true]);
     assert_eq!(kinds(UxPolicy::silent()), [false; 4]);
+}
+
+#[test]
+fn a_policy_that_changes_holds_from_the_next_event_on() {
+    let events = events("gate");
+    let (before, after) = events.split_at(events.len() / 2);
+    let mut reactor = Reactor::new(everything());
+    let calls = |actions: Vec<UxAction>| {
+        actions.iter().filter(|action| matches!(action, UxAction::Attention { .. })).count()
+    };
+    assert!(calls(before.iter().flat_map(|event| reactor.react(event)).collect()) > 0);
+    reactor.set_policy(everything().with_attention(false));
+    let actions: Vec<_> = after.iter().flat_map(|event| reactor.react(event)).collect();
+    assert!(!actions.is_empty());
+    assert_eq!(calls(actions), 0);
 }
 
 #[test]
@@ -235,6 +251,9 @@ fn the_policy_is_what_the_configuration_says() {
     ui = UiSettings::default();
     ui.prompt_hints = true;
     assert_eq!(UxPolicy::from(&ui), UxPolicy::default().with_prompt_hints(true));
+    ui = UiSettings::default();
+    ui.attention = false;
+    assert_eq!(UxPolicy::from(&ui), UxPolicy::default().with_attention(false));
 }
 
 #[test]

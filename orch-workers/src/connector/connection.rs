@@ -56,7 +56,7 @@ impl Connection {
     }
 
     /// Whether its host was started here and has ended.
-    pub(super) async fn has_ended(&self) -> bool {
+    pub async fn has_ended(&self) -> bool {
         match &self.launched {
             Some(launched) => launched.server.has_ended().await,
             None => false,

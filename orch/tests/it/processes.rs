@@ -4,6 +4,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
 };
 
 use orch::{
@@ -14,7 +15,7 @@ use orch::{
 
 use serde_json::json;
 
-use crate::world::{config, request, within};
+use crate::world::{config, request, rest, within};
 
 /// Stands for `opencode serve`: a process that has a password and says where it listens. Behind the address is a
 /// simulated host of the test's. It speaks with the test through named pipes, and has a child of its own.
@@ -165,6 +166,29 @@ async fn a_launched_host_says_what_it_waits_for_and_what_it_leaves_out() {
             json!({ "type": "host.status", "status": "stopped" }),
         ]
     );
+}
+
+/// Nobody sees what is shown to a host that is gone.
+#[tokio::test]
+async fn what_happens_after_a_launched_host_has_died_is_shown_on_the_one_in_its_place() {
+    let toasts = |host: &Simulator| host.tui_calls().iter().filter(|call| call.route == "show-toast").count();
+    let launched = Launched::start(Script::new().otherwise("done")).await;
+    let Launched { stage, orchestrator, _host: first, .. } = &launched;
+    let known = orchestrator.host().await.unwrap();
+    let [server, tool] = launched.pids()[..] else { panic!("a server and its tool") };
+    assert!(Command::new("kill").args(["-9", &server.to_string()]).status().unwrap().success());
+    let launched_again = async {
+        while Arc::ptr_eq(&known, &orchestrator.host().await.unwrap()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let ((), (second, _)) =
+        within(async { tokio::join!(launched_again, stage.host(Script::new().otherwise("done"))) }).await;
+    let run = within(orchestrator.run(request())).await.unwrap();
+    assert_eq!(rest(&run).await.status, RunStatus::Success);
+    within(orchestrator.clone().shutdown()).await;
+    assert_eq!((toasts(first), toasts(&second)), (0, 1));
+    all_gone(vec![server, tool]).await;
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use axum::{
     },
 };
 use futures_util::{Stream, stream};
-use orch::{Event, RunId, workflow::status::Status};
+use orch::{Event, RunId, Runs, workflow::status::Status};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -27,8 +27,9 @@ use tokio::sync::{
 
 use super::Desk;
 use crate::serve::{
+    actions::Actions,
     fault::Fault,
-    feed::{Place, Told, numbered},
+    feed::{Known, Place, Told, numbered},
     presence::Stay,
     request::{Query, run_id},
     service::Service,
@@ -49,6 +50,9 @@ pub(super) struct EventsQuery {
     /// Only this run.
     #[serde(default)]
     run: Option<String>,
+    /// Whether what a front end is to do where a person sits is told as well.
+    #[serde(default)]
+    actions: bool,
 }
 
 /// Where a stream begins.
@@ -100,7 +104,8 @@ pub(super) async fn events(
     let only = query.run.as_deref().map(run_id).transpose()?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let from = From::parse(query.from.as_deref().or(last), &service.instance)?;
-    let listener = Listener::new(&service, from, only).await?;
+    let actions = query.actions.then(|| Actions::new(&service));
+    let listener = Listener::new(&service, from, only, actions).await?;
     let beat = KeepAlive::new().interval(HEARTBEAT).text("here");
     Ok(EventMessages(Sse::new(listener.stream()).keep_alive(beat).into_response()))
 }
@@ -109,6 +114,7 @@ pub(super) async fn events(
 struct Listener {
     instance: String,
     only: Option<RunId>,
+    actions: Option<Actions>,
     before: VecDeque<Message>,
     events: broadcast::Receiver<Told>,
     leaving: watch::Receiver<bool>,
@@ -117,21 +123,37 @@ struct Listener {
 }
 
 impl Listener {
-    async fn new(service: &Service, from: From, only: Option<RunId>) -> Result<Self, Fault> {
+    async fn new(
+        service: &Service,
+        from: From,
+        only: Option<RunId>,
+        actions: Option<Actions>,
+    ) -> Result<Self, Fault> {
         let runs: &[(RunId, u64)] = if let From::Runs(runs) = &from { runs } else { &[] };
-        for (run, _) in runs {
+        let open = match &actions {
+            // A damaged one has no events.
+            Some(_) => {
+                let runs = service.runs(Runs::Open).await?.into_iter();
+                runs.filter_map(|(run, view)| view.is_ok().then_some(run)).collect()
+            }
+            None => Vec::new(),
+        };
+        for run in runs.iter().map(|(run, _)| run).chain(&open) {
             service.feed.look_at(&service.drivers.home().await, run).await?;
         }
-        let joined = service.feed.join(runs.iter().map(|(run, _)| run));
+        let mut joined = service.feed.join(runs.iter().map(|(run, _)| run).chain(&open));
+        let known_of_open = joined.known.split_off(runs.len());
         let mut listener = Self {
             instance: service.instance.clone(),
             only,
+            actions,
             before: VecDeque::new(),
             events: joined.events,
             leaving: service.leaving.clone(),
             said_bye: false,
             _stay: service.presence.enter(),
         };
+        listener.recall(service, open.iter().zip(known_of_open)).await?;
         let first = match &from {
             From::After(Some(number)) => *number,
             _ => joined.last,
@@ -162,6 +184,21 @@ impl Listener {
         Ok(listener)
     }
 
+    /// Lets the actions know what the open runs have been through, as far as it was told before this listener joined.
+    async fn recall(
+        &mut self,
+        service: &Service,
+        open: impl Iterator<Item = (&RunId, Known)>,
+    ) -> Result<(), Fault> {
+        let Some(actions) = &mut self.actions else { return Ok(()) };
+        for (run, known) in open {
+            let events = service.reader(run).await.events(run, 0).await?;
+            let told = numbered(events).filter(|(nth, event)| known.has(event.seq, *nth));
+            told.for_each(|(_, event)| actions.observe(&event));
+        }
+        Ok(())
+    }
+
     /// What was told before, from the journal.
     async fn replay(&mut self, service: &Service, places: Vec<(u64, Place)>) -> Result<(), Fault> {
         let mut journals: HashMap<RunId, HashMap<(u64, usize), Event>> = HashMap::new();
@@ -182,8 +219,12 @@ impl Listener {
     }
 
     fn tell(&mut self, number: Option<u64>, event: &Event) {
-        if self.only.as_ref().is_none_or(|only| *only == event.run) {
-            self.say("event", number, event);
+        if self.only.as_ref().is_some_and(|only| *only != event.run) {
+            return;
+        }
+        self.say("event", number, event);
+        for action in self.actions.as_mut().map(|actions| actions.of(event)).unwrap_or_default() {
+            self.say("action", None, &action);
         }
     }
 

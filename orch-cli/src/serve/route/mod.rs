@@ -161,7 +161,8 @@ pub(super) fn routes() -> ApiRouter<Service> {
                         response.description(
                             "`text/event-stream`: `hello`, then `event` with an event of `events.schema.json` and an \
                              id that can be given back as `from` or `Last-Event-ID`, `gap` where events were missed, \
-                             and `bye` when the service ends",
+                             `action` with what is to be done where a person sits, if it is asked for, and `bye` when \
+                             the service ends",
                         )
                     },
                 )

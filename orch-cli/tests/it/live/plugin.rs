@@ -1,9 +1,11 @@
 //! The plugin in a real terminal interface, driven by real keys.
 
+mod calls;
 mod decisions;
 mod keys;
 mod lent;
 mod markdown;
+mod narrow;
 mod palette;
 mod sidebar;
 
@@ -384,8 +386,9 @@ async fn a_question_of_a_worker_is_answered_in_its_session() {
 
     // What happened in this very session, tools and messages.
     screen.press(&["C-x", "z"]).await;
-    screen.shows(&["esc back", "trace", "question", "The drawing has a keel."]).await;
-    screen.keep("trace-of-worker").await;
+    screen.shows(&["esc back", "trace", "question"]).await;
+    screen.press(&["NPage", "NPage"]).await;
+    screen.shows(&["esc back", "The drawing has a keel."]).await;
     end(world, screen).await;
 }
 

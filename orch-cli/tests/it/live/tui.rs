@@ -10,6 +10,7 @@ use std::{
 use tokio::{process::Command, time::timeout};
 
 use super::{server::PASSWORD, world::World};
+use crate::screens;
 
 /// A TUI takes some seconds to draw its first screen on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
@@ -51,9 +52,45 @@ impl Screen {
         Self::start(tmux, &[program], world).await
     }
 
+    /// The same in a terminal that tells the desktop what programs want told, and that says what it was sent.
+    pub(super) async fn with_desktop(tmux: &Path, program: &str, world: &World) -> Self {
+        let screen = Self::start(tmux, &["env", "TERM_PROGRAM=WezTerm", program], world).await;
+        let pipe = format!("cat >{}", screen.sent().display());
+        let mut sent = screen.command(["pipe-pane", "-O", &pipe]);
+        assert!(sent.status().await.unwrap().success(), "tmux says what it is sent");
+        screen
+    }
+
+    /// Another window takes the keys: terminals say so.
+    pub(super) async fn look_away(&self) {
+        self.press(&["-H", "1b", "5b", "4f"]).await;
+    }
+
+    /// What the desktop was told under this title, oldest first.
+    pub(super) fn told_to_desktop(&self, title: &str) -> Vec<String> {
+        let sent = std::fs::read(self.sent()).unwrap_or_default();
+        let sent = String::from_utf8_lossy(&sent).into_owned();
+        let begin = format!("\u{1b}]777;notify;{title};");
+        let told = sent.split(&begin).skip(1);
+        told.filter_map(|rest| Some(rest.split_once(['\u{1b}', '\u{7}'])?.0.to_owned())).collect()
+    }
+
+    fn sent(&self) -> PathBuf {
+        self.socket.with_file_name("terminal.out")
+    }
+
     async fn start(tmux: &Path, words: &[&str], world: &World) -> Self {
+        Self::sized("160", "50", tmux, words, world).await
+    }
+
+    /// Plain `opencode` where there is no more room than terminals have had from of old, and long enough for whole pages.
+    pub(super) async fn narrow(tmux: &Path, program: &str, world: &World) -> Self {
+        Self::sized("80", "120", tmux, &[program], world).await
+    }
+
+    async fn sized(columns: &str, rows: &str, tmux: &Path, words: &[&str], world: &World) -> Self {
         let screen = Self { tmux: tmux.to_owned(), socket: world.home().join("tmux.sock") };
-        let mut start = screen.command(["-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "50"]);
+        let mut start = screen.command(["-f", "/dev/null", "new-session", "-d", "-x", columns, "-y", rows]);
         start
             .arg("-c")
             .arg(world.project())
@@ -118,11 +155,18 @@ impl Screen {
         assert!(timeout(PATIENCE, shown).await.is_ok(), "{what} does not come; the screen shows:\n{text}");
     }
 
-    /// Writes what the screen shows into the folder that `ORCH_TEST_SCREENS` names, if it names one: the screens of the
-    /// documentation come from there.
+    /// Holds the screen of this name in the documentation against what is shown. With `ORCH_TEST_SCREENS` it writes what is
+    /// shown into the folder of that name instead: the screens of the documentation come from there.
     pub(super) async fn keep(&self, name: &str) {
-        if let Some(folder) = std::env::var_os("ORCH_TEST_SCREENS") {
-            std::fs::write(Path::new(&folder).join(name).with_extension("txt"), self.text().await).unwrap();
+        match std::env::var_os("ORCH_TEST_SCREENS") {
+            Some(folder) => {
+                let file = Path::new(&folder).join(name).with_extension("txt");
+                std::fs::write(file, self.text().await).unwrap();
+            }
+            None => {
+                let what = format!("the screen {name} of docs/tui.md");
+                self.wait(&what, |shown| screens::is_documented(name, shown)).await;
+            }
         }
     }
 
@@ -137,7 +181,7 @@ impl Screen {
         assert!(self.command(["kill-server"]).status().await.unwrap().success(), "tmux ends");
     }
 
-    async fn text(&self) -> String {
+    pub(super) async fn text(&self) -> String {
         let output = self.command(["capture-pane", "-p"]).output().await.unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     }

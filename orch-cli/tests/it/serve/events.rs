@@ -5,7 +5,7 @@ use orch::opencode::simulator::{Answer, Hold, Script};
 use serde_json::{Value, json};
 
 use super::client::{Listener, Message, Service};
-use crate::world::{World, within};
+use crate::world::{World, standard, within};
 
 /// A service on a host that answers every prompt, and a run of two steps that has ended there.
 async fn with_a_run() -> (World, Service, String, Vec<Message>) {
@@ -166,4 +166,47 @@ async fn the_id_of_another_service_is_a_gap() {
     assert_eq!(events[0].kind, "gap");
     assert!(events[1..].iter().all(|event| event.kind == "event"), "{events:#?}");
     assert!(kept(&events).iter().all(|event| event["run"] == run.as_str()), "{events:#?}");
+}
+
+/// A front end where a person sits, and any other listener.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_it_is_told_what_to_do_for_a_person_as_the_configuration_says_by_then() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let service = Service::start(&world).await;
+    let (mut front, mut other) = (service.listen("?actions=true").await, service.listen("").await);
+    let start = json!({ "workflow": "three", "task": "a task", "execution": "step" });
+    let run = service.post("/v1/runs", start).await.ok()["id"].as_str().unwrap().to_owned();
+    front.until("gate.opened").await;
+    let call = front.next().await.unwrap();
+    assert_eq!(
+        (call.kind.as_str(), call.id, call.data),
+        (
+            "action",
+            None,
+            json!({
+                "action": "attention", "run": run, "call": "decision",
+                "message": "three: a decision is due at step 1/3 one",
+            })
+        )
+    );
+
+    let mut config = standard();
+    config["ui"] = json!({ "attention": false, "promptHints": true });
+    world.configure(&config);
+    // It joins while a gate is open, and is not called for that one.
+    let mut late = service.listen("?actions=true").await;
+    let gate = service.get(&format!("/v1/runs/{run}")).await.ok()["data"]["gate"]["id"].clone();
+    let decision = json!({ "gate": gate, "decision": "continue" });
+    service.post(&format!("/v1/runs/{run}/decisions"), decision).await.ok();
+    for listener in [&mut front, &mut late] {
+        let told = listener.until("gate.opened").await;
+        assert!(told.iter().all(|message| message.kind != "action"), "{told:#?}");
+        let hint = listener.next().await.unwrap();
+        let text = hint.data["text"].as_str().unwrap();
+        assert_eq!((hint.kind.as_str(), &hint.data["action"]), ("action", &json!("prompt-hint")));
+        assert!(text.starts_with("[orch: a decision is due at step 2/3 two, e.g. orch "), "{text}");
+    }
+    service.post(&format!("/v1/runs/{run}/abort"), json!({})).await.ok();
+    let told = other.until("run.finished").await;
+    assert!(told.iter().all(|message| message.kind != "action"), "{told:#?}");
 }

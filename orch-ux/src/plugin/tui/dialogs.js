@@ -2,6 +2,9 @@
 
 import { box } from "./elements.js"
 
+/** What a row holds; OpenCode cuts off the rest without a sign. */
+const ROW = 50
+
 export function dialogs(api, markdown) {
   const { dialog } = api.ui
 
@@ -23,7 +26,7 @@ export function dialogs(api, markdown) {
   /** `above` is Markdown that the choice is about. */
   const select = (title, options, above) =>
     ask((answer) => {
-      const choice = api.ui.DialogSelect({ title, options, onSelect: (option) => answer(option.value) })
+      const choice = api.ui.DialogSelect({ title, options: options.map(fitted), onSelect: (option) => answer(option.value) })
       if (!above) return choice
       return box({ flexDirection: "column" }, box({ paddingLeft: 4, paddingRight: 4, paddingBottom: 1 }, markdown(() => above)), choice)
     })
@@ -52,4 +55,11 @@ export function dialogs(api, markdown) {
         api.ui.DialogConfirm({ title, message, onConfirm: () => answer(true), onCancel: () => answer(false) }),
       ),
   }
+}
+
+const short = (text, room) => (text.length > room ? `${text.slice(0, room - 1)}…` : text)
+
+function fitted({ title, description, ...option }) {
+  const shown = short(title, ROW)
+  return { ...option, title: shown, description: description && short(description, Math.max(ROW - shown.length - 1, 1)) }
 }

@@ -1,5 +1,5 @@
 // What the service knows, as signals: the runs of the project that matter now. Events say that something has changed;
-// what it is now is asked.
+// what it is now is asked. What the service wants done here is handed to `action`.
 
 import { createMemo, createSignal } from "solid-js"
 
@@ -7,7 +7,7 @@ const SETTLE = 100
 /** How many of the newest runs are known beside those that are open. */
 const RUNS = 20
 
-export function live(api, service, failed) {
+export function live(api, service, { action, failed }) {
   const [runs, setRuns] = createSignal([])
   const [status, setStatus] = createSignal("starting")
 
@@ -36,6 +36,7 @@ export function live(api, service, failed) {
       if (!event.live) changed()
     },
     missed: changed,
+    action,
     status: (now, error) => {
       setStatus(now)
       if (error) failed(error)

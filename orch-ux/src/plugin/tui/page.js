@@ -43,7 +43,8 @@ export function page({ api, state, told, markdown }) {
           element(
             "scrollbox",
             { ref: (node) => (scroll = node), flexGrow: 1, marginTop: 1, marginBottom: 1 },
-            markdown(() => shown().markdown),
+            // The bar takes a column of its own, over what is there.
+            box({ paddingRight: 1 }, markdown(() => shown().markdown)),
           ),
           line({ fg: () => api.theme.current.textMuted }, "esc back   r refresh   up/down pgup/pgdn scroll"),
         ),

@@ -10,7 +10,7 @@ use super::{
         live_binary,
         tui::{Screen, tmux},
     },
-    end, installed, plain, run,
+    end, installed, run,
 };
 
 /// One of each.
@@ -80,18 +80,20 @@ async fn output(screen: &Screen) {
 #[tokio::test]
 async fn an_answer_is_shown_as_the_markdown_that_it_is() {
     let (Some(program), Some(tmux)) = (live_binary(), tmux()) else { return };
-    let (world, screen) = plain(&tmux, &program, script(), &config()).await;
+    let world = installed(&program, script(), &config()).await;
+    let screen = Screen::narrow(&tmux, &program, &world).await;
     run(&screen, "a boat").await;
     screen.shows(&["gate: ctrl+x v"]).await;
 
-    for (name, title) in [("output", "Read a result"), ("results", "Read all results")] {
+    for (kept, title) in [("markdown-output", "Read a result"), ("markdown-results", "Read all results")] {
+        let name = kept.trim_start_matches("markdown-");
         screen.enter(&format!("/orch-{name}")).await;
         screen.shows(&[&format!("orch: {title}")]).await;
         screen.press(&["Enter"]).await;
         screen
             .wait(name, |shown| in_order(shown, &SHOWN) && !MARKS.iter().any(|mark| shown.contains(mark)))
             .await;
-        screen.keep(&format!("markdown-{name}")).await;
+        screen.keep(kept).await;
         screen.press(&["Escape"]).await;
         screen.hides(&["esc back"]).await;
     }

@@ -1,0 +1,129 @@
+//! A terminal of 80 columns: what does not fit is wrapped, or cut with a sign.
+
+use orch::opencode::simulator::{Script, When};
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        live_binary,
+        tui::{Screen, tmux},
+        world::World,
+    },
+    end, installed, run,
+};
+use crate::serve::client::{http, reply};
+
+const LONG: &str =
+    "The keel is of the oldest oak that the harbour had, and that took until the evening of the second day.";
+
+fn config() -> Value {
+    let step = |id: &str, title: &str| json!({ "id": id, "title": title, "workerId": "shipwright-of-the-harbour", "prompt": format!("{id} {{task}}") });
+    json!({
+        "profiles": [{ "id": "shipwright-of-the-harbour", "kind": "subagent" }],
+        "workflows": {
+            "ui": { "execution": "step" },
+            "definitions": [{ "id": "ship", "steps": [
+                step("first", "Draw every plank of it before anything is cut"), step("second", "Build"),
+            ] }],
+        },
+    })
+}
+
+/// What the service says for this view, as Markdown.
+async fn markdown(world: &World, path: &str) -> String {
+    let service = world.service();
+    let url = format!("{}{path}", service["url"].as_str().unwrap());
+    let answer = http().get(url).bearer_auth(service["token"].as_str().unwrap()).send().await.unwrap();
+    reply(answer).await.ok()["markdown"].as_str().unwrap().to_owned()
+}
+
+/// The cells of the tables in a Markdown text, and its other lines, without marks.
+fn said(markdown: &str) -> (Vec<String>, Vec<String>) {
+    let (rows, lines): (Vec<_>, Vec<_>) = markdown.lines().partition(|line| line.starts_with("| "));
+    let rows = rows.into_iter().filter(|row| !row.starts_with("| ---"));
+    // An escaped bar ends no cell.
+    let cells = rows.flat_map(|row| row.trim_matches('|').split(" |").map(bare).collect::<Vec<_>>());
+    let lines = lines.into_iter().map(|line| bare(line.trim_start_matches(['#', '-', '>', ' '])));
+    (cells.filter(|cell| !cell.is_empty()).collect(), lines.filter(|line| !line.is_empty()).collect())
+}
+
+/// The same of a screen, with what is wrapped in one piece.
+fn seen(screen: &str) -> (Vec<String>, String) {
+    let (mut cells, mut lines) = (Vec::new(), String::new());
+    let mut row: Vec<String> = Vec::new();
+    for line in screen.lines().map(str::trim) {
+        if let Some(inner) = line.strip_prefix('│').and_then(|line| line.strip_suffix('│')) {
+            let pieces = inner.split('│').map(str::trim);
+            row.resize(row.len().max(pieces.clone().count()), String::new());
+            row.iter_mut().zip(pieces).for_each(|(cell, piece)| cell.push_str(piece));
+        } else if line.starts_with(['┌', '├', '└']) {
+            cells.extend(row.drain(..).map(|cell| bare(&cell)).filter(|cell| !cell.is_empty()));
+        } else {
+            lines.push_str(&bare(line));
+        }
+    }
+    (cells, lines)
+}
+
+/// A text without spaces and marks, and without numbers, which go on while one looks.
+fn bare(text: &str) -> String {
+    let mut bare = String::new();
+    for char in text.chars().filter(|char| !char.is_whitespace() && !"\\`*│".contains(*char)) {
+        match char.is_ascii_digit() {
+            true if bare.ends_with('#') => {}
+            true => bare.push('#'),
+            false => bare.push(char),
+        }
+    }
+    bare.replace("#.#", "#").replace("#ms", "#s").replace("#min#s", "#s")
+}
+
+#[tokio::test]
+async fn in_80_columns_nothing_of_a_view_is_cut_without_a_sign() {
+    let (Some(program), Some(tmux)) = (live_binary(), tmux()) else { return };
+    let script = Script::new().on(When::prompt("first "), LONG);
+    let world = installed(&program, script, &config()).await;
+    let screen = Screen::narrow(&tmux, &program, &world).await;
+    let task = "a boat for the whole village and all its animals";
+    run(&screen, task).await;
+    screen.shows(&["gate: ctrl+x v"]).await;
+    let id = world.orch(&["runs", "--json"]).await.json()[0]["id"].as_str().unwrap().to_owned();
+
+    for (kept, title, path) in [
+        ("narrow-dashboard", "See everything", "/v1/dashboard".to_owned()),
+        ("narrow-workers", "List workers", "/v1/workers".to_owned()),
+        ("narrow-trace", "Trace a run", format!("/v1/runs/{id}/trace?sessions=true")),
+        ("narrow-results", "Read all results", format!("/v1/runs/{id}/results")),
+        ("narrow-output", "Read a result", format!("/v1/runs/{id}/output")),
+    ] {
+        let name = kept.trim_start_matches("narrow-");
+        screen.enter(&format!("/orch-{name}")).await;
+        screen.shows(&[&format!("orch: {title}")]).await;
+        screen.press(&["Enter"]).await;
+        screen.shows(&["esc back"]).await;
+        let (cells, lines) = said(&markdown(&world, &path).await);
+        assert!(cells.len() + lines.len() > 0, "{name} says nothing");
+        screen
+            .wait(&format!("the whole of {name}: {cells:#?}, {lines:#?}"), |shown| {
+                let (seen_cells, seen_lines) = seen(shown);
+                seen_cells == cells && lines.iter().all(|line| seen_lines.contains(line))
+            })
+            .await;
+        screen.keep(kept).await;
+        screen.press(&["Escape"]).await;
+        screen.hides(&["esc back"]).await;
+    }
+
+    screen.press(&["C-x", "v"]).await;
+    screen.shows(&["The keel is of the oldest oak", "continue", "read the whole answer"]).await;
+    screen.keep("narrow-gate").await;
+    screen.press(&["Escape"]).await;
+    screen.hides(&["read the whole answer"]).await;
+    screen.enter("/orch-open").await;
+    screen.shows(&["orch: Open a worker's session"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["Which worker's session?", "shipwright-of-the-harbour  first at-rest  subagen…"]).await;
+    screen.press(&["Enter"]).await;
+    screen.shows(&["ctrl+x k talk to this worker   ctrl+x i interrupt it   ctrl+x 0 back"]).await;
+    end(world, screen).await;
+}
