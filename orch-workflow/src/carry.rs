@@ -93,7 +93,8 @@ impl Block {
             return self.push(&smaller, text);
         }
         let share = (max / (smaller.len() * 2)).max(SMALLEST_SECTION);
-        let sections: Vec<_> = smaller.iter().map(|body| shorten(&body.to_text(), share)).collect();
+        let sections: Vec<_> = smaller.iter().map(Body::to_text).collect();
+        let sections: Vec<_> = sections.iter().map(|text| shorten(text, share)).collect();
         self.push_framed(text, |text| text.push_str(&shorten(&sections.join(BETWEEN), room)));
     }
 
@@ -163,7 +164,7 @@ impl<'t> Body<'t> {
     }
 
     fn to_text(&self) -> String {
-        let mut text = String::new();
+        let mut text = String::with_capacity(self.pushed_chars());
         self.push(&mut text);
         text
     }
@@ -241,15 +242,15 @@ fn longest_row(text: &str) -> usize {
 }
 
 /// At most `max` characters, the last of them saying that there was more.
-fn shorten(text: &str, max: usize) -> String {
+fn shorten(text: &str, max: usize) -> Cow<'_, str> {
     let text = text.trim();
     if text.chars().count() <= max {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     if max <= CUT_CHARS {
-        return first(text, max).to_owned();
+        return Cow::Borrowed(first(text, max));
     }
-    format!("{}{CUT}", first(text, max - CUT_CHARS).trim_end())
+    Cow::Owned([first(text, max - CUT_CHARS).trim_end(), CUT].concat())
 }
 
 fn first(text: &str, chars: usize) -> &str {

@@ -17,7 +17,7 @@ mod reopened;
 
 use orch_config::policy::PolicyPatch;
 
-use super::{LEASE_MS, Lease, Owner, RequestId, RunStore, StoreError};
+use super::{LEASE_MS, Lease, Owner, RequestId, Retention, RunStore, StoreError, prune};
 use crate::{
     attempt::{RunId, Timestamp},
     decision::{Answer, Decision, DecisionRequest, Rejected, Reply, Request},
@@ -99,6 +99,7 @@ async fn one_handle_suite<S: RunStore>(fresh: impl AsyncFn() -> S) {
     requests_are_answered_once_and_together_with_their_records(&fresh().await).await;
     requests_and_replies_belong_to_their_run(&fresh().await).await;
     a_run_is_removed_whole_but_never_under_its_driver(&fresh().await).await;
+    finished_runs_are_forgotten_by_their_age_and_their_number(&fresh().await).await;
 }
 
 async fn a_journal_is_read_as_it_was_written(store: &impl RunStore) {
@@ -187,12 +188,7 @@ async fn runs_are_listed_newest_first_with_their_end(store: &impl RunStore) {
         store.create(&run(name), &records(1..=1), &abroad(), NOW).await.unwrap();
     }
     let lease = store.acquire(&run("b"), &abroad(), NOW.plus_ms(LEASE_MS)).await.unwrap();
-    let end = Record {
-        seq: 2,
-        at: NOW.plus_ms(7),
-        body: RecordBody::Finished { status: RunStatus::Success, error: None, notes: vec![] },
-    };
-    store.append(&lease, &[end], &[]).await.unwrap();
+    store.append(&lease, &[end(2, NOW.plus_ms(7))], &[]).await.unwrap();
     let listed: Vec<_> =
         store.list().await.unwrap().into_iter().map(|entry| (entry.run, entry.finished_at)).collect();
     assert_eq!(listed, [(run("c"), None), (run("b"), Some(NOW.plus_ms(7))), (run("a"), None)]);
@@ -315,6 +311,37 @@ async fn a_run_is_removed_whole_but_never_under_its_driver(store: &impl RunStore
     assert_eq!(store.load(&run, 0).await.unwrap().len(), 1);
     assert_eq!(store.requests(&run).await.unwrap(), []);
     assert_eq!(store.reply_to(&run, request).await.unwrap(), None);
+}
+
+/// Runs that ended one after the other, one that goes on, and one that its driver has not let go of.
+async fn finished_runs_are_forgotten_by_their_age_and_their_number(store: &impl RunStore) {
+    for (name, ended_ms) in [("first", 10), ("second", 20), ("third", 30), ("held", 5)] {
+        let journal = [&records(1..=1)[..], &[end(2, NOW.plus_ms(ended_ms))]].concat();
+        let lease = store.create(&run(name), &journal, &abroad(), NOW).await.unwrap();
+        if name != "held" {
+            store.release(&lease).await.unwrap();
+        }
+    }
+    let open = store.create(&run("open"), &records(1..=1), &abroad(), NOW).await.unwrap();
+    store.release(&open).await.unwrap();
+    let now = NOW.plus_ms(100);
+    let prune = async |max_age_ms, max_runs| {
+        let removed = prune(store, Retention { max_age_ms, max_runs }, now).await.unwrap();
+        removed.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(prune(None, None).await, [""; 0]);
+    assert_eq!(prune(Some(90), None).await, [""; 0], "just as old as may be");
+    assert_eq!(prune(Some(89), None).await, ["run_first"]);
+    assert_eq!(prune(None, Some(1)).await, ["run_second"]);
+    assert_eq!(prune(Some(0), Some(0)).await, ["run_third"]);
+    let mut left: Vec<_> = store.list().await.unwrap().into_iter().map(|entry| entry.run).collect();
+    left.sort();
+    assert_eq!(left, [run("held"), run("open")]);
+    assert_eq!(store.load(&run("first"), 0).await.unwrap_err(), StoreError::UnknownRun(run("first")));
+}
+
+fn end(seq: u64, at: Timestamp) -> Record {
+    Record { seq, at, body: RecordBody::Finished { status: RunStatus::Success, error: None, notes: vec![] } }
 }
 
 fn run(name: &str) -> RunId {
