@@ -69,7 +69,7 @@ async fn of_many_that_are_started_at_once_one_serves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_detached_service_leads_a_session_of_its_own_and_ends_by_itself() {
     let world = World::new(Script::new()).await;
-    let started = world.orch(["serve", "--detach", "--json", "--linger", "300ms"]).await;
+    let started = world.orch(["serve", "--detach", "--json", "--linger", "2s"]).await;
     assert_eq!(started.code, Some(0), "{started:?}");
     let service = Service::at(&started.json(), None);
     let pid = nix::unistd::Pid::from_raw(service.pid);
@@ -82,20 +82,20 @@ async fn a_detached_service_leads_a_session_of_its_own_and_ends_by_itself() {
 async fn a_service_stays_for_a_listener_and_for_a_run_at_work() {
     let hold = Hold::new();
     let world = World::new(Script::new().otherwise(Answer::text("done").held(&hold))).await;
-    let service = Service::start_with(&world, &["--linger", "200ms"]).await;
+    let service = Service::start_with(&world, &["--linger", "2s"]).await;
     let mut listener = service.listen("").await;
     let run = service.run("last", "a task").await;
     within("the model", hold.wait_arrived()).await;
     // Nobody listens any more; the run keeps it up.
     let id = listener.id.clone();
     drop(listener);
-    tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     listener = service.listen(&format!("?from={id}")).await;
     hold.release();
     let events = listener.until("run.finished").await;
     assert!(events.iter().all(|event| event.data["run"] == run.as_str()), "{events:#?}");
     // Nothing is at work any more; the listener keeps it up.
-    tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     assert_eq!(service.get("/v1/health").await.ok()["runs"], 0);
     drop(listener);
     assert_eq!(service.end().await.code, Some(0));
