@@ -387,8 +387,7 @@ async fn a_question_of_a_worker_is_answered_in_its_session() {
     // What happened in this very session, tools and messages.
     screen.press(&["C-x", "z"]).await;
     screen.shows(&["esc back", "trace", "question"]).await;
-    screen.press(&["NPage", "NPage"]).await;
-    screen.shows(&["esc back", "The drawing has a keel."]).await;
+    screen.turns_to("The drawing has a keel.").await;
     end(world, screen).await;
 }
 

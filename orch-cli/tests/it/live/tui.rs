@@ -131,6 +131,20 @@ impl Screen {
         assert!(timeout(PATIENCE, typed).await.is_ok(), "`{text}` is not taken:\n{}", self.text().await);
     }
 
+    /// Turns the pages of a view, which can be turned only once it is laid out, until it shows this.
+    pub(super) async fn turns_to(&self, text: &str) {
+        let turned = async {
+            loop {
+                self.press(&["NPage"]).await;
+                let seen = async { while !self.text().await.contains(text) {} };
+                if timeout(Duration::from_secs(3), seen).await.is_ok() {
+                    return;
+                }
+            }
+        };
+        assert!(timeout(PATIENCE, turned).await.is_ok(), "`{text}` does not come:\n{}", self.text().await);
+    }
+
     /// Waits until the screen shows all of these.
     pub(super) async fn shows(&self, texts: &[&str]) {
         self.wait(&format!("{texts:?}"), |screen| texts.iter().all(|text| screen.contains(text))).await;
