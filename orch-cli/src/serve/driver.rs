@@ -25,8 +25,10 @@ use crate::{
     project::{Project, configured_host},
 };
 
-/// A front end that starts the service to lend it a host does so within this time.
+/// How old the service is when a front end that has started it to lend it a host has done so.
 const LENT_BY: Duration = Duration::from_secs(3);
+/// The same where somebody inside of a host says so, on a machine that has much else to do.
+const LENT_AT_LAST_BY: Duration = Duration::from_secs(15);
 
 /// Names a host that was registered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -119,14 +121,18 @@ impl Drivers {
     /// Starts the workers that are wanted at once, where runs will be driven: on the host that was lent meanwhile, which does
     /// so by itself, else at home.
     pub(super) async fn warm_up(&self) {
-        self.expect_host().await;
+        self.host_lent_by(LENT_BY).await;
         if self.registered.lock().await.is_empty() {
             self.home.lock().await.warm_up();
         }
     }
 
-    /// Waits for a host, as long as a front end may be about to lend the first one.
+    /// Waits for the first host, which somebody says is being lent; not if the service has been there for long without.
     pub(super) async fn expect_host(&self) {
+        self.host_lent_by(LENT_AT_LAST_BY).await;
+    }
+
+    async fn host_lent_by(&self, age: Duration) {
         let lent = async {
             loop {
                 let told = self.lent.notified();
@@ -137,7 +143,7 @@ impl Drivers {
             }
         };
         // Nobody lends one: that is how it is where no front end has a host.
-        let _ = timeout_at(self.begun_at + LENT_BY, lent).await;
+        let _ = timeout_at(self.begun_at + age, lent).await;
     }
 
     /// The one that only looks.
