@@ -23,13 +23,16 @@ export function page({ api, state, told, markdown }) {
     if (back && back.name !== ROUTE) api.route.navigate(back.name, back.params)
     else api.route.navigate("home")
   }
-  const refresh = async () => {
+  const reload = async () => {
     try {
       setShown({ ...shown(), markdown: (await load()).markdown })
     } catch (error) {
       told(error, shown().title)
     }
   }
+  let reloading = Promise.resolve()
+  /** One after the other, so that the latest answer is the one that stays. */
+  const refresh = () => (reloading = reloading.then(reload))
 
   createEffect(on(state.runs, () => void (pop && refresh()), { defer: true }))
 
@@ -76,6 +79,7 @@ export function page({ api, state, told, markdown }) {
     /** Shows what `from` answers with, `{ markdown }`, on the whole screen. */
     show: async (title, from) => {
       load = from
+      const before = state.runs()
       const { markdown } = await from()
       setShown({ title, markdown })
       if (!pop) {
@@ -83,6 +87,8 @@ export function page({ api, state, told, markdown }) {
         pop = api.mode.push(MODE)
       }
       api.route.navigate(ROUTE)
+      // What has happened meanwhile may not be in it.
+      if (state.runs() !== before) refresh()
     },
   }
 }
