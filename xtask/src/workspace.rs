@@ -24,6 +24,8 @@ pub(crate) struct Crate {
     pub(crate) benches: Vec<String>,
     /// Whether it has tests that talk to a real OpenCode, if there is one.
     pub(crate) live: bool,
+    /// Which of its tests are run with one, by parts of their names: `package.metadata.live.tests`. All where it says none.
+    pub(crate) live_tests: Vec<String>,
     features: BTreeMap<String, Vec<String>>,
 }
 
@@ -69,6 +71,12 @@ impl Crate {
             benches: named(Target::is_bench),
             // A live test has no other way to find the binary.
             live: mentions(tests.as_std_path(), BINARY_VARIABLE)?,
+            live_tests: package.metadata["live"]["tests"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|name| name.as_str().map(str::to_owned))
+                .collect(),
             features: package.features.clone(),
         })
     }
@@ -125,7 +133,7 @@ impl FeatureSet {
 }
 
 /// Whether a file of Rust anywhere below a folder has this text in it. A folder that is not there has no files.
-fn mentions(folder: &Path, text: &str) -> Result<bool, Error> {
+pub(crate) fn mentions(folder: &Path, text: &str) -> Result<bool, Error> {
     let failed = |source| Error::File { action: "read", path: folder.to_owned(), source };
     if !folder.is_dir() {
         return Ok(false);
@@ -165,7 +173,15 @@ mod tests {
             })
             .collect();
         let name = "sample".to_owned();
-        Crate { name, library: true, examples: vec![], benches: vec![], live: false, features }
+        Crate {
+            name,
+            library: true,
+            examples: vec![],
+            benches: vec![],
+            live: false,
+            live_tests: vec![],
+            features,
+        }
     }
 
     fn distinguished(features: &[(&str, &[&str])]) -> (bool, bool) {

@@ -178,7 +178,7 @@ fn examples(workspace: &Workspace) -> Result<Done, Error> {
     Ok(Done::Passed)
 }
 
-/// Runs whole test binaries and not only tests of some name: no live test can be missed, and none is run twice.
+/// Runs whole test binaries, but for what a crate says that its other tests need neither an OpenCode nor its other features.
 fn live(workspace: &Workspace) -> Result<Done, Error> {
     let found = match opencode::provide(&workspace.target)? {
         OpenCode::Ready { binary, version } => {
@@ -196,6 +196,7 @@ fn live(workspace: &Workspace) -> Result<Done, Error> {
     }
     for each in workspace.crates.iter().filter(|each| each.live) {
         let mut tests = tests_of(each, FeatureSet::All);
+        tests.arg("--").args(&each.live_tests);
         run(match &found {
             Ok(binary) => tests.env(opencode::BINARY_VARIABLE, binary).env(opencode::LIVE_VARIABLE, "1"),
             Err(_) => without_opencode(&mut tests),

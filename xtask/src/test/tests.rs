@@ -18,6 +18,27 @@ fn crates_whose_tests_ask_for_an_opencode_are_live() {
     assert_eq!(live, ["orch-opencode", "orch-workers", "orch-cli"]);
 }
 
+/// What the stage leaves out would find no OpenCode, and say that it was skipped.
+#[test]
+fn no_live_test_is_left_out() {
+    let tests = crate::workspace::root().join("orch-cli/tests/it");
+    let workspace = Workspace::load().unwrap();
+    let command = workspace.crates.iter().find(|each| each.name == "orch-cli").unwrap();
+    let is_run = |name: &str| command.live_tests.iter().any(|part| part.trim_end_matches("::") == name);
+    for entry in std::fs::read_dir(&tests).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        if !is_run(name) && path.is_dir() {
+            for word in ["live_binary", crate::opencode::BINARY_VARIABLE] {
+                assert!(!crate::workspace::mentions(&path, word).unwrap(), "{}", path.display());
+            }
+        } else if !is_run(name) && name != "main" && path.extension().is_some_and(|kind| kind == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("live_binary") && !text.contains("cfg(feature"), "{}", path.display());
+        }
+    }
+}
+
 #[test]
 fn names_are_unique() {
     for stage in STAGES {
