@@ -15,7 +15,7 @@ use std::{
 use orch_config::{Profile, Trust, id::ProfileId, private};
 use orch_opencode::{
     HostError, HostErrorKind, HttpOpenCode, OpenCode, StreamItem,
-    serve::{Environment, Progress, Serve, Server, StopReport},
+    serve::{Environment, Progress, Serve, Server, StopReport, Versions},
 };
 use sha2::{Digest as _, Sha256};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -47,6 +47,7 @@ pub(crate) struct Supervisor {
     pub(crate) startup: Duration,
     pub(crate) health_every: Duration,
     pub(crate) started: AtomicU16,
+    pub(crate) versions: Versions,
     pub(crate) homes: Mutex<HashMap<PathBuf, Home>>,
 }
 
@@ -160,6 +161,7 @@ impl Supervisor {
         let serve = Serve::new(&self.command, &self.directory, environment)
             .data_dir(home)
             .records(records)
+            .versions(self.versions.clone())
             .trusted(self.trust == Trust::Trusted)
             .startup_timeout(self.startup);
         let serve = match profile.temperature {

@@ -9,6 +9,7 @@ use orch::{
 };
 use serde_json::json;
 
+use crate::poll;
 use crate::world::{World, within};
 
 async fn held() -> (World, Hold) {
@@ -84,12 +85,10 @@ async fn killed_and_answered_meanwhile_the_next_process_adopts_the_answer() {
     let (process, run) = world.start_held(&hold, "two").await;
     process.kill().await;
     hold.release();
-    let answered = async {
-        while world.simulator.sessions().iter().any(|session| session.status != SimulatedStatus::Idle) {
-            tokio::task::yield_now().await;
-        }
-    };
-    within("the host to be at rest", answered).await;
+    let rests = poll::until_so(async || {
+        world.simulator.sessions().iter().all(|session| session.status == SimulatedStatus::Idle)
+    });
+    within("the host to be at rest", rests).await;
     assert_interrupted(&world, &run).await;
 
     let ended = world.orch(["continue", &run, "--json"]).await;

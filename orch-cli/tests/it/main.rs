@@ -23,6 +23,7 @@ mod newcomer;
 mod offer;
 mod orphans;
 mod output;
+mod poll;
 mod private;
 mod processes;
 mod proxy;

@@ -4,6 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use orch::opencode::simulator::Script;
 
+use crate::poll;
 use crate::world::{World, output, within};
 
 /// Never gets as far as listening, and has a child of its own.
@@ -42,12 +43,7 @@ async fn an_orphan_is_swept_by_a_command_that_needs_no_server() {
 }
 
 async fn found<T>(look: impl Fn() -> Option<T>) -> T {
-    loop {
-        match look() {
-            Some(found) => return found,
-            None => tokio::task::yield_now().await,
-        }
-    }
+    poll::until(async || look()).await
 }
 
 /// The process id in the only record of a launched host.

@@ -33,6 +33,64 @@ pub(crate) fn is_documented(name: &str, shown: &str) -> bool {
     has_in_order(shown, lines)
 }
 
+/// Whether what a terminal shows is the page of this name: everything of it is there, however the lines are wrapped, which
+/// changes with the length of a number.
+pub(crate) fn is_documented_page(name: &str, shown: &str) -> bool {
+    let page = page();
+    let screens = documented(&page);
+    let Some((_, lines)) = screens.iter().find(|(known, _)| *known == Some(name)) else { return true };
+    Page::of(shown).has(&Page::of(&lines.join("\n")))
+}
+
+/// What a page says that fills a terminal, in one piece whatever was wrapped.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Page {
+    /// Those of its tables that say something.
+    pub(crate) cells: Vec<String>,
+    pub(crate) text: String,
+}
+
+impl Page {
+    pub(crate) fn of(screen: &str) -> Self {
+        let (mut cells, mut text) = (Vec::new(), String::new());
+        let mut row: Vec<String> = Vec::new();
+        for line in screen.lines().map(str::trim) {
+            if let Some(inner) = line.strip_prefix('│').and_then(|line| line.strip_suffix('│')) {
+                // A word that is too long for its column goes on in the next line, all others with their space.
+                let pieces = inner.split('│');
+                row.resize(row.len().max(pieces.clone().count()), String::new());
+                row.iter_mut().zip(pieces).for_each(|(cell, piece)| cell.push_str(piece));
+            } else if line.starts_with(['┌', '├', '└']) {
+                cells.extend(row.drain(..).map(|cell| bare(&cell)).filter(|cell| !cell.is_empty()));
+            } else {
+                text.push(' ');
+                text.push_str(line);
+            }
+        }
+        Self { cells, text: bare(&text) }
+    }
+
+    /// Whether all of the other page is here.
+    fn has(&self, other: &Self) -> bool {
+        let has_cells =
+            other.cells.is_empty() || self.cells.windows(other.cells.len()).any(|cells| cells == other.cells);
+        has_cells && self.text.contains(&other.text)
+    }
+}
+
+/// A text without spaces, marks of Markdown, and what is another thing each time.
+pub(crate) fn bare(text: &str) -> String {
+    let unmarked: String = text.chars().filter(|char| !"\\`*│".contains(*char)).collect();
+    let mut bare = String::new();
+    for char in steady(&unmarked).chars().filter(|char| !char.is_whitespace()) {
+        // An id that was wrapped is one thing.
+        if char != '#' || !bare.ends_with('#') {
+            bare.push(char);
+        }
+    }
+    bare.replace("#min#s", "#s").replace("#ms", "#s")
+}
+
 fn has_in_order(shown: &str, lines: &[&str]) -> bool {
     let mut shown = shown.lines().map(steady);
     lines.iter().all(|line| {
@@ -94,4 +152,29 @@ fn a_screen_is_known_again_by_all_of_its_lines_whatever_the_numbers_are() {
     turned.swap(0, 2);
     assert!(!shown(&turned));
     assert!(!shown(&real.map(|line| line.replace("Draw", "Drew")).each_ref().map(String::as_str)));
+}
+
+#[test]
+fn a_page_is_known_again_however_it_is_wrapped() {
+    let documented =
+        ["a boat for all, 8.5 s", "at work", "", "┌──┬──┐", "│a │3.9 s at│", "│  │ ses_1a │", "└──┴──┘"];
+    let real = [
+        "a boat for all,",
+        "1 min 12 s at work",
+        "┌──┬──┐",
+        "│a │1 min 9 s│",
+        "│  │ at ses_9│",
+        "│  │B       │",
+        "├──┼──┤",
+        "│b │    │",
+        "└──┴──┘",
+        "more",
+    ];
+    let has = |shown: &[&str]| Page::of(&shown.join("\n")).has(&Page::of(&documented.join("\n")));
+    assert!(has(&real), "{:?} {:?}", Page::of(&real.join("\n")), Page::of(&documented.join("\n")));
+    for gone in [0, 1, 3, 4] {
+        let mut less = real.to_vec();
+        less.remove(gone);
+        assert!(!has(&less), "without {}", real[gone]);
+    }
 }

@@ -18,9 +18,11 @@ mod ready;
 mod record;
 mod start;
 mod stop;
+mod version;
 
 pub use environment::{Environment, GUARD_VARIABLE, WITHOUT_PROJECT_VARIABLE};
 pub use find::{absolute_entries, find};
 pub use record::{Swept, sweep};
 pub use start::{Progress, Serve, Server};
 pub use stop::{Ended, StopReport};
+pub use version::Versions;

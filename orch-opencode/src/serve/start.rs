@@ -22,14 +22,13 @@ use super::output::Output;
 use super::process::{Identity, MARK_VARIABLE};
 use super::record::Record;
 use super::stop::{self, Ended, StopReport};
+use super::version::Versions;
 use super::{find, ready};
 use crate::error::{HostError, HostErrorKind};
 use crate::http::HttpOpenCode;
 
 /// How many ports after the first are tried.
 const PORTS: u16 = 200;
-/// `--version` answers within a second; a program that does not is not OpenCode.
-const VERSION: Duration = Duration::from_secs(20);
 
 /// How long the last words of a process may take from its end to here, when somebody keeps its output open.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -58,6 +57,7 @@ pub struct Serve {
     snapshots: bool,
     startup: Duration,
     progress: Arc<dyn Fn(Progress) + Send + Sync>,
+    versions: Versions,
 }
 
 impl Serve {
@@ -81,6 +81,7 @@ impl Serve {
             snapshots: true,
             startup: Duration::from_secs(30),
             progress: Arc::new(|_| ()),
+            versions: Versions::default(),
         }
     }
 
@@ -142,6 +143,13 @@ impl Serve {
         self
     }
 
+    /// Shares what is known of the program's version with others that start servers.
+    #[must_use]
+    pub fn versions(mut self, versions: Versions) -> Self {
+        self.versions = versions;
+        self
+    }
+
     /// Hears what is being waited for.
     #[must_use]
     pub fn on_progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
@@ -166,7 +174,8 @@ impl Serve {
             let action = format!("{action} {}", program.display());
             HostError::new(HostErrorKind::Spawn, action, "", error.to_string())
         };
-        let version = self.version(&program).await?;
+        // The package of our plugin has to be that of the program.
+        let version = self.versions.of(program.clone(), &self.command[1..], &self.environment).await?;
         let config = self.prepare(&version).map_err(|error| failed("prepare the directories of", &error))?;
         let (password, mark) = (secret()?, secret()?);
         self.environment.password(&password);
@@ -263,34 +272,6 @@ impl Serve {
         };
         let action = format!("start {}", self.command[0].display());
         HostError::new(HostErrorKind::NotReady, action, "", format!("{detail}; {said}"))
-    }
-
-    /// The host's version, which its plugin package must match.
-    async fn version(&self, program: &std::path::Path) -> Result<String, HostError> {
-        let asked = Command::new(program)
-            .args(&self.command[1..])
-            .arg("--version")
-            .env_clear()
-            .envs(self.environment.iter())
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output();
-        let problem = |detail: String| {
-            HostError::new(
-                HostErrorKind::Spawn,
-                format!("ask {} for its version", program.display()),
-                "",
-                detail,
-            )
-        };
-        let answered = timeout(VERSION, asked).await.map_err(|_| problem("it does not answer".to_owned()))?;
-        let output = answered.map_err(|error| problem(error.to_string()))?;
-        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        if output.status.success() && !version.is_empty() && version.len() < 64 {
-            return Ok(version);
-        }
-        let said = String::from_utf8_lossy(&output.stderr).trim().chars().take(400).collect::<String>();
-        Err(problem(format!("it is not OpenCode, or it is broken ({}): {version} {said}", output.status)))
     }
 }
 

@@ -10,7 +10,11 @@ use std::{
 };
 
 use orch_config::{Config, id::ProfileId};
-use orch_opencode::{OpenCode, serve::Environment, tracker::Patience};
+use orch_opencode::{
+    OpenCode,
+    serve::{Environment, Versions},
+    tracker::Patience,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Common, Inner, Pool, lock};
@@ -134,6 +138,7 @@ impl PoolBuilder {
                 startup: Duration::from_millis(self.config.startup_timeout_ms),
                 health_every: Duration::from_millis(self.config.health_check_interval_ms),
                 started: AtomicU16::new(0),
+                versions: Versions::default(),
                 homes: Mutex::default(),
             })
         });

@@ -17,6 +17,7 @@ use super::{
     Telling,
     stories::{Begins, Cue, Likeness},
 };
+use crate::poll;
 use crate::world::within;
 
 /// More processes than any telling takes: one that goes on for ever fails its test.
@@ -202,12 +203,12 @@ async fn meddle(ground: &impl Ground, telling: &Telling, death: Option<&str>, en
 
 /// The run, once it waits for an answer from whoever drives it now.
 async fn asked(ground: &impl Ground, telling: &Telling) -> Value {
+    let asks = |run: &Value| run["asks"].as_array().is_some_and(|asks| !asks.is_empty());
+    let mut looks = poll::looks();
     loop {
+        looks.tick().await;
         let run = find(ground, telling).await;
-        if let Some(run) = run
-            && run["asks"].as_array().is_some_and(|asks| !asks.is_empty())
-            && run["interrupted"] == false
-        {
+        if let Some(run) = run.filter(|run| asks(run) && run["interrupted"] == false) {
             return run;
         }
     }

@@ -10,6 +10,7 @@ use orch::opencode::{
 use serde_json::{Value, json};
 
 use super::{live_binary, world::World};
+use crate::poll;
 
 /// When the command is killed.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -199,15 +200,7 @@ async fn tools_in_groups_of_their_own_are_swept_with_their_server_by_the_next_co
 /// Waits until a process has written its id there.
 #[cfg(target_os = "linux")]
 async fn written(file: &std::path::Path) -> u32 {
-    let read = async {
-        loop {
-            let text = std::fs::read_to_string(file).unwrap_or_default();
-            if let Ok(pid) = text.trim().parse() {
-                return pid;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
+    let read = poll::until(async || std::fs::read_to_string(file).unwrap_or_default().trim().parse().ok());
     tokio::time::timeout(Duration::from_secs(60), read).await.unwrap()
 }
 
@@ -222,12 +215,14 @@ async fn answered(world: &World, session: &SessionId) {
     let host = world.host();
     let is_answer =
         |message: &Message| message.assistant().is_some_and(|answer| answer.completed_ms.is_some());
-    while !host.messages(session).await.unwrap().iter().any(is_answer)
-        || !host.statuses().await.unwrap().is_empty()
-    {}
+    poll::until_so(async || {
+        host.messages(session).await.unwrap().iter().any(is_answer)
+            && host.statuses().await.unwrap().is_empty()
+    })
+    .await;
 }
 
 /// Waits until this process drives the run.
 async fn owned_by(world: &World, run: &str, pid: u32) {
-    while world.show(run).await["owner"]["pid"] != pid {}
+    poll::until_so(async || world.show(run).await["owner"]["pid"] == pid).await;
 }

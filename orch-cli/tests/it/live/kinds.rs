@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{live_binary, tui::PATIENCE, world::World};
+use crate::poll;
 
 fn config() -> Value {
     let step = |id: &str, worker: &str, prompt: &str| json!({ "id": id, "workerId": worker, "prompt": prompt, "carry": true });
@@ -90,11 +91,7 @@ async fn a_service_starts_the_workers_that_are_wanted_at_once() {
     let world = World::start(&program, Script::new().otherwise("done"), &config).await;
     let served = world.orch(&["serve", "--detach", "--json"]).await;
     assert_eq!(served.code, 0, "{served:?}");
-    let started = async {
-        while world.servers() == 0 {
-            tokio::task::yield_now().await;
-        }
-    };
+    let started = poll::until_so(async || world.servers() > 0);
     assert!(timeout(PATIENCE, started).await.is_ok(), "no server is started");
     world.terminate("serve").await;
     assert_eq!(world.servers(), 0);

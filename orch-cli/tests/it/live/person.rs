@@ -1,5 +1,6 @@
 //! A person in a session of the host, beside the command.
 
+use crate::poll;
 use orch::opencode::{
     HttpOpenCode, Message, MessageId, OpenCode as _, PartId, Prompt, PromptPart, SessionId,
 };
@@ -15,12 +16,11 @@ pub(super) async fn say(host: &HttpOpenCode, session: &SessionId, text: &str) {
 pub(super) async fn answered(host: &HttpOpenCode, session: &SessionId, text: &str) {
     let is_answer =
         |message: &Message| message.assistant().is_some_and(|answer| answer.completed_ms.is_some());
-    loop {
+    poll::until_so(async || {
         let messages = host.messages(session).await.unwrap();
         let asked = messages.iter().rposition(|message| message.text().contains(text));
         let has_answer = asked.is_some_and(|at| messages[at..].iter().any(is_answer));
-        if has_answer && host.statuses().await.unwrap().is_empty() {
-            return;
-        }
-    }
+        has_answer && host.statuses().await.unwrap().is_empty()
+    })
+    .await;
 }

@@ -21,6 +21,7 @@ use super::{
     tui::{PATIENCE, Screen, tmux},
     world::World,
 };
+use crate::poll;
 
 /// A project with the plugin in it.
 async fn installed(program: &str, script: Script, config: &Value) -> World {
@@ -95,14 +96,10 @@ fn told(world: &World, nth: usize) -> String {
 /// Waits until the run stands as expected.
 async fn until(world: &World, what: &str, expected: impl Fn(&Value) -> bool) {
     let mut last = Value::Null;
-    let stands = async {
-        loop {
-            last = world.orch(&["runs", "--json"]).await.json().get_mut(0).map_or(Value::Null, Value::take);
-            if expected(&last) {
-                return;
-            }
-        }
-    };
+    let stands = poll::until_so(async || {
+        last = world.orch(&["runs", "--json"]).await.json().get_mut(0).map_or(Value::Null, Value::take);
+        expected(&last)
+    });
     assert!(timeout(PATIENCE, stands).await.is_ok(), "{what} does not come; the run is {last:#}");
 }
 

@@ -6,6 +6,7 @@ use nix::{sys::stat::Mode, unistd::mkfifo};
 use tokio::time::timeout;
 
 use super::{live_binary, recursion::recursing, server::PASSWORD, tui::PATIENCE, world::World};
+use crate::poll;
 
 const VARIABLE: &str = "OPENCODE_SERVER_PASSWORD=";
 
@@ -22,15 +23,8 @@ fn pipes(world: &World, kinds: &[&str]) {
 
 /// Waits until the shell of this worker is at work, and tells what the processes of the world were started with.
 async fn at_work(world: &World, kind: &str) -> Vec<(Vec<String>, Vec<String>)> {
-    let looked = async {
-        loop {
-            let started = world.started();
-            if started.iter().any(|(words, _)| words.join(" ").trim_end() == waiting(kind)) {
-                return started;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
+    let waits = |(words, _): &(Vec<String>, _)| words.join(" ").trim_end() == waiting(kind);
+    let looked = poll::until(async || Some(world.started()).filter(|started| started.iter().any(waits)));
     timeout(PATIENCE, looked).await.expect("the shell comes to its pipe")
 }
 

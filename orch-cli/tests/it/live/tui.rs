@@ -10,6 +10,7 @@ use std::{
 use tokio::{process::Command, time::timeout};
 
 use super::{server::PASSWORD, world::World};
+use crate::poll;
 use crate::screens;
 
 /// A TUI takes some seconds to draw its first screen on a busy machine.
@@ -121,7 +122,7 @@ impl Screen {
         let typed = async {
             loop {
                 self.enter(text).await;
-                let seen = async { while !taken(&self.text().await) {} };
+                let seen = poll::until_so(async || taken(&self.text().await));
                 if timeout(Duration::from_secs(3), seen).await.is_ok() {
                     return;
                 }
@@ -136,7 +137,7 @@ impl Screen {
         let turned = async {
             loop {
                 self.press(&["NPage"]).await;
-                let seen = async { while !self.text().await.contains(text) {} };
+                let seen = poll::until_so(async || self.text().await.contains(text));
                 if timeout(Duration::from_secs(3), seen).await.is_ok() {
                     return;
                 }
@@ -158,20 +159,26 @@ impl Screen {
     /// Waits until the screen shows what is looked for.
     pub(super) async fn wait(&self, what: &str, shows: impl Fn(&str) -> bool) {
         let mut text = String::new();
-        let shown = async {
-            loop {
-                text = self.text().await;
-                if shows(&text) {
-                    return;
-                }
-            }
-        };
+        let shown = poll::until_so(async || {
+            text = self.text().await;
+            shows(&text)
+        });
         assert!(timeout(PATIENCE, shown).await.is_ok(), "{what} does not come; the screen shows:\n{text}");
     }
 
-    /// Holds the screen of this name in the documentation against what is shown. With `ORCH_TEST_SCREENS` it writes what is
-    /// shown into the folder of that name instead: the screens of the documentation come from there.
+    /// Holds the screen of this name in the documentation against what is shown.
     pub(super) async fn keep(&self, name: &str) {
+        self.hold(name, screens::is_documented).await;
+    }
+
+    /// The same of a page that fills the screen.
+    pub(super) async fn keep_page(&self, name: &str) {
+        self.hold(name, screens::is_documented_page).await;
+    }
+
+    /// With `ORCH_TEST_SCREENS` it writes what is shown into the folder of that name instead: the screens of the
+    /// documentation come from there.
+    async fn hold(&self, name: &str, is_documented: fn(&str, &str) -> bool) {
         match std::env::var_os("ORCH_TEST_SCREENS") {
             Some(folder) => {
                 let file = Path::new(&folder).join(name).with_extension("txt");
@@ -179,14 +186,14 @@ impl Screen {
             }
             None => {
                 let what = format!("the screen {name} of docs/tui.md");
-                self.wait(&what, |shown| screens::is_documented(name, shown)).await;
+                self.wait(&what, |shown| is_documented(name, shown)).await;
             }
         }
     }
 
     /// Waits until the terminal has gone with what ran in it.
     pub(super) async fn ends(&self) {
-        let gone = async { while self.command(["has-session"]).status().await.unwrap().success() {} };
+        let gone = poll::until_so(async || !self.command(["has-session"]).status().await.unwrap().success());
         assert!(timeout(PATIENCE, gone).await.is_ok(), "it does not end:\n{}", self.text().await);
     }
 

@@ -14,10 +14,12 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines},
     process::{Child, ChildStdout, Command},
+    sync::OnceCell,
     time::timeout,
 };
 
 use super::server::{HandStarted, PASSWORD};
+use crate::poll;
 
 /// No command of these tests has more to do than a minute's work on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -65,10 +67,9 @@ impl World {
         let file = scratch.path().join("project/.opencode/orchestrator.json");
         std::fs::write(file, config.to_string()).unwrap();
         let home = scratch.path().join("home");
-        let version =
-            Command::new(program).arg("--version").env("HOME", &home).output().await.unwrap().stdout;
+        let version = version(program, &home).await;
         for settings in [home.join(".config/opencode"), scratch.path().join("project/.opencode")] {
-            seed_plugin_package(&settings, std::str::from_utf8(&version).unwrap().trim());
+            seed_plugin_package(&settings, version);
         }
         let model = ScriptedModel::start(script).await.unwrap();
         Self { scratch, model, program: program.to_owned(), server: None }
@@ -189,11 +190,7 @@ impl World {
             let pid = process.rsplit_once('/').unwrap().1.parse().unwrap();
             kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
         }
-        let gone = async {
-            while found.iter().any(is_it) {
-                tokio::task::yield_now().await;
-            }
-        };
+        let gone = poll::until_so(async || !found.iter().any(is_it));
         timeout(PATIENCE, gone).await.expect("it ends in time");
     }
 
@@ -223,6 +220,16 @@ pub(super) fn bare(scratch: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// The version of the program, which is the same in all tests.
+async fn version(program: &str, home: &Path) -> &'static str {
+    static VERSION: OnceCell<String> = OnceCell::const_new();
+    let ask = async || {
+        let output = Command::new(program).arg("--version").env("HOME", home).output().await.unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    VERSION.get_or_init(ask).await
+}
+
 /// Servers of workers load a plugin of ours, and a host that loads one first fetches a package into every directory of
 /// settings that lacks it. What looks installed is left alone (observed on 1.18.33).
 fn seed_plugin_package(settings: &Path, version: &str) {
@@ -240,11 +247,7 @@ fn seed_plugin_package(settings: &Path, version: &str) {
 
 /// Every process that was started below this directory has its path in its environment, on systems that show it.
 pub(super) async fn assert_nothing_left(scratch: &Path) {
-    let gone = async {
-        while !processes_of(scratch).is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
+    let gone = poll::until_so(async || processes_of(scratch).is_empty());
     let gone = timeout(Duration::from_secs(10), gone).await;
     assert!(gone.is_ok(), "left behind: {:?}", processes_of(scratch));
 }

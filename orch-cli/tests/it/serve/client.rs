@@ -1,6 +1,6 @@
 //! A client of the service, as a front end would write it.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -12,6 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::poll;
 use crate::world::{Output, Process, World, within};
 
 /// Longer than any test: a service does not leave while a test thinks.
@@ -162,11 +163,7 @@ impl Service {
 
     /// Waits until a detached service is gone.
     pub(crate) async fn gone(&self) {
-        let gone = async {
-            while kill(Pid::from_raw(self.pid), None).is_ok() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
+        let gone = poll::until_so(async || kill(Pid::from_raw(self.pid), None).is_err());
         within("the service to be gone", gone).await;
     }
 }

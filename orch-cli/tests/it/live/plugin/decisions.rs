@@ -1,6 +1,6 @@
 //! Decisions that have to find their gate, and what some of them need beside themselves.
 
-use orch::opencode::simulator::{Answer, Script, When};
+use orch::opencode::simulator::{Answer, Script, ToolCall, When};
 use serde_json::{Value, json};
 
 use super::{
@@ -77,8 +77,12 @@ async fn a_run_over_its_budget_is_continued_with_a_higher_bound() {
             { "id": "ship", "budget": { "maxTokens": 100 }, "steps": [step("hull"), step("mast")] },
         ] },
     });
-    let (world, screen) =
-        plain(&tmux, &program, Script::new().on(When::prompt(""), "It stands."), &config).await;
+    // It is over its budget in the middle of its turn, which then takes as long as it is let.
+    let look = ToolCall::new("glob", json!({ "pattern": "*" }));
+    let script = Script::new()
+        .on_first(1, When::prompt("hull "), [Answer::tool(look), Answer::hang()])
+        .on(When::prompt(""), "It stands.");
+    let (world, screen) = plain(&tmux, &program, script, &config).await;
 
     run(&screen, "a boat").await;
     screen.shows(&["gate: ctrl+x v"]).await;

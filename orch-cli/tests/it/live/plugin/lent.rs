@@ -1,6 +1,6 @@
 //! The server that the plugin lends, across the deaths of the service.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -18,6 +18,7 @@ use super::{
     },
     run, until,
 };
+use crate::poll;
 use crate::serve::client::{http, reply};
 
 /// A service that leaves soon after its last client. The first two clients, which are the two halves of the plugin, are
@@ -115,12 +116,7 @@ async fn after_the_service_was_killed_commands_and_tools_work_on_the_same_server
     let hosts = reply(hosts.bearer_auth(last["token"].as_str().unwrap()).send().await.unwrap()).await.ok();
     assert_eq!(hosts.as_array().unwrap().len(), 1, "{hosts}");
     screen.close().await;
-    let gone = async {
-        let mut looks = tokio::time::interval(Duration::from_millis(200));
-        while kill(pid(&last), None).is_ok() {
-            looks.tick().await;
-        }
-    };
+    let gone = poll::until_so(async || kill(pid(&last), None).is_err());
     timeout(PATIENCE, gone).await.expect("the service ends by itself");
     world.stop().await;
 }

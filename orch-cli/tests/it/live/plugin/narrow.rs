@@ -1,17 +1,24 @@
 //! A terminal of 80 columns: what does not fit is wrapped, or cut with a sign.
 
+use std::time::Duration;
+
 use orch::opencode::simulator::{Script, When};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{
     super::{
         live_binary,
-        tui::{Screen, tmux},
+        tui::{PATIENCE, Screen, tmux},
         world::World,
     },
     end, installed, run,
 };
-use crate::serve::client::{http, reply};
+use crate::{
+    poll,
+    screens::{Page, bare},
+    serve::client::{http, reply},
+};
 
 const LONG: &str =
     "The keel is of the oldest oak that the harbour had, and that took until the evening of the second day.";
@@ -47,35 +54,22 @@ fn said(markdown: &str) -> (Vec<String>, Vec<String>) {
     (cells.filter(|cell| !cell.is_empty()).collect(), lines.filter(|line| !line.is_empty()).collect())
 }
 
-/// The same of a screen, with what is wrapped in one piece.
-fn seen(screen: &str) -> (Vec<String>, String) {
-    let (mut cells, mut lines) = (Vec::new(), String::new());
-    let mut row: Vec<String> = Vec::new();
-    for line in screen.lines().map(str::trim) {
-        if let Some(inner) = line.strip_prefix('│').and_then(|line| line.strip_suffix('│')) {
-            let pieces = inner.split('│').map(str::trim);
-            row.resize(row.len().max(pieces.clone().count()), String::new());
-            row.iter_mut().zip(pieces).for_each(|(cell, piece)| cell.push_str(piece));
-        } else if line.starts_with(['┌', '├', '└']) {
-            cells.extend(row.drain(..).map(|cell| bare(&cell)).filter(|cell| !cell.is_empty()));
-        } else {
-            lines.push_str(&bare(line));
-        }
-    }
-    (cells, lines)
-}
-
-/// A text without spaces and marks, and without numbers, which go on while one looks.
-fn bare(text: &str) -> String {
-    let mut bare = String::new();
-    for char in text.chars().filter(|char| !char.is_whitespace() && !"\\`*│".contains(*char)) {
-        match char.is_ascii_digit() {
-            true if bare.ends_with('#') => {}
-            true => bare.push('#'),
-            false => bare.push(char),
-        }
-    }
-    bare.replace("#.#", "#").replace("#ms", "#s").replace("#min#s", "#s")
+/// Waits until the screen shows all that the service says for this view, which both look up anew until then.
+async fn shows_all_of(screen: &Screen, world: &World, path: &str) {
+    let mut missing = String::new();
+    let shown = poll::until_so(async || {
+        screen.press(&["r"]).await;
+        let (cells, lines) = said(&markdown(world, path).await);
+        assert!(cells.len() + lines.len() > 0, "{path} says nothing");
+        let same = poll::until_so(async || {
+            let page = Page::of(&screen.text().await);
+            let same = page.cells == cells && lines.iter().all(|line| page.text.contains(line));
+            missing = format!("{cells:#?} {lines:#?} in {page:#?}");
+            same
+        });
+        timeout(Duration::from_secs(5), same).await.is_ok()
+    });
+    assert!(timeout(PATIENCE, shown).await.is_ok(), "not all of {path} is shown: {missing}");
 }
 
 #[tokio::test]
@@ -101,15 +95,8 @@ async fn in_80_columns_nothing_of_a_view_is_cut_without_a_sign() {
         screen.shows(&[&format!("orch: {title}")]).await;
         screen.press(&["Enter"]).await;
         screen.shows(&["esc back"]).await;
-        let (cells, lines) = said(&markdown(&world, &path).await);
-        assert!(cells.len() + lines.len() > 0, "{name} says nothing");
-        screen
-            .wait(&format!("the whole of {name}: {cells:#?}, {lines:#?}"), |shown| {
-                let (seen_cells, seen_lines) = seen(shown);
-                seen_cells == cells && lines.iter().all(|line| seen_lines.contains(line))
-            })
-            .await;
-        screen.keep(kept).await;
+        shows_all_of(&screen, &world, &path).await;
+        screen.keep_page(kept).await;
         screen.press(&["Escape"]).await;
         screen.hides(&["esc back"]).await;
     }
