@@ -14,6 +14,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     os::unix::process::CommandExt as _,
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -29,6 +30,7 @@ use orch::{
 };
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::task::{JoinSet, spawn_blocking};
 
 const BINARY: &str = "ORCH_TEST_OPENCODE";
 const PASSWORD: &str = "of the benchmark";
@@ -45,24 +47,23 @@ fn main() {
         return;
     };
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let world = World::start(program).await;
-        workflow(&world).await;
-        servers(&world).await;
+        rustls::crypto::ring::default_provider().install_default().unwrap();
+        let (world, client) = (World::start(program).await, reqwest::Client::new());
+        workflow(&world, &client).await;
+        servers(&world, &client).await;
     });
 }
 
 /// A workflow of four steps, with its store and its checks, against the four prompts alone.
-async fn workflow(world: &World) {
-    rustls::crypto::ring::default_provider().install_default().unwrap();
-    let client = reqwest::Client::new();
+async fn workflow(world: &World, client: &reqwest::Client) {
     let orchestrator = world.orchestrator(&[], "workflow").await;
     // The first prompt of a server takes seconds that belong to nobody.
-    world.bare(&client).await;
+    world.bare(client).await;
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let began = Instant::now();
         for _ in 0..STEPS {
-            world.bare(&client).await;
+            world.bare(client).await;
         }
         bare.push(began.elapsed());
         let began = Instant::now();
@@ -79,24 +80,42 @@ async fn workflow(world: &World) {
     );
 }
 
-/// Four servers of workers, each with data of its own that is not there yet.
-async fn servers(world: &World) {
-    let (mut together, mut apart) = (Vec::new(), Vec::new());
+/// Four servers of workers, each with data of its own that is not there yet; and the program alone, which says how much of
+/// that this machine can do at once.
+async fn servers(world: &World, client: &reqwest::Client) {
+    let (mut ours, mut bare) = (Starts::default(), Starts::default());
     for round in 0..2 {
-        let mut sum = Duration::ZERO;
+        let (mut our_sum, mut bare_sum) = (Duration::ZERO, Duration::ZERO);
         for name in SERVERS {
-            sum += world.warm_up(&[name], &format!("alone-{round}-{name}")).await;
+            our_sum += world.warm_up(&[name], &format!("alone-{round}-{name}")).await;
+            bare_sum += world.bare_servers(client, &[name], &format!("bare-alone-{round}-{name}")).await;
         }
-        apart.push(sum);
-        together.push(world.warm_up(&SERVERS, &format!("together-{round}")).await);
+        ours.apart.push(our_sum);
+        bare.apart.push(bare_sum);
+        ours.together.push(world.warm_up(&SERVERS, &format!("together-{round}")).await);
+        bare.together.push(world.bare_servers(client, &SERVERS, &format!("bare-together-{round}")).await);
     }
-    let (together, apart) = (median(together), median(apart));
-    let ratio = together.as_secs_f64() / apart.as_secs_f64();
-    println!(
-        "{} servers started together: {together:.2?}; one after the other: {apart:.2?}; ratio {ratio:.2}, {}",
-        SERVERS.len(),
-        verdict(ratio, SERVERS_BUDGET)
-    );
+    let ratio = ours.report(&format!("{} servers of workers", SERVERS.len()));
+    println!("… {}", verdict(ratio, SERVERS_BUDGET));
+    bare.report("the program alone");
+}
+
+/// How long it took until all were ready.
+#[derive(Default)]
+struct Starts {
+    together: Vec<Duration>,
+    apart: Vec<Duration>,
+}
+
+impl Starts {
+    fn report(self, what: &str) -> f64 {
+        let (together, apart) = (median(self.together), median(self.apart));
+        let ratio = together.as_secs_f64() / apart.as_secs_f64();
+        println!(
+            "{what} started together: {together:.2?}; one after the other: {apart:.2?}; ratio {ratio:.2}"
+        );
+        ratio
+    }
 }
 
 fn verdict(ratio: f64, budget: f64) -> String {
@@ -113,8 +132,44 @@ struct World {
     root: TempDir,
     program: String,
     model: ScriptedModel,
+    server: Server,
+}
+
+/// A process of the program that listens.
+struct Server {
+    process: Child,
     url: String,
-    server: Child,
+}
+
+impl Server {
+    fn start(program: &str, directory: &Path, environment: Vec<(String, String)>) -> Self {
+        let mut command = Command::new(program);
+        command
+            .args(["serve", "--hostname", "127.0.0.1", "--port", "0"])
+            .current_dir(directory)
+            .env_clear()
+            .envs(environment)
+            .env("OPENCODE_SERVER_PASSWORD", PASSWORD)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0);
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let address =
+            lines.find_map(|line| line.unwrap().split_once("listening on ").map(|(_, url)| url.to_owned()));
+        let url = address.unwrap().trim().to_owned();
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, url }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let group = Pid::from_raw(i32::try_from(self.process.id()).unwrap());
+        let _ = killpg(group, Signal::SIGKILL);
+        let _ = self.process.wait();
+    }
 }
 
 impl World {
@@ -123,32 +178,42 @@ impl World {
         for name in ["home", "project"] {
             fs::create_dir(root.path().join(name)).unwrap();
         }
+        seed_plugin_package(&root.path().join("home/.config/opencode"));
         let model =
             ScriptedModel::start(Script::new().otherwise(Answer::text("done").after(TURN))).await.unwrap();
-        let mut command = Command::new(&program);
-        command
-            .args(["serve", "--hostname", "127.0.0.1", "--port", "0"])
-            .current_dir(root.path().join("project"))
-            .env_clear()
-            .envs(environment(&root, &model))
-            .env("OPENCODE_SERVER_PASSWORD", PASSWORD)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0);
-        let mut server = command.spawn().unwrap();
-        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
-        let address =
-            lines.find_map(|line| line.unwrap().split_once("listening on ").map(|(_, url)| url.to_owned()));
-        let url = address.unwrap().trim().to_owned();
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { root, program, model, url, server }
+        let server = Server::start(&program, &root.path().join("project"), environment(&root, &model));
+        Self { root, program, model, server }
+    }
+
+    /// How long so many of the program take to answer a first request, each on data of its own that is not there yet.
+    async fn bare_servers(&self, client: &reqwest::Client, names: &[&str], state: &str) -> Duration {
+        let began = Instant::now();
+        let mut starting = JoinSet::new();
+        for name in names {
+            let data = self.root.path().join(state).join(name);
+            let mut environment = environment(&self.root, &self.model);
+            environment.push(("XDG_DATA_HOME".to_owned(), data.display().to_string()));
+            let (program, project, client) = (self.program.clone(), self.project(), client.clone());
+            starting.spawn(async move {
+                let start = move || Server::start(&program, Path::new(&project), environment);
+                let server = spawn_blocking(start).await.unwrap();
+                let agents =
+                    client.get(format!("{}/agent", server.url)).basic_auth("opencode", Some(PASSWORD));
+                assert!(agents.send().await.unwrap().status().is_success());
+                server
+            });
+        }
+        let servers = starting.join_all().await;
+        let took = began.elapsed();
+        drop(servers);
+        took
     }
 
     /// One prompt in a session of its own, answered in the reply to it.
     async fn bare(&self, client: &reqwest::Client) {
         let call = |path: &str, body: serde_json::Value| {
-            let call = client.post(format!("{}{path}", self.url)).basic_auth("opencode", Some(PASSWORD));
+            let call =
+                client.post(format!("{}{path}", self.server.url)).basic_auth("opencode", Some(PASSWORD));
             let call = call.header("x-opencode-directory", self.project()).body(body.to_string());
             call.header("content-type", "application/json").send()
         };
@@ -186,7 +251,7 @@ impl World {
         config.spawn = workers.iter().map(|id| ProfileId::new(*id).unwrap()).collect();
         Orchestrator::builder(self.project())
             .config(config)
-            .host(Host::server(&self.url).password(PASSWORD))
+            .host(Host::server(&self.server.url).password(PASSWORD))
             .state_root(self.root.path().join(state))
             .environment(environment(&self.root, &self.model))
             .silent()
@@ -200,12 +265,20 @@ impl World {
     }
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
-        let group = Pid::from_raw(i32::try_from(self.server.id()).unwrap());
-        let _ = killpg(group, Signal::SIGKILL);
-        let _ = self.server.wait();
-    }
+/// As a user's configuration directory looks once OpenCode has been used: without it each server first installs the package
+/// from the network.
+fn seed_plugin_package(settings: &Path) {
+    const PACKAGE: &str = "@opencode-ai/plugin";
+    const VERSION: &str = "1.18.33";
+    let module = settings.join("node_modules").join(PACKAGE);
+    fs::create_dir_all(&module).unwrap();
+    let wanted = json!({ "dependencies": { PACKAGE: VERSION } });
+    let packages = json!({ "": wanted, format!("node_modules/{PACKAGE}"): { "version": VERSION } });
+    let lock = json!({ "name": "opencode", "lockfileVersion": 3, "requires": true, "packages": packages });
+    let own = json!({ "name": PACKAGE, "version": VERSION, "type": "module" });
+    fs::write(module.join("package.json"), own.to_string()).unwrap();
+    fs::write(settings.join("package.json"), wanted.to_string()).unwrap();
+    fs::write(settings.join("package-lock.json"), lock.to_string()).unwrap();
 }
 
 fn environment(root: &TempDir, model: &ScriptedModel) -> Vec<(String, String)> {

@@ -1,7 +1,7 @@
 //! The host's event stream. Events are hints: they carry no sequence number, are never replayed, and may be lost.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
@@ -147,13 +147,34 @@ pub enum StreamItem {
 #[derive(Debug)]
 pub struct EventStream {
     items: mpsc::Receiver<StreamItem>,
+    followed: Followed,
 }
+
+/// The session that a subscriber follows, once it has said so.
+pub(crate) type Followed = Arc<OnceLock<SessionId>>;
 
 impl EventStream {
     /// A stream fed by the sender, for implementations of [`OpenCode`](crate::OpenCode) and for tests.
     pub fn channel(capacity: usize) -> (mpsc::Sender<StreamItem>, Self) {
+        let (sender, _, stream) = Self::routed(capacity);
+        (sender, stream)
+    }
+
+    /// The same for a sender that leaves out what the subscriber does not follow.
+    pub(crate) fn routed(capacity: usize) -> (mpsc::Sender<StreamItem>, Followed, Self) {
         let (sender, items) = mpsc::channel(capacity);
-        (sender, Self { items })
+        let followed = Followed::default();
+        (sender, Arc::clone(&followed), Self { items, followed })
+    }
+
+    /// Follows a session and everything below it: from now on events that are known to be about other sessions may be left
+    /// out, so that a thousand subscribers do not wake up for each other. Those about no session, and those of which it is
+    /// not known whose they are, still come. The first session that is named counts.
+    #[must_use]
+    pub fn below(self, session: SessionId) -> Self {
+        // Who follows one session already goes on with that.
+        let _ = self.followed.set(session);
+        self
     }
 
     /// The next item; `None` once the host handle and all it started are gone.

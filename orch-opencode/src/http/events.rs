@@ -9,11 +9,12 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::ancestry::Ancestry;
 use super::reply::content_type;
 use super::transport::{Call, Transport};
 use crate::backoff::Backoff;
 use crate::error::{HostError, HostErrorKind};
-use crate::event::{EventStream, HostEvent, StreamItem};
+use crate::event::{EventStream, Followed, HostEvent, StreamItem};
 use crate::sse::Decoder;
 use crate::wire::parse_event;
 
@@ -40,12 +41,14 @@ pub(crate) struct Hub {
 struct Subscribers {
     connected: bool,
     list: Vec<Subscriber>,
+    ancestry: Ancestry,
     /// Since when nobody listens.
     deserted: Option<Instant>,
 }
 
 struct Subscriber {
     items: mpsc::Sender<StreamItem>,
+    followed: Followed,
     behind: bool,
 }
 
@@ -67,8 +70,7 @@ impl Hub {
         }
         let stream = {
             let mut subscribers = lock(&self.subscribers);
-            subscribers.connected = true;
-            subscribers.publish(&StreamItem::Connected);
+            subscribers.connect();
             subscribers.add()
         };
         let task = keep(Arc::clone(&self.transport), self.silence, Arc::clone(&self.subscribers), connection);
@@ -109,15 +111,35 @@ fn lock(subscribers: &Mutex<Subscribers>) -> std::sync::MutexGuard<'_, Subscribe
 
 impl Subscribers {
     fn add(&mut self) -> EventStream {
-        let (items, stream) = EventStream::channel(BEHIND);
-        let mut subscriber = Subscriber { items, behind: false };
+        let (items, followed, stream) = EventStream::routed(BEHIND);
+        let mut subscriber = Subscriber { items, followed, behind: false };
         subscriber.send(&StreamItem::Connected);
         self.list.push(subscriber);
         stream
     }
 
+    /// A connection stands. Whose sessions were made before it is not known.
+    fn connect(&mut self) {
+        self.connected = true;
+        self.ancestry.clear();
+        self.publish(&StreamItem::Connected);
+    }
+
+    /// Tells everybody.
     fn publish(&mut self, item: &StreamItem) {
         self.list.retain_mut(|subscriber| subscriber.send(item));
+    }
+
+    /// Tells those whom the event may concern.
+    fn pass_on(&mut self, event: HostEvent) {
+        let event = Arc::new(event);
+        let item = StreamItem::Event(Arc::clone(&event));
+        let concern = self.ancestry.concern(&event);
+        self.list.retain_mut(|subscriber| {
+            let concerned = subscriber.followed.get().is_none_or(|followed| concern.is_for(followed));
+            if concerned { subscriber.send(&item) } else { !subscriber.items.is_closed() }
+        });
+        self.ancestry.settle(&event);
     }
 
     /// Forgets subscribers that are gone; `false` when nobody is left, and nobody can join any more.
@@ -168,7 +190,7 @@ async fn keep(
             match connection
                 .read(|event| {
                     backoff.reset();
-                    lock(&subscribers).publish(&StreamItem::Event(Arc::new(event)));
+                    lock(&subscribers).pass_on(event);
                 })
                 .await
             {
@@ -193,8 +215,7 @@ async fn keep(
             }
         };
         let mut subscribers = lock(&subscribers);
-        subscribers.connected = true;
-        subscribers.publish(&StreamItem::Connected);
+        subscribers.connect();
     }
 }
 
@@ -262,6 +283,39 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::SessionId;
+    use crate::session::Session;
+
+    #[tokio::test]
+    async fn who_follows_a_session_is_not_woken_for_others() {
+        let mut subscribers = Subscribers::default();
+        subscribers.connect();
+        let id = |name: &str| SessionId::parse(format!("ses_{name}")).unwrap();
+        let (mut one, mut all) = (subscribers.add().below(id("one")), subscribers.add());
+        for name in ["one", "other"] {
+            subscribers.pass_on(HostEvent::SessionCreated(Session::new(id(name), name, "/project")));
+            subscribers.pass_on(HostEvent::Idle { session: id(name) });
+        }
+        subscribers.connect();
+        subscribers.pass_on(HostEvent::Idle { session: id("other") });
+        drop(subscribers);
+        let told = async |stream: &mut EventStream| {
+            let mut told = Vec::new();
+            while let Some(item) = stream.next().await {
+                told.push(match item {
+                    StreamItem::Event(event) => event.session().map_or("", |id| &id.as_str()[4..]).to_owned(),
+                    _ => "-".to_owned(),
+                });
+            }
+            told.join(" ")
+        };
+        assert_eq!(told(&mut all).await, "- one one other other - other");
+        assert_eq!(
+            told(&mut one).await,
+            "- one one - other",
+            "after a new connection nobody knows whose it is"
+        );
+    }
 
     /// The next step of a run subscribes right after the one before has ended.
     #[tokio::test(start_paused = true)]

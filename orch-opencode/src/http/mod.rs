@@ -1,6 +1,7 @@
 //! A real host over HTTP.
 
 mod address;
+mod ancestry;
 mod calls;
 mod client;
 mod events;

@@ -52,7 +52,7 @@ pub struct Follower {
 impl Follower {
     /// Subscribes to the events of the host on behalf of this session.
     pub async fn start(host: Arc<dyn OpenCode>, session: SessionId) -> Result<Self, HostError> {
-        let events = host.events().await?;
+        let events = host.events().await?.below(session.clone());
         let lineage = Lineage::of(session.clone());
         Ok(Self { host, session, events, patience: Patience::default(), lineage })
     }

@@ -1,10 +1,10 @@
 //! The client and the tracker on a real OpenCode with the scripted model: what the pages about the host claim.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use orch_opencode::drift::{Standing, compare};
-use orch_opencode::serve::{Environment, Serve, Server};
+use orch_opencode::serve::{Environment, Serve, Server, Versions};
 use orch_opencode::simulator::{Answer, Hold, Script, ScriptedModel, ToolCall, When};
 use orch_opencode::tracker::{Activity, Follower, Patience, Probed, Settled, Sign, probe};
 use orch_opencode::{
@@ -33,6 +33,7 @@ impl World {
         for name in ["home", "project"] {
             std::fs::create_dir(scratch.path().join(name)).unwrap();
         }
+        seed_plugin_package(&scratch.path().join("home/.config/opencode"));
         let model = ScriptedModel::start(script).await.unwrap();
         let mut settings = model.opencode_config();
         settings.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
@@ -43,6 +44,7 @@ impl World {
         ]);
         let server = Serve::new([program], scratch.path().join("project"), environment)
             .data_dir(scratch.path().join("worker"))
+            .versions(versions())
             .settings(settings)
             .temperature(0.25)
             .start()
@@ -328,10 +330,8 @@ async fn every_place_that_is_named_for_skills_is_looked_through() {
             written.push((root.join(place), name, file));
         }
     }
-    let version = std::process::Command::new(&program).arg("--version").env("HOME", &home).output().unwrap();
-    let version = String::from_utf8(version.stdout).unwrap();
     for settings in [home.join(".config/opencode"), home.join(".opencode"), project.join(".opencode")] {
-        seed_plugin_package(&settings, version.trim());
+        seed_plugin_package(&settings);
     }
     let model = ScriptedModel::start(Script::new()).await.unwrap();
     let mut settings = model.opencode_config();
@@ -344,6 +344,7 @@ async fn every_place_that_is_named_for_skills_is_looked_through() {
     for trusted in [true, false] {
         let serve = Serve::new([&program], &project, environment.clone())
             .data_dir(scratch.path().join("worker"))
+            .versions(versions())
             .settings(settings.clone())
             .trusted(trusted);
         let server = serve.start().await.unwrap();
@@ -360,15 +361,22 @@ async fn every_place_that_is_named_for_skills_is_looked_through() {
     }
 }
 
+/// The program is the same for all tests.
+pub(crate) fn versions() -> Versions {
+    static VERSIONS: LazyLock<Versions> = LazyLock::new(Versions::default);
+    VERSIONS.clone()
+}
+
 /// Without it the host installs the package from the network before it answers.
-pub(crate) fn seed_plugin_package(settings: &std::path::Path, version: &str) {
+pub(crate) fn seed_plugin_package(settings: &std::path::Path) {
     const PACKAGE: &str = "@opencode-ai/plugin";
+    const VERSION: &str = "1.18.33";
     let module = settings.join("node_modules").join(PACKAGE);
     std::fs::create_dir_all(&module).unwrap();
-    let wanted = json!({ "dependencies": { PACKAGE: version } });
-    let packages = json!({ "": wanted, format!("node_modules/{PACKAGE}"): { "version": version } });
+    let wanted = json!({ "dependencies": { PACKAGE: VERSION } });
+    let packages = json!({ "": wanted, format!("node_modules/{PACKAGE}"): { "version": VERSION } });
     let lock = json!({ "name": "opencode", "lockfileVersion": 3, "requires": true, "packages": packages });
-    let own = json!({ "name": PACKAGE, "version": version, "type": "module" });
+    let own = json!({ "name": PACKAGE, "version": VERSION, "type": "module" });
     std::fs::write(module.join("package.json"), own.to_string()).unwrap();
     std::fs::write(settings.join("package.json"), wanted.to_string()).unwrap();
     std::fs::write(settings.join("package-lock.json"), lock.to_string()).unwrap();

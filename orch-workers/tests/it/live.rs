@@ -3,7 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use orch_config::{
 };
 use orch_opencode::{
     HttpOpenCode, NewSession, OpenCode, Prompt, SessionId,
-    serve::{Environment, Serve, Server},
+    serve::{Environment, Serve, Server, Versions},
     simulator::{Answer, CallKind, Hold, ModelCall, Script, ScriptedModel, ToolCall, When},
 };
 use orch_workers::{
@@ -108,6 +108,8 @@ impl Real {
         let environment = Environment::inherit(environment(&settings, &home).into_iter().chain(further));
         let serve =
             Serve::new([&binary], &project, environment).data_dir(home.path().join("host")).trusted(true);
+        static VERSIONS: LazyLock<Versions> = LazyLock::new(Versions::default);
+        let serve = serve.versions(VERSIONS.clone());
         let server = serve.startup_timeout(Duration::from_secs(90)).start().await.unwrap();
         let host = server.client();
         Some(Self { model, holds: Vec::new(), server: Some(server), host, binary, home, settings })

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use orch_opencode::serve::{Ended, Environment, Serve, Server, sweep};
 use orch_opencode::{HostErrorKind, HttpOpenCode, OpenCode};
 
-use crate::live_binary;
+use crate::{
+    live::{seed_plugin_package, versions},
+    live_binary,
+};
 
 struct Scratch(tempfile::TempDir);
 
@@ -16,6 +19,7 @@ impl Scratch {
         for name in ["home", "project"] {
             std::fs::create_dir(scratch.path().join(name)).unwrap();
         }
+        seed_plugin_package(&scratch.path().join("home/.config/opencode"));
         Self(scratch)
     }
 
@@ -30,6 +34,7 @@ impl Scratch {
         Serve::new([program], self.0.path().join("project"), environment)
             .data_dir(self.0.path().join("worker"))
             .records(self.0.path().join("records"))
+            .versions(versions())
     }
 
     async fn start(&self, program: &str) -> Server {

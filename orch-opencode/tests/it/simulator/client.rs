@@ -24,10 +24,17 @@ pub(super) struct Reply {
     pub(super) headers: reqwest::header::HeaderMap,
 }
 
+/// A client of the test's own, to which nobody else has given its cryptography.
+pub(super) fn http() -> reqwest::Client {
+    // It fails when one is installed already, which is just as good.
+    #[cfg(feature = "tls")]
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 impl Client {
     pub(super) fn new(base: String, directory: &str) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { http, base, directory: directory.to_owned() }
+        Self { http: http(), base, directory: directory.to_owned() }
     }
 
     pub(super) fn of(host: &Simulator) -> Self {

@@ -6,7 +6,7 @@ use orch_opencode::simulator::{
 };
 use serde_json::{Value, json};
 
-use super::client::{Client, is};
+use super::client::{Client, http, is};
 
 async fn start(script: Script) -> (Simulator, Client) {
     let host = Simulator::start(SimulatorOptions::new(script)).await.unwrap();
@@ -370,7 +370,7 @@ async fn mistakes_are_answered_in_the_hosts_three_shapes() {
 #[tokio::test]
 async fn a_password_guards_everything() {
     let host = Simulator::start(SimulatorOptions::default().password("secret")).await.unwrap();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = http();
     let url = format!("{}/global/health", host.url());
     for (user, password, expected) in
         [("opencode", Some("secret"), 200), ("opencode", Some("wrong"), 401), ("other", Some("secret"), 401)]

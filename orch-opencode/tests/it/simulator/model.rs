@@ -7,10 +7,11 @@ use orch_opencode::simulator::{
 };
 use serde_json::{Value, json};
 
+use super::client::http;
+
 async fn ask(model: &ScriptedModel, body: Value) -> reqwest::Result<reqwest::Response> {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("{}/v1/chat/completions", model.url());
-    http.post(url).header("x-session-id", "ses_1").json(&body).send().await
+    http().post(url).header("x-session-id", "ses_1").json(&body).send().await
 }
 
 fn prompt(text: &str, stream: bool) -> Value {
