@@ -1,5 +1,6 @@
 //! What orch adds to a real OpenCode: a workflow against its bare prompts, and servers that start together against one
-//! after the other. A scripted model answers, each turn after a second.
+//! after the other. A scripted model answers, each turn after a second. A start of OpenCode keeps more than one core busy, so
+//! servers are started twice: as they are, and with a stand-in that waits as long and needs no processor.
 //!
 //! Needs the `opencode` that `ORCH_TEST_OPENCODE` names, as `cargo xtask bench` does. Without one it says so and measures
 //! nothing.
@@ -13,7 +14,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    os::unix::process::CommandExt as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -25,7 +26,7 @@ use nix::{
 };
 use orch::{
     config::{Trust, id::ProfileId, load::parse},
-    opencode::simulator::{Answer, Script, ScriptedModel},
+    opencode::simulator::{Answer, Script, ScriptedModel, Simulator, SimulatorOptions},
     prelude::*,
 };
 use serde_json::json;
@@ -41,12 +42,21 @@ const WORKFLOW_BUDGET: f64 = 1.05;
 const SERVERS: [&str; 4] = ["east", "west", "north", "south"];
 const SERVERS_BUDGET: f64 = 0.6;
 
+/// The argument by which this program becomes the stand-in.
+const STAND_IN: &str = "--as-a-stand-in";
+/// About as long as OpenCode takes.
+const START: Duration = Duration::from_secs(2);
+
 fn main() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if std::env::args().any(|argument| argument == STAND_IN) {
+        return runtime.block_on(stand_in());
+    }
     let Some(program) = std::env::var(BINARY).ok().filter(|program| !program.is_empty()) else {
         println!("SKIPPED: {BINARY} names no opencode, and nothing was measured");
         return;
     };
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
+    runtime.block_on(async {
         rustls::crypto::ring::default_provider().install_default().unwrap();
         let (world, client) = (World::start(program).await, reqwest::Client::new());
         workflow(&world, &client).await;
@@ -56,7 +66,7 @@ fn main() {
 
 /// A workflow of four steps, with its store and its checks, against the four prompts alone.
 async fn workflow(world: &World, client: &reqwest::Client) {
-    let orchestrator = world.orchestrator(&[], "workflow").await;
+    let orchestrator = world.orchestrator(&world.program, &[], "workflow").await;
     // The first prompt of a server takes seconds that belong to nobody.
     world.bare(client).await;
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
@@ -83,21 +93,19 @@ async fn workflow(world: &World, client: &reqwest::Client) {
 /// Four servers of workers, each with data of its own that is not there yet; and the program alone, which says how much of
 /// that this machine can do at once.
 async fn servers(world: &World, client: &reqwest::Client) {
-    let (mut ours, mut bare) = (Starts::default(), Starts::default());
+    let stand_in = world.stand_in();
+    let (mut waiting, mut ours, mut bare) = (Starts::default(), Starts::default(), Starts::default());
     for round in 0..2 {
-        let (mut our_sum, mut bare_sum) = (Duration::ZERO, Duration::ZERO);
-        for name in SERVERS {
-            our_sum += world.warm_up(&[name], &format!("alone-{round}-{name}")).await;
-            bare_sum += world.bare_servers(client, &[name], &format!("bare-alone-{round}-{name}")).await;
-        }
-        ours.apart.push(our_sum);
-        bare.apart.push(bare_sum);
-        ours.together.push(world.warm_up(&SERVERS, &format!("together-{round}")).await);
-        bare.together.push(world.bare_servers(client, &SERVERS, &format!("bare-together-{round}")).await);
+        let state = |what: &str| format!("{what}-{round}");
+        waiting.add(async |names| world.warm_up(&stand_in, names, &state("waiting")).await).await;
+        ours.add(async |names| world.warm_up(&world.program, names, &state("ours")).await).await;
+        bare.add(async |names| world.bare_servers(client, names, &state("bare")).await).await;
     }
-    let ratio = ours.report(&format!("{} servers of workers", SERVERS.len()));
+    let ratio = waiting.report("four servers of workers that wait");
     println!("… {}", verdict(ratio, SERVERS_BUDGET));
-    bare.report("the program alone");
+    let ratio = ours.report("four servers of workers");
+    println!("… {}", verdict(ratio, SERVERS_BUDGET));
+    bare.report("four of the program without orch");
 }
 
 /// How long it took until all were ready.
@@ -108,6 +116,16 @@ struct Starts {
 }
 
 impl Starts {
+    /// Starts each alone, then all at once.
+    async fn add(&mut self, mut start: impl AsyncFnMut(&[&str]) -> Duration) {
+        let mut apart = Duration::ZERO;
+        for name in SERVERS {
+            apart += start(&[name]).await;
+        }
+        self.apart.push(apart);
+        self.together.push(start(&SERVERS).await);
+    }
+
     fn report(self, what: &str) -> f64 {
         let (together, apart) = (median(self.together), median(self.apart));
         let ratio = together.as_secs_f64() / apart.as_secs_f64();
@@ -185,12 +203,25 @@ impl World {
         Self { root, program, model, server }
     }
 
+    /// A program that takes its time to start, and then is a simulated host.
+    fn stand_in(&self) -> String {
+        let path = self.root.path().join("stand-in");
+        let script = format!(
+            "#!/bin/sh\nif [ \"$1\" = --version ]; then echo 1.18.33; exit 0; fi\nsleep {}\nexec {} {STAND_IN}\n",
+            START.as_secs(),
+            std::env::current_exe().unwrap().display(),
+        );
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.display().to_string()
+    }
+
     /// How long so many of the program take to answer a first request, each on data of its own that is not there yet.
     async fn bare_servers(&self, client: &reqwest::Client, names: &[&str], state: &str) -> Duration {
         let began = Instant::now();
         let mut starting = JoinSet::new();
         for name in names {
-            let data = self.root.path().join(state).join(name);
+            let data = self.root.path().join(format!("{state}-{}-{name}", names.len()));
             let mut environment = environment(&self.root, &self.model);
             environment.push(("XDG_DATA_HOME".to_owned(), data.display().to_string()));
             let (program, project, client) = (self.program.clone(), self.project(), client.clone());
@@ -226,8 +257,9 @@ impl World {
     }
 
     /// How long these workers' servers take to be ready, from nothing.
-    async fn warm_up(&self, workers: &[&str], state: &str) -> Duration {
-        let orchestrator = self.orchestrator(workers, state).await;
+    async fn warm_up(&self, program: &str, workers: &[&str], state: &str) -> Duration {
+        let state = format!("{state}-{}", workers.concat());
+        let orchestrator = self.orchestrator(program, workers, &state).await;
         let began = Instant::now();
         let failed = orchestrator.warm_up().await.unwrap();
         let took = began.elapsed();
@@ -236,7 +268,7 @@ impl World {
         took
     }
 
-    async fn orchestrator(&self, workers: &[&str], state: &str) -> Orchestrator {
+    async fn orchestrator(&self, program: &str, workers: &[&str], state: &str) -> Orchestrator {
         let steps: Vec<_> = (0..STEPS)
             .map(|step| json!({ "id": format!("s{step}"), "workerId": "helper", "prompt": "do it" }))
             .collect();
@@ -244,7 +276,7 @@ impl World {
         profiles.extend(SERVERS.map(|id| json!({ "id": id, "kind": "server" })));
         let file = json!({
             "profiles": profiles,
-            "opencode": { "command": self.program },
+            "opencode": { "command": program },
             "workflows": { "ui": { "intervene": "never" }, "definitions": [{ "id": "four", "steps": steps }] },
         });
         let mut config = parse(file.to_string().as_bytes(), None, Trust::Trusted).unwrap().config;
@@ -263,6 +295,16 @@ impl World {
     fn project(&self) -> String {
         self.root.path().join("project").canonicalize().unwrap().display().to_string()
     }
+}
+
+/// A host with nothing behind it, with the password that a server of a worker is given.
+async fn stand_in() {
+    let options = SimulatorOptions::new(Script::new())
+        .password(std::env::var("OPENCODE_SERVER_PASSWORD").unwrap())
+        .directory(std::env::current_dir().unwrap().display().to_string());
+    let simulator = Simulator::start(options).await.unwrap();
+    println!("opencode server listening on {}", simulator.url());
+    std::future::pending().await
 }
 
 /// As a user's configuration directory looks once OpenCode has been used: without it each server first installs the package

@@ -1,10 +1,10 @@
 //! The client and the tracker on a real OpenCode with the scripted model: what the pages about the host claim.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use orch_opencode::drift::{Standing, compare};
-use orch_opencode::serve::{Environment, Serve, Server, Versions};
+use orch_opencode::serve::{Environment, Serve, Server};
 use orch_opencode::simulator::{Answer, Hold, Script, ScriptedModel, ToolCall, When};
 use orch_opencode::tracker::{Activity, Follower, Patience, Probed, Settled, Sign, probe};
 use orch_opencode::{
@@ -13,7 +13,10 @@ use orch_opencode::{
 };
 use serde_json::{Value, json};
 
-use crate::live_binary;
+use crate::{
+    live_binary,
+    package::{seed_plugin_package, versions},
+};
 
 struct World {
     scratch: tempfile::TempDir,
@@ -359,27 +362,6 @@ async fn every_place_that_is_named_for_skills_is_looked_through() {
         }
         assert_eq!(skills.places.len(), written.len());
     }
-}
-
-/// The program is the same for all tests.
-pub(crate) fn versions() -> Versions {
-    static VERSIONS: LazyLock<Versions> = LazyLock::new(Versions::default);
-    VERSIONS.clone()
-}
-
-/// Without it the host installs the package from the network before it answers.
-pub(crate) fn seed_plugin_package(settings: &std::path::Path) {
-    const PACKAGE: &str = "@opencode-ai/plugin";
-    const VERSION: &str = "1.18.33";
-    let module = settings.join("node_modules").join(PACKAGE);
-    std::fs::create_dir_all(&module).unwrap();
-    let wanted = json!({ "dependencies": { PACKAGE: VERSION } });
-    let packages = json!({ "": wanted, format!("node_modules/{PACKAGE}"): { "version": VERSION } });
-    let lock = json!({ "name": "opencode", "lockfileVersion": 3, "requires": true, "packages": packages });
-    let own = json!({ "name": PACKAGE, "version": VERSION, "type": "module" });
-    std::fs::write(module.join("package.json"), own.to_string()).unwrap();
-    std::fs::write(settings.join("package.json"), wanted.to_string()).unwrap();
-    std::fs::write(settings.join("package-lock.json"), lock.to_string()).unwrap();
 }
 
 /// One host serves many directories: what it lists for one has nothing of another, and a turn ends where it began.

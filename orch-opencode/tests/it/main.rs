@@ -18,6 +18,8 @@ mod http;
 #[cfg(all(feature = "http", feature = "simulator"))]
 mod live;
 #[cfg(feature = "http")]
+mod package;
+#[cfg(feature = "http")]
 mod scripted_server;
 #[cfg(feature = "http")]
 mod serve;

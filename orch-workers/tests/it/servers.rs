@@ -270,11 +270,14 @@ async fn dropping_the_pool_kills_what_runs_even_while_it_works() {
 
 #[tokio::test]
 async fn servers_start_side_by_side_each_on_data_of_its_own() {
+    const WORKERS: [&str; 4] = ["v", "w", "x", "y"];
     let (yard, simulator) = (Yard::new(), elsewhere().await);
-    let pool = yard.builder(&simulator).build();
-    // Neither listens before the other one runs.
-    fs::write(yard.path("stand-in/together"), "2").unwrap();
-    let ids = ["w", "v"].map(|id| ProfileId::new(id).unwrap());
+    let mut config = Config::builtin();
+    WORKERS.map(|id| config.insert_profile(profile(id, WorkerKind::Server)));
+    let pool = yard.builder_of(&simulator, config).build();
+    // None listens before all others run.
+    fs::write(yard.path("stand-in/together"), WORKERS.len().to_string()).unwrap();
+    let ids = WORKERS.map(|id| ProfileId::new(id).unwrap());
     assert!(pool.warm_up(ids).await.is_empty());
     let mut homes: Vec<_> = fs::read_dir(yard.path("state/servers"))
         .unwrap()
@@ -283,11 +286,11 @@ async fn servers_start_side_by_side_each_on_data_of_its_own() {
         .map(|name| name.split_once('-').unwrap().0.to_owned())
         .collect();
     homes.sort();
-    assert_eq!(homes, ["v", "w"]);
+    assert_eq!(homes, WORKERS);
     // Another program in the same project at the same time.
     let second = yard.builder(&simulator).build();
     second.place(&dispatch("go")).await.unwrap();
-    assert_eq!(fs::read_dir(yard.path("state/servers")).unwrap().count(), 4, "w, w-2, v, records");
+    assert_eq!(fs::read_dir(yard.path("state/servers")).unwrap().count(), 6, "w, w-2, v, x, y, records");
     for pool in [pool, second] {
         assert!(pool.shutdown(Duration::from_secs(5)).await.is_clean());
     }

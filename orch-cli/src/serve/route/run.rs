@@ -184,6 +184,9 @@ pub(super) struct Decide {
     /// Who decided, for the journal.
     #[serde(default)]
     by: Option<String>,
+    /// Whether a service that has just begun waits a moment for a host to be lent: somebody inside of one is there.
+    #[serde(default)]
+    expect_host: bool,
 }
 
 /// A session to try again in.
@@ -248,6 +251,9 @@ pub(super) async fn decide(
         .with_policy(PolicyPatch { execution: decide.execution, intervene: decide.intervene })
         .with_budget(decide.budget);
     request.answer = decide.answer()?;
+    if decide.expect_host {
+        service.drivers.expect_host().await;
+    }
     let driver = service.drivers.of(&run).await?;
     let requested = driver.orchestrator.decide(&run, request).await;
     moved(&service, &driver, &run, requested).await

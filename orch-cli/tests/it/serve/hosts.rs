@@ -1,5 +1,6 @@
 //! Hosts that clients lend.
 
+use nix::sys::signal::Signal;
 use orch::opencode::simulator::{Script, Simulator, SimulatorOptions};
 use serde_json::{Value, json};
 
@@ -90,6 +91,33 @@ async fn a_run_waits_for_the_host_that_is_about_to_be_lent() {
     listener.until("run.finished").await;
     assert_eq!(lent.prompts().len(), 1);
     assert!(world.prompts().is_empty(), "{:?}", world.prompts());
+}
+
+/// A decision, too, takes a run up where it is sent from, also when the service is new there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_waits_for_the_host_that_is_about_to_be_lent() {
+    let world = World::new(Script::new().otherwise("done")).await;
+    let lent = another(&world, SimulatorOptions::new(Script::new().otherwise("done"))).await;
+    let before = Service::start(&world).await;
+    let mut listener = before.listen("").await;
+    let start = json!({ "workflow": "two", "task": "a task", "execution": "step" });
+    let view = before.post("/v1/runs", start).await.ok();
+    listener.until("run.paused").await;
+    let run = view["id"].as_str().unwrap();
+    let gate = before.get(&format!("/v1/runs/{run}")).await.ok()["data"]["gate"]["id"].clone();
+    before.signal(Signal::SIGTERM);
+    before.end().await;
+
+    let service = Service::start(&world).await;
+    let mut listener = service.listen("").await;
+    let decision = json!({ "gate": gate, "decision": "continue", "execution": "auto", "expect_host": true });
+    let decisions = format!("/v1/runs/{run}/decisions");
+    let (decided, host) =
+        tokio::join!(service.post(&decisions, decision), service.post("/v1/hosts", lend(&lent, &world)));
+    decided.ok();
+    host.ok();
+    listener.until("run.finished").await;
+    assert_eq!((world.prompts().len(), lent.prompts().len()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

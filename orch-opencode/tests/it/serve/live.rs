@@ -7,8 +7,8 @@ use orch_opencode::serve::{Ended, Environment, Serve, Server, sweep};
 use orch_opencode::{HostErrorKind, HttpOpenCode, OpenCode};
 
 use crate::{
-    live::{seed_plugin_package, versions},
     live_binary,
+    package::{seed_plugin_package, versions},
 };
 
 struct Scratch(tempfile::TempDir);

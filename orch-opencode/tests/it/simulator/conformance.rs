@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::live;
 use crate::{
-    live::seed_plugin_package,
+    package::seed_plugin_package,
     scripted_server::{Act, ScriptedServer},
 };
 

@@ -50,7 +50,7 @@ export function actions({ api, service, state, dialogs, page, child }) {
     if (!gate.allowed.includes(decision)) return info(`the gate of ${gate.step} takes ${gate.allowed.join(", ")}`)
     const more = details[decision] ? await details[decision](gate) : {}
     if (!more) return
-    await service.post(path(run, "/decisions"), { gate: gate.id, decision, by: "opencode", ...more })
+    await service.post(path(run, "/decisions"), { gate: gate.id, decision, by: "opencode", expect_host: true, ...more })
     info(`${run.workflow}: ${decision}`)
   }
   const deciding = (decision) => async () => {
