@@ -273,7 +273,9 @@ async fn servers_start_side_by_side_each_on_data_of_its_own() {
     const WORKERS: [&str; 4] = ["v", "w", "x", "y"];
     let (yard, simulator) = (Yard::new(), elsewhere().await);
     let mut config = Config::builtin();
-    WORKERS.map(|id| config.insert_profile(profile(id, WorkerKind::Server)));
+    for id in WORKERS {
+        config.insert_profile(profile(id, WorkerKind::Server));
+    }
     let pool = yard.builder_of(&simulator, config).build();
     // None listens before all others run.
     fs::write(yard.path("stand-in/together"), WORKERS.len().to_string()).unwrap();
