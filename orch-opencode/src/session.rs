@@ -9,6 +9,9 @@ use crate::catalog::ModelRef;
 use crate::id::SessionId;
 use crate::message::Usage;
 
+/// Deeper than any tree of sessions that a host makes.
+pub(crate) const DEEPEST: usize = 32;
+
 /// A session of the host.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 
 use crate::event::HostEvent;
 use crate::id::SessionId;
-
-/// Deeper than any tree of tasks that a host makes.
-const DEEPEST: usize = 32;
+use crate::session::DEEPEST;
 
 /// The parents of the sessions that were heard of on one connection: what happened before it is not known.
 #[derive(Debug, Default)]

@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use crate::error::{HostError, HostErrorKind};
 use crate::host::OpenCode;
 use crate::id::SessionId;
-
-/// Deeper than any tree of tasks that a host makes.
-const DEEPEST: usize = 32;
+use crate::session::DEEPEST;
 
 /// Remembers who descends from a session. Ancestry never changes, so every session is looked up at most once.
 #[derive(Debug)]

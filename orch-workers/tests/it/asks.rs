@@ -17,6 +17,9 @@ use crate::{
     world::{self, codes, outcome, profile},
 };
 
+/// Within this time of being put, an ask is told.
+const SOON: Duration = Duration::from_secs(1);
+
 /// A prompt whose turn asks for something.
 struct Row {
     prompt: &'static str,
@@ -69,7 +72,6 @@ async fn every_kind_of_worker_hands_on_every_ask_and_denies_it_where_nobody_can_
     let Some(real) = Real::start_with(script(), |_, _| ()).await else { return };
     let kinds = [("a", WorkerKind::Agent), ("s", WorkerKind::Subagent), ("o", WorkerKind::Server)];
     let pool = real.pool(kinds.map(|(id, kind)| profile(id, kind)));
-    let mut ages = Vec::new();
     for (worker, kind) in kinds {
         for row in &ROWS {
             // The host offers no `task` to what is a child already (observed on 1.18.33).
@@ -77,13 +79,16 @@ async fn every_kind_of_worker_hands_on_every_ask_and_denies_it_where_nobody_can_
                 continue;
             }
             let what = format!("{kind}: {}", row.prompt);
-            ages.push(allowed(&pool, &dispatch(worker, kind, row, AskPolicy::Wait), row, &what).await);
-            denied(&pool, &dispatch(worker, kind, row, AskPolicy::Deny), row, &what).await;
+            // A machine may have something else to do just then, but not each time.
+            let mut ages = Vec::new();
+            while ages.len() < 3 && ages.last().is_none_or(|age| *age >= SOON) {
+                let dispatch = dispatch(worker, kind, row, AskPolicy::Wait, ages.len());
+                ages.push(allowed(&pool, &dispatch, row, &what).await);
+            }
+            assert!(ages.last().is_some_and(|age| *age < SOON), "{what}: told after {ages:?}");
+            denied(&pool, &dispatch(worker, kind, row, AskPolicy::Deny, 0), row, &what).await;
         }
     }
-    // Told within a second of being put, but where the machine had something else to do just then.
-    ages.sort_unstable();
-    assert!(ages[ages.len() / 2] < Duration::from_secs(1), "{ages:?}");
     assert!(pool.shutdown(GRACE).await.is_clean());
     real.end().await;
 }
@@ -120,10 +125,10 @@ async fn denied(pool: &Pool, dispatch: &Dispatch, row: &Row, what: &str) {
     assert_eq!(text == "went on", row.ends.is_none(), "{what}: {text}");
 }
 
-fn dispatch(worker: &str, kind: WorkerKind, row: &Row, asks: AskPolicy) -> Dispatch {
+fn dispatch(worker: &str, kind: WorkerKind, row: &Row, asks: AskPolicy, again: usize) -> Dispatch {
     let mut dispatch = world::dispatch(kind, row.prompt);
     dispatch.worker = ProfileId::new(worker).unwrap();
-    let run = format!("run {worker} {} {asks:?}", row.prompt).replace(' ', "_");
+    let run = format!("run {worker} {} {asks:?} {again}", row.prompt).replace(' ', "_");
     dispatch.id.run = run.parse().unwrap();
     dispatch.asks = asks;
     dispatch
